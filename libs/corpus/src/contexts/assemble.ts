@@ -1,0 +1,88 @@
+import type { Document, PromptConfig } from '@solopo/contracts';
+import type { TextModel } from '@solopo/text';
+import { commonPrefix, commonSuffix, pieceOf } from './pieces.ts';
+import type { Piece } from './pieces.ts';
+import type { PromptFrame } from './prompt.ts';
+
+/** A document of a context. */
+export interface Item {
+  /** Its number among the example's own; behind them, documents of the pool count on in the order they were drawn. */
+  readonly index: number;
+  readonly document: Document;
+  /** Evidence of this example: a pool document never is, whatever it was to its own example. */
+  readonly relevant: boolean;
+}
+
+/** Where a relevant document stands: the tokens from `start` up to, not including, `end` hold all of it. */
+export interface Evidence {
+  readonly document: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ComposedContext {
+  /** The whole rendered prompt, encoded. */
+  readonly tokens: Int32Array;
+  /** In the order of the prompt. */
+  readonly evidence: readonly Evidence[];
+  /** The documents in the order of the prompt, by their `index`. */
+  readonly documents: readonly number[];
+}
+
+/** The exact tokens of a prompt with these documents in this order, and where its evidence stands. */
+export function assemble(
+  items: readonly Item[],
+  frame: PromptFrame,
+  prompt: PromptConfig,
+  text: TextModel,
+): ComposedContext {
+  const pieces = items.map(({ document }) => pieceOf(document, prompt, text));
+  const whole = frame.head + pieces.map((piece) => piece.text).join(prompt.separator) + frame.tail;
+  const tokens = text.encode(whole);
+  const starts = joinedStarts(text.encode(frame.head), pieces, tokens);
+
+  const evidence: Evidence[] = [];
+  let character = frame.head.length;
+  items.forEach(({ index, relevant }, place) => {
+    const piece = pieces[place]!;
+    const nextCharacter = character + piece.text.length;
+    if (relevant) {
+      const start = starts?.[place];
+      evidence.push({
+        document: index,
+        start: start ?? commonPrefix(tokens, text.encode(whole.slice(0, character))),
+        end:
+          start === undefined
+            ? tokens.length - commonSuffix(tokens, text.encode(whole.slice(nextCharacter)))
+            : start + piece.documentTokens,
+      });
+    }
+    character = nextCharacter + prompt.separator.length;
+  });
+  return { tokens, evidence, documents: items.map(({ index }) => index) };
+}
+
+/**
+ * Documents encoded on their own nearly always join to the encoding of the whole: then each begins where the ones
+ * before it end. Where they do not (a tokenizer that merges over a border), the answer is `undefined`, and a document
+ * begins where the encoding of all before it parts from the whole's, and ends where that of all behind it does.
+ */
+function joinedStarts(head: Int32Array, pieces: readonly Piece[], tokens: Int32Array): readonly number[] | undefined {
+  if (!standsAt(tokens, 0, head, head.length)) return undefined;
+  const starts: number[] = [];
+  let offset = head.length;
+  for (const piece of pieces) {
+    const last = starts.length === pieces.length - 1;
+    if (!standsAt(tokens, offset, piece.tokens, last ? piece.documentTokens : piece.tokens.length)) return undefined;
+    starts.push(offset);
+    offset += piece.tokens.length;
+  }
+  return starts;
+}
+
+function standsAt(whole: Int32Array, offset: number, part: Int32Array, length: number): boolean {
+  for (let index = 0; index < length; index++) {
+    if (whole[offset + index] !== part[index]) return false;
+  }
+  return true;
+}

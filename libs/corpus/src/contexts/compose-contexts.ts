@@ -1,0 +1,167 @@
+import type { ContextsConfig, Example, PromptConfig } from '@solopo/contracts';
+import type { TextModel } from '@solopo/text';
+import { Random } from '@solopo/random';
+import type { ComposedContext, Item } from './assemble.ts';
+import { assemble } from './assemble.ts';
+import type { DocumentPool } from './document-pool.ts';
+import { pieceOf } from './pieces.ts';
+import { framePrompt } from './prompt.ts';
+
+export interface ComposeOptions {
+  readonly prompt: PromptConfig;
+  readonly text: TextModel;
+  readonly seed: number;
+  /** Distractors from elsewhere, for when the example's own are used up. */
+  readonly pool?: DocumentPool | undefined;
+}
+
+export const CONTEXT_REFUSALS = [
+  /** No document is marked relevant. */
+  'no-relevant-document',
+  /** Neither the example nor the pool has enough distractors. */
+  'too-few-documents',
+  /** The relevant documents, with the short context's distractors, are more than asked for. */
+  'short-exceeds-budget',
+] as const;
+export type ContextRefusal = (typeof CONTEXT_REFUSALS)[number];
+
+export interface Refused {
+  readonly refused: ContextRefusal;
+}
+
+export interface ContextPair {
+  readonly short: ComposedContext;
+  readonly long: ComposedContext;
+}
+
+/** Filling up to a number of tokens ends when so many documents did not fit. */
+const MISSES = 4;
+
+/**
+ * x_short and x_long of an example. x_short: the relevant documents and `short.distractors` distractors, shuffled.
+ * x_long: the same documents and more distractors, shuffled anew, up to a number of documents, or to as many as fit into
+ * a number of tokens of the whole prompt: never more, and less by at most a document while there are any left. Where
+ * nothing is added x_long is x_short. Distractors come from the example in an order fixed by seed and example, then
+ * from the pool. Documents are whole or not there; what cannot be made so is refused.
+ */
+export function composeContexts(
+  example: Example,
+  options: ComposeOptions & { readonly contexts: ContextsConfig },
+): ContextPair | Refused {
+  const { long, short } = options.contexts;
+  const composer = new Composer(example, options);
+  const refused = composer.take(short.distractors);
+  if (refused) return refused;
+  const shortContext = composer.compose('short');
+
+  if ('documents' in long) {
+    const missing = long.documents - composer.size;
+    if (missing < 0) return { refused: 'short-exceeds-budget' };
+    if (missing === 0) return { short: shortContext, long: shortContext };
+    return composer.take(missing) ?? { short: shortContext, long: composer.compose('long') };
+  }
+  if (shortContext.tokens.length > long.maxTokens) return { refused: 'short-exceeds-budget' };
+  return { short: shortContext, long: composer.fill(long.maxTokens) ?? shortContext };
+}
+
+/** The relevant documents among `documents` in all, shuffled. A shorter context's documents are all in a longer one. */
+export function composeAt(example: Example, documents: number, options: ComposeOptions): ComposedContext | Refused {
+  const composer = new Composer(example, options);
+  const missing = documents - composer.size;
+  if (missing < 0) return { refused: 'short-exceeds-budget' };
+  return composer.take(missing) ?? composer.compose(`at ${documents}`);
+}
+
+/** One example's documents, as they are chosen. */
+class Composer {
+  readonly #items: Item[];
+  readonly #distractors: Iterator<Item, void, undefined>;
+  readonly #frame;
+
+  constructor(
+    private readonly example: Example,
+    private readonly options: ComposeOptions,
+  ) {
+    this.#frame = framePrompt(example.question, options.prompt, options.text);
+    const own = example.documents.map((document, index) => ({ document, index, relevant: document.relevant }));
+    this.#items = own.filter(({ relevant }) => relevant);
+    this.#distractors = this.#distractorsOf(own.filter(({ relevant }) => !relevant));
+  }
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  take(count: number): Refused | undefined {
+    if (!this.#items.some(({ relevant }) => relevant)) return { refused: 'no-relevant-document' };
+    for (let taken = 0; taken < count; taken++) {
+      const { value } = this.#distractors.next();
+      if (!value) return { refused: 'too-few-documents' };
+      this.#items.push(value);
+    }
+    return undefined;
+  }
+
+  compose(purpose: string, items: readonly Item[] = this.#items): ComposedContext {
+    const { prompt, text } = this.options;
+    return assemble(this.#random('order', purpose).shuffle(items), this.#frame, prompt, text);
+  }
+
+  /**
+   * The longest context of at most `maxTokens`: chosen by the sum of the documents' own tokens, then measured.
+   * `undefined` where no further document fits.
+   */
+  fill(maxTokens: number): ComposedContext | undefined {
+    const { prompt, text } = this.options;
+    const sizeOf = ({ document }: Item) => pieceOf(document, prompt, text).tokens.length;
+    const tail = this.#frame.tail.startsWith(prompt.separator)
+      ? this.#frame.tail.slice(prompt.separator.length)
+      : this.#frame.tail;
+
+    const chosen = [...this.#items];
+    const missed: Item[] = [];
+    let size = text.encode(this.#frame.head).length + text.encode(tail).length;
+    for (const item of chosen) size += sizeOf(item);
+    while (missed.length < MISSES) {
+      const { value: item } = this.#distractors.next();
+      if (!item) break;
+      if (size + sizeOf(item) > maxTokens) {
+        missed.push(item);
+      } else {
+        chosen.push(item);
+        size += sizeOf(item);
+      }
+    }
+
+    const measure = () => (chosen.length > this.size ? this.compose('long', chosen) : undefined);
+    let context = measure();
+    while (context && context.tokens.length > maxTokens) {
+      chosen.pop();
+      context = measure();
+    }
+    // The sum may be a few tokens too high (a separator or a merge at a border): what it kept out may fit after all.
+    let room = maxTokens - (context?.tokens.length ?? size);
+    for (const item of missed) {
+      if (sizeOf(item) > room) continue;
+      const longer = this.compose('long', [...chosen, item]);
+      if (longer.tokens.length > maxTokens) continue;
+      chosen.push(item);
+      context = longer;
+      room = maxTokens - longer.tokens.length;
+    }
+    return context;
+  }
+
+  *#distractorsOf(own: readonly Item[]): Generator<Item, void, undefined> {
+    const { example } = this;
+    yield* this.#random('distractors').shuffle(own);
+    let index = example.documents.length;
+    for (const document of this.options.pool?.draw(example, this.#random('pool')) ?? []) {
+      yield { document, index: index++, relevant: false };
+    }
+  }
+
+  #random(...purpose: readonly string[]): Random {
+    return new Random('contexts', this.options.seed, this.example.id, ...purpose);
+  }
+}

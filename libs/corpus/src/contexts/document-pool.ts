@@ -1,0 +1,43 @@
+import type { Document, Example } from '@solopo/contracts';
+import { normalizeCase } from '../normalize.ts';
+import type { Random } from '@solopo/random';
+
+/** The documents of all examples, to lengthen the contexts of those that have too few of their own. */
+export class DocumentPool {
+  readonly #entries: readonly { readonly document: Document; readonly owner: string }[];
+
+  /** What is drawn depends on the examples and their order. */
+  constructor(examples: Iterable<Example>) {
+    this.#entries = [...examples].flatMap(({ id, documents }) =>
+      documents.map((document) => ({ document, owner: id })),
+    );
+  }
+
+  /** Documents of other examples in random order, each text once, none that `example` has and none with a gold answer. */
+  *draw(example: Example, random: Random): Generator<Document, void, undefined> {
+    const answers = example.answers.map(normalizeCase).filter((answer) => answer !== '');
+    const seen = new Set(example.documents.map(textOf));
+    for (const index of randomOrder(this.#entries.length, random)) {
+      const { document, owner } = this.#entries[index]!;
+      const text = textOf(document);
+      if (owner === example.id || seen.has(text)) continue;
+      seen.add(text);
+      const normalized = normalizeCase(text);
+      if (!answers.some((answer) => normalized.includes(answer))) yield document;
+    }
+  }
+}
+
+function textOf({ title, text }: Document): string {
+  return `${title ?? ''}\n${text}`;
+}
+
+/** Fisher and Yates's shuffle of 0 .. count - 1, only as far as it is read. */
+function* randomOrder(count: number, random: Random): Generator<number, void, undefined> {
+  const moved = new Map<number, number>();
+  for (let place = 0; place < count; place++) {
+    const other = random.between(place, count - 1);
+    yield moved.get(other) ?? other;
+    moved.set(other, moved.get(place) ?? place);
+  }
+}

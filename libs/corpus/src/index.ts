@@ -1,0 +1,18 @@
+export type { ComposedContext, Evidence } from './contexts/assemble.ts';
+export { composeAt, composeContexts, CONTEXT_REFUSALS } from './contexts/compose-contexts.ts';
+export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './contexts/compose-contexts.ts';
+export { DocumentPool } from './contexts/document-pool.ts';
+export { promptMessages, renderDocument } from './contexts/prompt.ts';
+export { judge } from './judges/judge.ts';
+export { choosePair, PAIR_REFUSALS } from './pairing/choose-pair.ts';
+export type { JudgedSample, PairChoice, PairOptions, PairRefusal } from './pairing/choose-pair.ts';
+export { linesOf } from './readers/lines.ts';
+export { readExamples } from './readers/read-examples.ts';
+export type { ReadLine } from './readers/read-examples.ts';
+export { exampleLine } from './readers/solopo.reader.ts';
+export { RETRIEVAL_PROMPT, retrievalExamples } from './retrieval/examples.ts';
+export type { RetrievalOptions } from './retrieval/examples.ts';
+export { PRETRAINING_DEFAULTS, pretrainingBatch } from './retrieval/pretraining.ts';
+export type { PretrainingBatch, PretrainingOptions } from './retrieval/pretraining.ts';
+export { retrievalTokenizer } from './retrieval/tokenizer.ts';
+export { VOCABULARY as RETRIEVAL_VOCABULARY } from './retrieval/vocabulary.ts';

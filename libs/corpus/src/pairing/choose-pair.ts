@@ -1,0 +1,48 @@
+import type { PairingConfig } from '@solopo/contracts';
+import { normalize } from '../normalize.ts';
+import { Random } from '@solopo/random';
+
+export interface JudgedSample {
+  readonly text: string;
+  readonly correct: boolean;
+}
+
+export const PAIR_REFUSALS = ['no-samples', 'all-right', 'all-wrong', 'no-wrong-sample', 'identical-texts'] as const;
+export type PairRefusal = (typeof PAIR_REFUSALS)[number];
+
+export type PairChoice<S extends JudgedSample> =
+  | {
+      /** `null`: the gold answer. */
+      readonly chosen: S | null;
+      readonly rejected: S;
+    }
+  | { readonly refused: PairRefusal };
+
+export interface PairOptions {
+  readonly mode: PairingConfig['mode'];
+  /** The canonical gold answer. */
+  readonly gold: string;
+  readonly seed: number;
+  /** The example's id: with the seed it fixes the draw. */
+  readonly example: string;
+}
+
+/**
+ * One right and one wrong response of an example, or why there are none. `sampled` draws both from the samples;
+ * `gold-chosen` takes the gold answer for the right one. A pair never has the same text twice.
+ */
+export function choosePair<S extends JudgedSample>(samples: readonly S[], options: PairOptions): PairChoice<S> {
+  const { mode, gold, seed, example } = options;
+  const right = samples.filter(({ correct }) => correct);
+  const wrong = samples.filter(({ correct }) => !correct);
+  if (samples.length === 0) return { refused: 'no-samples' };
+  if (wrong.length === 0) return { refused: mode === 'sampled' ? 'all-right' : 'no-wrong-sample' };
+  if (mode === 'sampled' && right.length === 0) return { refused: 'all-wrong' };
+
+  const random = new Random('pair', seed, example);
+  const chosen = mode === 'sampled' ? random.pick(right) : null;
+  const text = normalize(chosen?.text ?? gold);
+  const others = wrong.filter((sample) => normalize(sample.text) !== text);
+  if (others.length === 0) return { refused: 'identical-texts' };
+  return { chosen, rejected: random.pick(others) };
+}

@@ -1,0 +1,100 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { SolopoError, type ErrorCode } from '@solopo/contracts';
+import type { FromChild, Progress, TaskName, Tasks } from './tasks.ts';
+
+/** Errors of the numeric libraries, by class name, and what they mean to a job. */
+const ERROR_CODE: Readonly<Record<string, ErrorCode>> = {
+  ModelError: 'model-invalid',
+  LossNotFiniteError: 'loss-not-finite',
+};
+
+/** The built file, also when this one runs from source (in tests). */
+const CHILD = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../dist/engine.child.js' : './engine.child.js', import.meta.url),
+);
+
+export interface RunOptions {
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+interface Pending {
+  readonly resolve: (output: never) => void;
+  readonly reject: (error: Error) => void;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * The numeric engine as a service sees it: a child process that is started on first use. Tasks are executed one after
+ * another. A task that is aborted takes its process with it (the next task gets a new one): nothing can be half done,
+ * since tasks change nothing but the files they are told to write.
+ */
+export class Engine {
+  #child: ChildProcess | undefined;
+  #sequence = 0;
+  readonly #pending = new Map<number, Pending>();
+
+  constructor(readonly options: { readonly threads: number }) {}
+
+  /**
+   * @throws SolopoError `model-invalid` or `loss-not-finite` for what will fail again; `engine-failed` when the process died
+   */
+  async run<K extends TaskName>(
+    task: K,
+    input: Tasks[K]['input'],
+    { onProgress, signal }: RunOptions = {},
+  ): Promise<Tasks[K]['output']> {
+    signal?.throwIfAborted();
+    const child = (this.#child ??= this.#start());
+    const id = (this.#sequence += 1);
+    const abort = (): void => void child.kill('SIGKILL');
+    try {
+      return await new Promise<Tasks[K]['output']>((resolve, reject) => {
+        this.#pending.set(id, { resolve, reject, onProgress });
+        signal?.addEventListener('abort', abort, { once: true });
+        child.send({ id, task, input });
+      });
+    } finally {
+      this.#pending.delete(id);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** The process, once it runs: for health reports. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  close(): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+
+  #start(): ChildProcess {
+    const child = fork(CHILD, [], {
+      execArgv: [],
+      serialization: 'advanced',
+      env: { ...process.env, SOLOPO_THREADS: String(this.options.threads) },
+    });
+    child.on('message', (message: FromChild) => this.#receive(message));
+    child.on('exit', (code, signal) => {
+      if (this.#child === child) this.#child = undefined;
+      const error = new SolopoError(
+        'engine-failed',
+        `the engine process ended (${signal ?? `exit code ${code}`}); the job is tried again with a new one`,
+      );
+      for (const { reject } of this.#pending.values()) reject(error);
+      this.#pending.clear();
+    });
+    return child;
+  }
+
+  #receive(message: FromChild): void {
+    const pending = this.#pending.get(message.id);
+    if (!pending) return;
+    if (message.kind === 'progress') pending.onProgress?.(message.progress);
+    else if (message.kind === 'result') pending.resolve(message.output as never);
+    else pending.reject(new SolopoError(ERROR_CODE[message.name] ?? 'engine-failed', message.message));
+  }
+}

@@ -1,0 +1,71 @@
+import type { ObjectiveOptions } from '@solopo/objectives';
+import type { PreferenceOptions, Prompt, Sample, SamplingOptions, StepResult, TrainingPair, Tree } from '@solopo/lm';
+
+/** Which weights to use: a model folder, and, for a policy version, a safetensors file that takes the place of the folder's. */
+export interface ModelSource {
+  readonly folder: string;
+  readonly weights?: string;
+}
+
+export interface ScoredTrees {
+  /** For each tree, for each branch, log p of each token. */
+  readonly logps: Float32Array[][];
+  /** Tokens run, padding not counted. */
+  readonly tokens: number;
+}
+
+export interface TrainSliceInput {
+  readonly model: ModelSource;
+  /** Optimiser state of the checkpoint that the slice starts from: its safetensors file. Absent at the start. */
+  readonly optimizerState?: string;
+  /** Steps already taken. */
+  readonly fromStep: number;
+  readonly options: PreferenceOptions;
+  readonly pairs: readonly TrainingPair[];
+  /** For each step of the slice, indices into `pairs`. */
+  readonly batches: readonly (readonly number[])[];
+  /** Where the new weights and optimiser state are written. */
+  readonly out: { readonly weights: string; readonly optimizerState: string };
+}
+
+export interface TrainSliceOutput {
+  readonly steps: readonly (StepResult & { readonly seconds: number })[];
+}
+
+/** The engine's vocabulary: task name to input and output. Everything crosses a process boundary by structured clone. */
+export interface Tasks {
+  fingerprint: { readonly input: null; readonly output: string };
+  sample: {
+    readonly input: {
+      readonly model: ModelSource;
+      readonly prompts: readonly Prompt[];
+      readonly options: SamplingOptions;
+      readonly batchTokens: number;
+    };
+    readonly output: Sample[][];
+  };
+  score: {
+    readonly input: { readonly model: ModelSource; readonly trees: readonly Tree[]; readonly batchTokens: number };
+    readonly output: ScoredTrees;
+  };
+  trainSlice: { readonly input: TrainSliceInput; readonly output: TrainSliceOutput };
+}
+
+export type TaskName = keyof Tasks;
+
+/** What a task tells while it runs. `step` events carry a StepResult. */
+export type Progress =
+  | { readonly kind: 'alive' }
+  | { readonly kind: 'done'; readonly count: number }
+  | { readonly kind: 'step'; readonly result: StepResult };
+
+export type ToChild = {
+  [K in TaskName]: { readonly id: number; readonly task: K; readonly input: Tasks[K]['input'] };
+}[TaskName];
+
+export type FromChild =
+  | { readonly id: number; readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly id: number; readonly kind: 'result'; readonly output: unknown }
+  | { readonly id: number; readonly kind: 'error'; readonly name: string; readonly message: string };
+
+export type { ObjectiveOptions };

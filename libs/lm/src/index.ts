@@ -1,0 +1,31 @@
+export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
+export { blockBackward, blockDecode, blockForward } from './block.graph.ts';
+export { LanguageModel, zeroGradients, type Activations, type Gradients } from './language-model.ts';
+export { formatModelConfig, parseModelConfig, type ModelConfig } from './model-config.ts';
+export { ModelError } from './model.error.ts';
+export { checkModelFiles } from './check-model-files.ts';
+export { checkWeights, readModelConfig, readModelFolder } from './model-folder.ts';
+export { modelParameters, parameterCount } from './parameters.ts';
+export {
+  LossNotFiniteError,
+  PreferenceTrainer,
+  type PreferenceOptions,
+  type StepResult,
+  type TrainingPair,
+} from './preference-trainer.ts';
+export { Pretrainer, type PretrainOptions, type WeightedSequence } from './pretrainer.ts';
+export { Runtime, type RuntimeOptions } from './runtime.ts';
+export {
+  readSafetensors,
+  readSafetensorsHeader,
+  writeSafetensors,
+  type HostTensor,
+  type HostTensors,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from './safetensors.ts';
+export { sample, type Prompt, type Sample, type SamplingOptions } from './sampler.ts';
+export { learningRateAt, type ScheduleOptions } from './schedule.ts';
+export { groupByTokens, scoreTrees, sumOf } from './scoring.ts';
+export { packSequences, packTrees, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
+export { initialise, type InitialiseOptions } from './initialise.ts';

@@ -1,0 +1,6 @@
+/** `@solopo/lm/model-folder`: what can be said of a model without a numeric engine. */
+export { checkModelFiles } from './check-model-files.ts';
+export { parseModelConfig, type ModelConfig } from './model-config.ts';
+export { readModelConfig } from './model-folder.ts';
+export { ModelError } from './model.error.ts';
+export { modelParameters, parameterCount } from './parameters.ts';

@@ -1,0 +1,75 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseModelConfig, type ModelConfig } from './model-config.ts';
+import { ModelError } from './model.error.ts';
+import { modelParameters, OUTPUT } from './parameters.ts';
+import { readSafetensors, type HostTensor } from './safetensors.ts';
+
+/**
+ * Reads a Hugging Face model folder: config.json and model.safetensors, or the shards that
+ * model.safetensors.index.json names.
+ * @throws ModelError that names the file, setting or tensor that is missing, unknown or of the wrong shape.
+ */
+export function readModelFolder(folder: string): { config: ModelConfig; weights: Map<string, HostTensor> } {
+  const config = readModelConfig(folder);
+  const tensors = new Map(weightFiles(folder).flatMap((file) => [...readSafetensors(join(folder, file)).tensors]));
+  return { config, weights: checkWeights(config, tensors) };
+}
+
+export function readModelConfig(folder: string): ModelConfig {
+  return parseModelConfig(readJson(folder, 'config.json'));
+}
+
+/** The model's parameters in their fixed order; nothing missing, nothing unknown, every shape right. */
+export function checkWeights<T extends Pick<HostTensor, 'dims'>>(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, T>,
+): Map<string, T> {
+  const wanted = modelParameters(config);
+  const known = new Set(wanted.map(([name]) => name));
+  // A tied model may carry its output table a second time; the embedding is the one that counts.
+  const unknown = [...tensors.keys()].find((name) => !known.has(name) && !(config.tiedEmbeddings && name === OUTPUT));
+  if (unknown)
+    throw new ModelError(
+      `tensor "${unknown}" does not belong to a ${config.family} model of ${config.layers} layers; check config.json`,
+    );
+  return new Map(
+    wanted.map(([name, dims]) => {
+      const tensor = tensors.get(name);
+      if (!tensor) throw new ModelError(`tensor "${name}" is missing from the model's safetensors files`);
+      if (tensor.dims.join() !== dims.join()) {
+        throw new ModelError(
+          `tensor "${name}" has shape [${tensor.dims.join(', ')}], config.json asks for [${dims.join(', ')}]`,
+        );
+      }
+      return [name, tensor];
+    }),
+  );
+}
+
+/** The folder's safetensors files. */
+export function weightFiles(folder: string): string[] {
+  if (existsSync(join(folder, 'model.safetensors'))) return ['model.safetensors'];
+  if (!existsSync(join(folder, 'model.safetensors.index.json'))) {
+    throw new ModelError(
+      'the model folder has neither model.safetensors nor model.safetensors.index.json; other weight formats are not read',
+    );
+  }
+  const index = readJson(folder, 'model.safetensors.index.json') as { weight_map?: Record<string, unknown> } | null;
+  const files = [...new Set(Object.values(index?.weight_map ?? {}))].filter((file) => typeof file === 'string');
+  if (files.length === 0)
+    throw new ModelError('model.safetensors.index.json has no weight_map of tensor names to files');
+  const missing = files.find((file) => file.includes('/') || !existsSync(join(folder, file)));
+  if (missing) throw new ModelError(`${missing}, named by model.safetensors.index.json, is not in the model folder`);
+  return files;
+}
+
+function readJson(folder: string, file: string): unknown {
+  const path = join(folder, file);
+  if (!existsSync(path)) throw new ModelError(`${file} is missing from the model folder`);
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ModelError(`${file} is not valid JSON`, { cause: error });
+  }
+}

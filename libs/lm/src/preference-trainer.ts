@@ -1,0 +1,170 @@
+import { pairTerm, rowsRead, type ObjectiveOptions, type Row, type RowLogps, type Rows } from '@solopo/objectives';
+import { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
+import { zeroGradients, type Activations, type LanguageModel } from './language-model.ts';
+import { learningRateAt, type ScheduleOptions } from './schedule.ts';
+import { groupByTokens, splitByBranch, sumOf } from './scoring.ts';
+import type { HostTensors } from './safetensors.ts';
+import { packTrees, treeLength, type Tree } from './tree-batch.ts';
+
+/** A preference pair as the trainer needs it; contexts that the arm does not read may be absent. */
+export interface TrainingPair {
+  readonly short?: Int32Array;
+  readonly long?: Int32Array;
+  readonly chosen: Int32Array;
+  readonly rejected: Int32Array;
+  /** Summed reference log-probabilities of the rows that the objective reads. */
+  readonly reference: Readonly<Partial<Record<Row, number>>>;
+}
+
+export interface PreferenceOptions extends ObjectiveOptions {
+  readonly optimizer: AdamWOptions;
+  readonly schedule: ScheduleOptions;
+  readonly clipNorm: number;
+  readonly microBatchTokens: number;
+  /** Steps of the whole run, over which the schedule is laid. */
+  readonly steps: number;
+}
+
+export interface StepResult {
+  readonly step: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Tokens that the policy ran forward and backward. */
+  readonly policyTokens: number;
+}
+
+export class LossNotFiniteError extends Error {
+  override readonly name = 'LossNotFiniteError';
+  constructor(
+    readonly step: number,
+    what: string,
+  ) {
+    super(
+      `${what} of step ${step} is not finite; lower the learning rate or clipNorm and start again from the last checkpoint`,
+    );
+  }
+}
+
+/** Takes gradient steps on preference pairs; everything but the data is decided at construction. */
+export class PreferenceTrainer {
+  readonly #optimizer: AdamW;
+
+  constructor(
+    readonly model: LanguageModel,
+    readonly options: PreferenceOptions,
+    state?: { readonly step: number; readonly tensors: HostTensors },
+  ) {
+    this.#optimizer = new AdamW(options.optimizer, model.weights, state);
+  }
+
+  get step(): number {
+    return this.#optimizer.step;
+  }
+
+  get optimizerTensors(): HostTensors {
+    return this.#optimizer.tensors(this.model.weights);
+  }
+
+  /**
+   * One step on the mean loss of `pairs`.
+   * @throws LossNotFiniteError before anything is changed
+   */
+  async takeStep(pairs: readonly TrainingPair[]): Promise<StepResult> {
+    const step = this.#optimizer.step + 1;
+    const { schedule, steps, clipNorm, microBatchTokens } = this.options;
+    const gradients = zeroGradients(this.model.config);
+    const sums: Record<string, number> = {};
+    let loss = 0;
+    let policyTokens = 0;
+    // A group holds whole pairs: a pair's short and long rows meet in one loss.
+    const groups = groupByTokens(
+      pairs,
+      (pair) => treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0),
+      microBatchTokens,
+    );
+    for (const group of groups) {
+      const passes = await this.#forward(group);
+      const terms = group.map((_, i) => pairTerm(this.options, passes.rows[i] as Rows));
+      for (const term of terms) {
+        loss += term.loss;
+        for (const [name, value] of Object.entries(term.metrics)) sums[name] = (sums[name] ?? 0) + value;
+      }
+      if (!Number.isFinite(loss)) throw new LossNotFiniteError(step, 'the loss');
+      for (const { activations, places } of passes.batches) {
+        policyTokens += activations.batch.tokenCount;
+        const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
+          const { pair, rows } = places[tree] as Place;
+          return (terms[pair]?.gradients[rows[branch] as Row] ?? 0) / pairs.length;
+        });
+        await this.model.backward(activations, dLogps, gradients);
+      }
+    }
+    const gradNorm = clipGradients(gradients, clipNorm);
+    if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
+    const learningRate = learningRateAt(schedule, step, steps);
+    this.#optimizer.update(this.model.weights, gradients, learningRate);
+    const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / pairs.length]));
+    return {
+      step,
+      policyTokens,
+      metrics: { loss: loss / pairs.length, grad_norm: gradNorm, learning_rate: learningRate, ...means },
+    };
+  }
+
+  async #forward(
+    pairs: readonly TrainingPair[],
+  ): Promise<{ batches: { activations: Activations; places: Place[] }[]; rows: Rows[] }> {
+    const rows = pairs.map((): Partial<Record<Row, RowLogps>> => ({}));
+    const batches: { activations: Activations; places: Place[] }[] = [];
+    const trees = pairs.flatMap((pair, index) => treesOf(this.options, pair).map((tree) => ({ ...tree, pair: index })));
+    for (const context of ['short', 'long'] as const) {
+      const places = trees.filter((tree) => tree.context === context);
+      if (places.length === 0) continue;
+      const activations = await this.model.forward(packTrees(places.map(({ tree }) => tree)));
+      const { logps } = await this.model.targetLogps(activations);
+      splitByBranch(
+        places.map(({ tree }) => tree),
+        logps,
+      ).forEach((branches, i) => {
+        const { pair, rows: names } = places[i] as Place;
+        branches.forEach((values, branch) => {
+          const row = names[branch] as Row;
+          const reference = pairs[pair]?.reference[row];
+          (rows[pair] as Partial<Record<Row, RowLogps>>)[row] = {
+            policy: sumOf(values),
+            tokens: values.length,
+            ...(reference === undefined ? {} : { reference }),
+          };
+        });
+      });
+      batches.push({ activations, places });
+    }
+    return { batches, rows };
+  }
+}
+
+interface Place {
+  readonly pair: number;
+  readonly context: 'short' | 'long';
+  readonly tree: Tree;
+  /** The row that each branch is. */
+  readonly rows: readonly Row[];
+}
+
+/** The trees that give the arm's rows: at most one under each context, its responses sharing the prompt. */
+function treesOf(options: ObjectiveOptions, pair: TrainingPair): Omit<Place, 'pair'>[] {
+  const wanted = rowsRead(options);
+  return (['short', 'long'] as const).flatMap((context) => {
+    const rows = wanted.filter((row) => row.startsWith(context));
+    const prompt = pair[context];
+    if (rows.length === 0) return [];
+    if (!prompt)
+      throw new RangeError(`the ${options.arm} arm reads the ${context} context, which the pair does not have`);
+    return [
+      {
+        context,
+        rows,
+        tree: { prompt, branches: rows.map((row) => (row.endsWith('Chosen') ? pair.chosen : pair.rejected)) },
+      },
+    ];
+  });
+}

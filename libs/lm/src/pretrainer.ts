@@ -1,0 +1,69 @@
+import { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
+import { zeroGradients, type LanguageModel } from './language-model.ts';
+import { LossNotFiniteError } from './preference-trainer.ts';
+import { learningRateAt, type ScheduleOptions } from './schedule.ts';
+import { groupByTokens } from './scoring.ts';
+import { packSequences } from './tree-batch.ts';
+
+/** A sequence and the weight of predicting each of its tokens (the first one's is not used). */
+export interface WeightedSequence {
+  readonly tokens: Int32Array;
+  readonly weights: Float32Array;
+}
+
+export interface PretrainOptions {
+  readonly optimizer: AdamWOptions;
+  readonly schedule: ScheduleOptions;
+  readonly clipNorm: number;
+  readonly microBatchTokens: number;
+  readonly steps: number;
+}
+
+/** Next-token pretraining: minimises the weighted mean of -log p(token | before). */
+export class Pretrainer {
+  readonly #optimizer: AdamW;
+
+  constructor(
+    readonly model: LanguageModel,
+    readonly options: PretrainOptions,
+  ) {
+    this.#optimizer = new AdamW(options.optimizer, model.weights);
+  }
+
+  async takeStep(
+    sequences: readonly WeightedSequence[],
+  ): Promise<{ step: number; loss: number; gradNorm: number; tokens: number }> {
+    const { schedule, steps, clipNorm, microBatchTokens } = this.options;
+    const step = this.#optimizer.step + 1;
+    const gradients = zeroGradients(this.model.config);
+    const total = sequences.reduce((sum, { weights }) => sum + weights.subarray(1).reduce((a, b) => a + b, 0), 0);
+    const sorted = sequences.toSorted((a, b) => a.tokens.length - b.tokens.length);
+    let loss = 0;
+    let tokens = 0;
+    for (const group of groupByTokens(sorted, (sequence) => sequence.tokens.length, microBatchTokens)) {
+      const packed = packSequences(group.map((sequence) => sequence.tokens));
+      const weightOf = weightsOf(group);
+      const keep = packed.targets.map((_, i) => i).filter((i) => weightOf[i] !== 0);
+      const batch = { ...packed, targets: keep.map((i) => packed.targets[i]!) };
+      const weights = Float32Array.from(keep, (i) => weightOf[i]! / total);
+      const activations = await this.model.forward(batch);
+      const { logps } = await this.model.targetLogps(activations);
+      logps.forEach((logp, i) => (loss -= logp * weights[i]!));
+      if (!Number.isFinite(loss)) throw new LossNotFiniteError(step, 'the loss');
+      await this.model.backward(
+        activations,
+        weights.map((weight) => -weight),
+        gradients,
+      );
+      tokens += batch.tokenCount;
+    }
+    const gradNorm = clipGradients(gradients, clipNorm);
+    if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
+    this.#optimizer.update(this.model.weights, gradients, learningRateAt(schedule, step, steps));
+    return { step, loss, gradNorm, tokens };
+  }
+}
+
+function weightsOf(group: readonly WeightedSequence[]): number[] {
+  return group.flatMap(({ weights }) => Array.from(weights.subarray(1)));
+}

@@ -1,0 +1,178 @@
+import { closeSync, fstatSync, openSync, readSync, writeSync, fsyncSync } from 'node:fs';
+import { basename } from 'node:path';
+import { ModelError } from './model.error.ts';
+
+/** A tensor in memory: row-major float32. */
+export interface HostTensor {
+  readonly dims: readonly number[];
+  readonly data: Float32Array;
+}
+
+export type HostTensors = ReadonlyMap<string, HostTensor>;
+
+/** Where a tensor lies in its file. */
+export interface TensorEntry {
+  readonly dtype: string;
+  readonly dims: readonly number[];
+  /** Bytes [from, to) of the file. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface SafetensorsHeader {
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const BYTES: Readonly<Record<string, number>> = { F32: 4, BF16: 2, F16: 2 };
+/** No published model comes near this; a larger header is a damaged or hostile file. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/**
+ * Reads a safetensors file: 8 bytes of header length (little-endian), a JSON header, raw little-endian tensors.
+ * BF16 and F16 become float32 exactly.
+ * @throws ModelError that names the file and the tensor at fault.
+ */
+export function readSafetensors(path: string): {
+  tensors: Map<string, HostTensor>;
+  metadata: Readonly<Record<string, string>>;
+} {
+  return withFile(path, (file, label) => {
+    const { tensors, metadata } = readHeader(file, label);
+    return { tensors: new Map([...tensors].map(([name, entry]) => [name, readTensor(file, entry)])), metadata };
+  });
+}
+
+/**
+ * What a safetensors file holds, and that it holds all of it, without reading the tensors.
+ * @throws ModelError that names the file and the tensor at fault.
+ */
+export function readSafetensorsHeader(path: string): SafetensorsHeader {
+  return withFile(path, readHeader);
+}
+
+/** Writes float32 tensors in the given order and forces them to the disk. */
+export function writeSafetensors(
+  path: string,
+  tensors: HostTensors,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  let offset = 0;
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
+  for (const [name, { dims, data }] of tensors) {
+    header[name] = { dtype: 'F32', shape: dims, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const padding = (8 - (json.length % 8)) % 8;
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(json.length + padding));
+  const file = openSync(path, 'w');
+  try {
+    for (const piece of [prefix, json, Buffer.alloc(padding, ' ')]) writeAll(file, piece);
+    for (const { data } of tensors.values()) writeAll(file, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;)
+    written += writeSync(file, bytes, written, Math.min(bytes.length - written, 1 << 28));
+}
+
+function withFile<T>(path: string, read: (file: number, label: string) => T): T {
+  const file = openSync(path, 'r');
+  try {
+    return read(file, basename(path));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readHeader(file: number, label: string): SafetensorsHeader {
+  const size = fstatSync(file).size;
+  if (size < 8) throw new ModelError(`${label}: ${size} bytes are too few for a safetensors file; download it again`);
+  const headerLength = Number(readBytes(file, 0, 8).readBigUInt64LE());
+  const start = 8 + headerLength;
+  if (headerLength > MAX_HEADER_BYTES || start > size) {
+    throw new ModelError(
+      `${label}: the header claims ${headerLength} bytes, the file has ${size}; it is truncated or no safetensors file`,
+    );
+  }
+  const { __metadata__: metadata = {}, ...entries } = parseHeader(readBytes(file, 8, headerLength), label);
+  const tensors = new Map(
+    Object.entries(entries).map(([name, entry]) => [name, checkEntry(entry, label, name, start, size)]),
+  );
+  return { tensors, metadata: metadata as Record<string, string> };
+}
+
+function parseHeader(bytes: Buffer, label: string): Record<string, unknown> {
+  try {
+    const header: unknown = JSON.parse(bytes.toString('utf8'));
+    if (header !== null && typeof header === 'object' && !Array.isArray(header))
+      return header as Record<string, unknown>;
+  } catch {
+    // Reported below.
+  }
+  throw new ModelError(`${label}: the header is not a JSON object; the file is damaged or no safetensors file`);
+}
+
+function checkEntry(entry: unknown, label: string, name: string, start: number, size: number): TensorEntry {
+  const {
+    dtype,
+    shape,
+    data_offsets: offsets,
+  } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+  if (typeof dtype !== 'string' || !isWholeNumbers(shape) || !isWholeNumbers(offsets) || offsets.length !== 2) {
+    throw new ModelError(`${label}: the header entry of "${name}" is incomplete`);
+  }
+  const width = BYTES[dtype];
+  if (!width)
+    throw new ModelError(`${label}: "${name}" has type ${dtype}; supported are ${Object.keys(BYTES).join(', ')}`);
+  const [from, to] = offsets as [number, number];
+  const needed = shape.reduce((product, dim) => product * dim, width);
+  if (to - from !== needed) {
+    throw new ModelError(
+      `${label}: "${name}" of shape [${shape.join(', ')}] needs ${needed} bytes, its offsets span ${to - from}`,
+    );
+  }
+  if (start + to > size)
+    throw new ModelError(`${label}: "${name}" lies outside the file, which is truncated; download it again`);
+  return { dtype, dims: shape, from: start + from, to: start + to };
+}
+
+function isWholeNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+}
+
+function readBytes(file: number, from: number, length: number): Buffer<ArrayBuffer> {
+  const bytes = Buffer.from(new ArrayBuffer(length));
+  for (let read = 0; read < length;) read += readSync(file, bytes, read, Math.min(length - read, 1 << 28), from + read);
+  return bytes;
+}
+
+function readTensor(file: number, { dtype, dims, from, to }: TensorEntry): HostTensor {
+  const { buffer } = readBytes(file, from, to - from);
+  if (dtype === 'F32') return { dims, data: new Float32Array(buffer) };
+  const halves = new Uint16Array(buffer);
+  return { dims, data: dtype === 'BF16' ? fromBFloat16(halves) : fromFloat16(halves) };
+}
+
+function fromBFloat16(halves: Uint16Array): Float32Array {
+  const words = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) words[i] = (halves[i] as number) << 16;
+  return new Float32Array(words.buffer);
+}
+
+function fromFloat16(halves: Uint16Array): Float32Array {
+  return Float32Array.from(halves, (half) => {
+    const sign = half & 0x8000 ? -1 : 1;
+    const exponent = (half >> 10) & 0x1f;
+    const fraction = half & 0x3ff;
+    if (exponent === 0) return sign * fraction * 2 ** -24;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  });
+}

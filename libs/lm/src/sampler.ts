@@ -1,0 +1,196 @@
+import { blockDecode } from './block.graph.ts';
+import type { LanguageModel } from './language-model.ts';
+import { uniform } from '@solopo/random';
+import { float32, type Tensor } from './runtime.ts';
+import { packTrees } from './tree-batch.ts';
+
+export interface SamplingOptions {
+  readonly samplesPerPrompt: number;
+  /** 0: always the most likely token. */
+  readonly temperature: number;
+  readonly topP: number;
+  readonly maxNewTokens: number;
+  readonly eosIds: readonly number[];
+  readonly seed: number;
+}
+
+export interface Prompt {
+  readonly tokens: Int32Array;
+  /** Names the prompt's stream of random numbers: two 32-bit words. */
+  readonly key: readonly [number, number];
+}
+
+export interface Sample {
+  /** Without the end-of-sequence token. */
+  readonly tokens: Int32Array;
+  readonly finish: 'stop' | 'length';
+  /** sum of log p of the drawn tokens (the end token included) under the untempered model. */
+  readonly logp: number;
+}
+
+/**
+ * Samples answers with a key-value cache. A prompt is run once; its samples share its keys and values. Each draw takes the
+ * random number of (seed, prompt key, sample, position).
+ *
+ * @returns for each prompt, `samplesPerPrompt` samples
+ */
+export async function sample(
+  model: LanguageModel,
+  prompts: readonly Prompt[],
+  options: SamplingOptions,
+): Promise<Sample[][]> {
+  const { samplesPerPrompt: n, maxNewTokens, temperature } = options;
+  const { layers, kvHeads, headSize } = model.config;
+  const rows = prompts.length;
+  const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
+  const { hidden, caches } = await model.prefill(batch);
+  const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
+
+  const lengths = prompts.map(({ tokens }) => tokens.length);
+  const bias = new Float32Array(rows * batch.length);
+  lengths.forEach((length, row) => bias.fill(-1e30, row * batch.length + length, (row + 1) * batch.length));
+  const promptBias = float32(bias, [rows, 1, 1, 1, batch.length]);
+  let own = Array.from({ length: layers }, () => ({
+    keys: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
+    values: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
+  }));
+
+  // The first token of every sample comes from its prompt's last hidden state.
+  const ends = lengths.map((length, row) => row * batch.length + length - 1);
+  const vocabulary = model.config.vocabSize;
+  if (temperature === 0) {
+    const tokens = await model.predict(hidden, ends, 'argmax');
+    streams.forEach((stream, i) => stream.take(Number(tokens[Math.floor(i / n)]), 0, options));
+  } else {
+    const logits = await model.predict(hidden, ends, 'logits');
+    streams.forEach((stream, i) => {
+      const row = Math.floor(i / n);
+      stream.draw(logits.subarray(row * vocabulary, (row + 1) * vocabulary), options);
+    });
+  }
+
+  const all = Array.from({ length: rows * n }, (_, i) => i);
+  for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {
+    const tokens = Int32Array.from(streams, (stream) => stream.last);
+    const positions = Int32Array.from(streams, (_, i) => (lengths[Math.floor(i / n)] as number) + step - 1);
+    const rotary = model.rotary(positions, rows, n);
+    let h: Tensor = model.embed(tokens, [rows, n]);
+    const grown: typeof own = [];
+    for (let layer = 0; layer < layers; layer++) {
+      const cache = caches[layer] as { keys: Tensor; values: Tensor };
+      const mine = own[layer] as { keys: Tensor; values: Tensor };
+      const outputs = await model.runtime.run(
+        `block-decode/${JSON.stringify(model.config)}`,
+        () => blockDecode(model.config),
+        {
+          ...model.layerWeights(layer),
+          ...rotary,
+          h,
+          prompt_keys: cache.keys,
+          prompt_values: cache.values,
+          prompt_bias: promptBias,
+          own_keys: mine.keys,
+          own_values: mine.values,
+        },
+      );
+      h = outputs.h_out as Tensor;
+      grown.push({ keys: outputs.own_keys_out as Tensor, values: outputs.own_values_out as Tensor });
+    }
+    own = grown;
+    if (temperature === 0) {
+      const next = await model.predict(h, all, 'argmax');
+      streams.forEach((stream, i) => stream.take(Number(next[i]), 0, options));
+    } else {
+      const logits = await model.predict(h, all, 'logits');
+      streams.forEach((stream, i) => stream.draw(logits.subarray(i * vocabulary, (i + 1) * vocabulary), options));
+    }
+  }
+  return prompts.map((_, row) => streams.slice(row * n, (row + 1) * n).map((stream) => stream.sample()));
+}
+
+/** One sample as it grows. A closed stream keeps its place in the batch; what it draws is ignored. */
+class Stream {
+  readonly #tokens: number[] = [];
+  #logp = 0;
+  #stopped = false;
+  last = 0;
+
+  constructor(
+    readonly prompt: Prompt,
+    readonly index: number,
+  ) {}
+
+  get open(): boolean {
+    return !this.#stopped;
+  }
+
+  draw(logits: Float32Array, options: SamplingOptions): void {
+    if (this.#stopped) return;
+    const { temperature, topP, seed } = options;
+    const u = uniform([this.prompt.key[0], this.prompt.key[1], this.#tokens.length, 0], [seed, this.index]);
+    const token = drawToken(logits, temperature, topP, u);
+    this.take(token, logits[token]! - logSumExp(logits), options);
+  }
+
+  take(token: number, logp: number, { eosIds }: SamplingOptions): void {
+    if (this.#stopped) return;
+    this.#logp += logp;
+    this.last = token;
+    if (eosIds.includes(token)) this.#stopped = true;
+    else this.#tokens.push(token);
+  }
+
+  sample(): Sample {
+    return { tokens: Int32Array.from(this.#tokens), finish: this.#stopped ? 'stop' : 'length', logp: this.#logp };
+  }
+}
+
+/**
+ * Inverse-CDF draw from softmax(logits / temperature), kept to the smallest set of tokens whose probability reaches topP.
+ * `u` is uniform in [0, 1).
+ */
+export function drawToken(logits: Float32Array, temperature: number, topP: number, u: number): number {
+  const { weights, total } = exponentials(logits, temperature);
+  const kept = topP < 1 ? keepTop(weights, topP * total) : total;
+  let rest = u * kept;
+  let token = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i] as number;
+    if (weight === 0) continue;
+    token = i;
+    rest -= weight;
+    if (rest < 0) break;
+  }
+  return token;
+}
+
+/** Sets all but the greatest weights, which together reach `enough`, to 0. @returns the sum of those kept */
+function keepTop(weights: Float64Array, enough: number): number {
+  const order = Array.from(weights.keys()).sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b);
+  let kept = 0;
+  const last = order.findIndex((i) => (kept += weights[i] as number) >= enough);
+  for (const i of order.slice(last + 1)) weights[i] = 0;
+  return kept;
+}
+
+/** exp((logit - greatest) / temperature) and their sum. */
+function exponentials(
+  logits: Float32Array,
+  temperature: number,
+): { weights: Float64Array; total: number; max: number } {
+  let max = -Infinity;
+  for (let i = 0; i < logits.length; i++) if ((logits[i] as number) > max) max = logits[i] as number;
+  const weights = new Float64Array(logits.length);
+  let total = 0;
+  for (let i = 0; i < logits.length; i++) {
+    const weight = Math.exp(((logits[i] as number) - max) / temperature);
+    weights[i] = weight;
+    total += weight;
+  }
+  return { weights, total, max };
+}
+
+function logSumExp(logits: Float32Array): number {
+  const { total, max } = exponentials(logits, 1);
+  return max + Math.log(total);
+}

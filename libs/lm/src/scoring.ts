@@ -1,0 +1,54 @@
+import type { LanguageModel } from './language-model.ts';
+import { packTrees, treeLength, type Tree } from './tree-batch.ts';
+
+/**
+ * Log-probabilities of every response token: the same forward pass that training uses.
+ * Trees are run in the order given, in batches of at most `batchTokens` padded tokens.
+ *
+ * @returns for each tree, for each branch, log p of each token
+ */
+export async function scoreTrees(
+  model: LanguageModel,
+  trees: readonly Tree[],
+  { batchTokens, onBatch }: { batchTokens: number; onBatch?: (done: number) => void },
+): Promise<Float32Array[][]> {
+  const scores: Float32Array[][] = [];
+  for (const group of groupByTokens(trees, treeLength, batchTokens)) {
+    const batch = packTrees(group);
+    const activations = await model.forward(batch);
+    const { logps } = await model.targetLogps(activations);
+    scores.push(...splitByBranch(group, logps));
+    onBatch?.(scores.length);
+  }
+  return scores;
+}
+
+/** Cuts a flat array over a batch's targets into one array a branch. */
+export function splitByBranch(trees: readonly Tree[], values: Float32Array): Float32Array[][] {
+  let offset = 0;
+  return trees.map(({ branches }) => branches.map(({ length }) => values.slice(offset, (offset += length))));
+}
+
+/** Runs of consecutive items whose padded size (longest * count) stays within `limit`; a single item may exceed it. */
+export function groupByTokens<T>(items: readonly T[], lengthOf: (item: T) => number, limit: number): T[][] {
+  const groups: T[][] = [];
+  let longest = 0;
+  for (const item of items) {
+    const length = lengthOf(item);
+    const group = groups.at(-1);
+    if (group && Math.max(longest, length) * (group.length + 1) <= limit) {
+      group.push(item);
+      longest = Math.max(longest, length);
+    } else {
+      groups.push([item]);
+      longest = length;
+    }
+  }
+  return groups;
+}
+
+export function sumOf(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+}

@@ -1,0 +1,84 @@
+/** A prompt and the responses that continue it. Each response sees the prompt and itself, not the others. */
+export interface Tree {
+  readonly prompt: Int32Array;
+  readonly branches: readonly Int32Array[];
+}
+
+/** A token to predict: `index` is the place (row * length + column) whose hidden state predicts it. */
+export interface Target {
+  readonly index: number;
+  readonly token: number;
+  readonly tree: number;
+  readonly branch: number;
+}
+
+/**
+ * Trees laid out as rows [prompt | branch 0 | branch 1 ...], padded at the end. Positions continue from the prompt's end
+ * in every branch, so a tree gives what its [prompt | branch] rows give when run apart.
+ */
+export interface TreeBatch {
+  readonly rows: number;
+  readonly length: number;
+  readonly tokens: Int32Array;
+  readonly positions: Int32Array;
+  readonly promptEnd: Int32Array;
+  readonly branchStart: Int32Array;
+  readonly targets: readonly Target[];
+  /** Tokens without padding. */
+  readonly tokenCount: number;
+}
+
+export const treeLength = ({ prompt, branches }: Tree): number =>
+  prompt.length + branches.reduce((sum, { length }) => sum + length, 0);
+
+/** Targets are the tokens of the branches; the first one of each is predicted by the prompt's last token. */
+export function packTrees(trees: readonly Tree[]): TreeBatch {
+  const batch = allocate(trees.length, Math.max(...trees.map(treeLength)));
+  const targets: Target[] = [];
+  let tokenCount = 0;
+  trees.forEach(({ prompt, branches }, row) => {
+    const start = row * batch.length;
+    for (let t = 0; t < prompt.length; t++) place(batch, start + t, prompt[t] as number, t, 0, 0);
+    let column = prompt.length;
+    branches.forEach((tokens, branch) => {
+      const branchStart = column;
+      tokens.forEach((token, t) => {
+        targets.push({ index: start + (t === 0 ? prompt.length - 1 : column - 1), token, tree: row, branch });
+        place(batch, start + column, token, prompt.length + t, prompt.length, branchStart);
+        column += 1;
+      });
+    });
+    tokenCount += column;
+    // Padding sees the prompt and itself only; nothing sees it.
+    for (; column < batch.length; column++) place(batch, start + column, 0, 0, prompt.length, column);
+  });
+  return { ...batch, targets, tokenCount };
+}
+
+/** Plain sequences: every token but the first is a target. */
+export function packSequences(sequences: readonly Int32Array[]): TreeBatch {
+  const batch = packTrees(sequences.map((prompt) => ({ prompt, branches: [] })));
+  const targets = sequences.flatMap((tokens, tree) =>
+    Array.from(tokens.subarray(1), (token, t) => ({ index: tree * batch.length + t, token, tree, branch: 0 })),
+  );
+  return { ...batch, targets };
+}
+
+function allocate(rows: number, length: number) {
+  const empty = (): Int32Array => new Int32Array(rows * length);
+  return { rows, length, tokens: empty(), positions: empty(), promptEnd: empty(), branchStart: empty() };
+}
+
+function place(
+  batch: ReturnType<typeof allocate>,
+  at: number,
+  token: number,
+  position: number,
+  promptEnd: number,
+  branchStart: number,
+): void {
+  batch.tokens[at] = token;
+  batch.positions[at] = position;
+  batch.promptEnd[at] = promptEnd;
+  batch.branchStart[at] = branchStart;
+}

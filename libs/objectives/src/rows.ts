@@ -1,0 +1,37 @@
+/** The four rows of a pair: a response (chosen w, rejected l) under a context (short, long). */
+export const ROWS = ['shortChosen', 'shortRejected', 'longChosen', 'longRejected'] as const;
+export type Row = (typeof ROWS)[number];
+
+/** One row's log-probabilities, summed over its `tokens` response tokens. */
+export interface RowLogps {
+  /** sum_t log pi(y_t | x, y_<t) */
+  readonly policy: number;
+  /** sum_t log pi_ref(y_t | x, y_<t); read only where the objective needs it. */
+  readonly reference?: number;
+  readonly tokens: number;
+}
+
+export type Rows = Readonly<Partial<Record<Row, RowLogps>>>;
+
+export class MissingRowError extends Error {
+  override readonly name = 'MissingRowError';
+}
+
+export function rowOf(rows: Rows, row: Row): RowLogps {
+  const found = rows[row];
+  if (!found)
+    throw new MissingRowError(
+      `the objective reads row "${row}", which was not run; run every row that rowsRead() names`,
+    );
+  return found;
+}
+
+export function referenceOf(rows: Rows, row: Row): number {
+  const { reference } = rowOf(rows, row);
+  if (reference === undefined) {
+    throw new MissingRowError(
+      `the objective reads the reference of row "${row}", which was not scored; score every row that referenceRowsRead() names`,
+    );
+  }
+  return reference;
+}

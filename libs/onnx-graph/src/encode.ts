@@ -1,0 +1,157 @@
+import protobuf from 'protobufjs/minimal.js';
+import type { DType, Graph, GraphNode, TensorData, Value } from './graph.ts';
+import type { OpAttributes, OpName } from './ops.ts';
+
+/**
+ * Writes a graph as an ONNX model (opset 18 and ONNX Runtime's com.microsoft 1). Field numbers are those of onnx.proto.
+ * Nodes that no output needs are left out.
+ */
+export function encodeModel(graph: Graph): Uint8Array {
+  const model = protobuf.Writer.create();
+  model.uint32(tag(1, 0)).int64(9); // ir_version
+  model.uint32(tag(2, 2)).string('solopo');
+  message(model, 7, (w) => writeGraph(w, graph));
+  message(model, 8, (w) => w.uint32(tag(1, 2)).string('').uint32(tag(2, 0)).int64(18));
+  message(model, 8, (w) => w.uint32(tag(1, 2)).string('com.microsoft').uint32(tag(2, 0)).int64(1));
+  return model.finish();
+}
+
+type Attribute = number | string | readonly number[] | { readonly float: number };
+interface Encoding {
+  readonly type: string;
+  readonly domain?: string;
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+}
+
+type Encodings = { readonly [K in OpName]: (attributes: OpAttributes[K]) => Encoding };
+
+/** How each operator is written: its ONNX name and attributes. */
+const ENCODINGS: Encodings = {
+  Add: plain('Add'),
+  Sub: plain('Sub'),
+  Mul: plain('Mul'),
+  Div: plain('Div'),
+  Neg: plain('Neg'),
+  Exp: plain('Exp'),
+  Log: plain('Log'),
+  Sqrt: plain('Sqrt'),
+  Reciprocal: plain('Reciprocal'),
+  Sigmoid: plain('Sigmoid'),
+  Tanh: plain('Tanh'),
+  Softmax: () => ({ type: 'Softmax', attributes: { axis: -1 } }),
+  MatMul: ({ transA, transB, alpha }) =>
+    !transA && !transB && alpha === 1
+      ? { type: 'MatMul' }
+      : {
+          type: 'FusedMatMul',
+          domain: 'com.microsoft',
+          attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
+        },
+  ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
+  ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
+  ReduceLogSumExp: () => ({ type: 'ReduceLogSumExp', attributes: { keepdims: 1 } }),
+  ArgMax: ({ axis }) => ({ type: 'ArgMax', attributes: { axis, keepdims: 1 } }),
+  Reshape: plain('Reshape'),
+  Transpose: ({ perm }) => ({ type: 'Transpose', attributes: { perm } }),
+  Concat: ({ axis }) => ({ type: 'Concat', attributes: { axis } }),
+  Split: ({ axis }) => ({ type: 'Split', attributes: { axis } }),
+  Shape: ({ start, end }) => ({ type: 'Shape', attributes: { start, end } }),
+  Expand: plain('Expand'),
+  GatherElements: () => ({ type: 'GatherElements', attributes: { axis: -1 } }),
+  ScatterElements: () => ({ type: 'ScatterElements', attributes: { axis: -1, reduction: 'add' } }),
+  Where: plain('Where'),
+  Cast: ({ to }) => ({ type: 'Cast', attributes: { to: DATA_TYPE[to] } }),
+  Equal: plain('Equal'),
+  Less: plain('Less'),
+  LessOrEqual: plain('LessOrEqual'),
+  And: plain('And'),
+  Or: plain('Or'),
+};
+
+const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+
+function plain(type: string): () => Encoding {
+  return () => ({ type });
+}
+
+const tag = (field: number, wireType: number): number => (field << 3) | wireType;
+
+function message(writer: protobuf.Writer, field: number, write: (writer: protobuf.Writer) => unknown): void {
+  writer.uint32(tag(field, 2)).fork();
+  write(writer);
+  writer.ldelim();
+}
+
+function writeGraph(w: protobuf.Writer, graph: Graph): void {
+  const needed = neededNodes(graph);
+  const used = new Set(needed.flatMap((node) => node.inputs.map((input) => input.name)));
+  for (const node of needed) message(w, 1, (inner) => writeNode(inner, node));
+  // Outputs carry their own names, whatever made them.
+  for (const { name, value } of graph.outputs) {
+    message(w, 1, (inner) =>
+      inner.uint32(tag(1, 2)).string(value.name).uint32(tag(2, 2)).string(name).uint32(tag(4, 2)).string('Identity'),
+    );
+    used.add(value.name);
+  }
+  w.uint32(tag(2, 2)).string(graph.name);
+  for (const [name, tensor] of graph.constants)
+    if (used.has(name)) message(w, 5, (inner) => writeTensor(inner, name, tensor));
+  for (const input of graph.inputs) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
+  for (const { name, value } of graph.outputs) message(w, 12, (inner) => writeValueInfo(inner, name, value));
+}
+
+function neededNodes(graph: Graph): GraphNode[] {
+  const wanted = new Set(graph.outputs.map(({ value }) => value));
+  const needed = graph.nodes.toReversed().filter((node) => {
+    if (!node.outputs.some((output) => wanted.has(output))) return false;
+    for (const input of node.inputs) wanted.add(input);
+    return true;
+  });
+  return needed.reverse();
+}
+
+function writeNode(w: protobuf.Writer, node: GraphNode): void {
+  const encode = ENCODINGS[node.op] as (attributes: GraphNode['attributes']) => Encoding;
+  const { type, domain, attributes } = encode(node.attributes);
+  for (const input of node.inputs) w.uint32(tag(1, 2)).string(input.name);
+  for (const output of node.outputs) w.uint32(tag(2, 2)).string(output.name);
+  w.uint32(tag(3, 2)).string(node.outputs[0]?.name ?? type);
+  w.uint32(tag(4, 2)).string(type);
+  for (const [name, value] of Object.entries(attributes ?? {}))
+    message(w, 5, (inner) => writeAttribute(inner, name, value));
+  if (domain) w.uint32(tag(7, 2)).string(domain);
+}
+
+function writeAttribute(w: protobuf.Writer, name: string, value: Attribute): void {
+  w.uint32(tag(1, 2)).string(name);
+  if (typeof value === 'number') w.uint32(tag(3, 0)).int64(value).uint32(tag(20, 0)).int32(2);
+  else if (typeof value === 'string') w.uint32(tag(4, 2)).string(value).uint32(tag(20, 0)).int32(3);
+  else if ('float' in value) w.uint32(tag(2, 5)).float(value.float).uint32(tag(20, 0)).int32(1);
+  else {
+    for (const item of value) w.uint32(tag(8, 0)).int64(item);
+    w.uint32(tag(20, 0)).int32(7);
+  }
+}
+
+function writeTensor(w: protobuf.Writer, name: string, { dtype, dims, data }: TensorData): void {
+  for (const dim of dims) w.uint32(tag(1, 0)).int64(dim);
+  w.uint32(tag(2, 0)).int32(DATA_TYPE[dtype]);
+  w.uint32(tag(8, 2)).string(name);
+  w.uint32(tag(9, 2)).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+}
+
+function writeValueInfo(w: protobuf.Writer, name: string, { dtype, shape }: Value): void {
+  w.uint32(tag(1, 2)).string(name);
+  message(w, 2, (type) =>
+    message(type, 1, (tensor) => {
+      tensor.uint32(tag(1, 0)).int32(DATA_TYPE[dtype]);
+      message(tensor, 2, (dims) => {
+        for (const dim of shape) {
+          message(dims, 1, (inner) =>
+            typeof dim === 'number' ? inner.uint32(tag(1, 0)).int64(dim) : inner.uint32(tag(2, 2)).string(dim),
+          );
+        }
+      });
+    }),
+  );
+}

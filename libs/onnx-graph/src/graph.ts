@@ -1,0 +1,280 @@
+import { addDims, axisOf, broadcast, formatShape, sameShape, ShapeError, type Dim, type Shape } from './shape.ts';
+import type { OpAttributes, OpName } from './ops.ts';
+
+export type DType = 'float32' | 'int64' | 'int32' | 'bool';
+
+export interface TensorData {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly data: Float32Array | BigInt64Array | Int32Array | Uint8Array;
+}
+
+/** A tensor in a graph: made once, by an input, a constant or a node. */
+export interface Value {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+export interface GraphNode<K extends OpName = OpName> {
+  readonly op: K;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: OpAttributes[K];
+}
+
+/**
+ * Builds an ONNX graph, one typed call an operator; shapes and types are checked as it is built, so a mistake is an
+ * error at the line that makes it. Nodes are kept in order of making, which is a topological order.
+ */
+export class Graph {
+  readonly inputs: Value[] = [];
+  readonly outputs: { readonly name: string; readonly value: Value }[] = [];
+  readonly nodes: GraphNode[] = [];
+  readonly constants = new Map<string, TensorData>();
+  readonly #scalars = new Map<string, Value>();
+  #count = 0;
+
+  constructor(readonly name: string) {}
+
+  input(name: string, dtype: DType, shape: Shape): Value {
+    if (this.inputs.some((input) => input.name === name))
+      throw new ShapeError(`graph ${this.name} has two inputs "${name}"`);
+    const value = { name, dtype, shape };
+    this.inputs.push(value);
+    return value;
+  }
+
+  output(name: string, value: Value): void {
+    this.outputs.push({ name, value });
+  }
+
+  constant(tensor: TensorData): Value {
+    const value = this.#value(tensor.dtype, tensor.dims, 'c');
+    this.constants.set(value.name, tensor);
+    return value;
+  }
+
+  scalar(x: number, dtype: 'float32' | 'int64' | 'int32' = 'float32'): Value {
+    const key = `${dtype}:${x}`;
+    const known = this.#scalars.get(key);
+    if (known) return known;
+    const data =
+      dtype === 'float32' ? Float32Array.of(x) : dtype === 'int32' ? Int32Array.of(x) : BigInt64Array.of(BigInt(x));
+    const value = this.constant({ dtype, dims: [], data });
+    this.#scalars.set(key, value);
+    return value;
+  }
+
+  int64s(values: readonly number[]): Value {
+    const key = `int64s:${values.join()}`;
+    const known = this.#scalars.get(key);
+    if (known) return known;
+    const value = this.constant({
+      dtype: 'int64',
+      dims: [values.length],
+      data: BigInt64Array.from(values.map(BigInt)),
+    });
+    this.#scalars.set(key, value);
+    return value;
+  }
+
+  // -- element by element, with broadcasting ------------------------------------------------------------------------
+
+  add = (a: Value, b: Value): Value => this.#elementwise('Add', a, b);
+  sub = (a: Value, b: Value): Value => this.#elementwise('Sub', a, b);
+  mul = (a: Value, b: Value): Value => this.#elementwise('Mul', a, b);
+  div = (a: Value, b: Value): Value => this.#elementwise('Div', a, b);
+  scale = (a: Value, factor: number): Value => this.mul(a, this.scalar(factor));
+  neg = (x: Value): Value => this.#unary('Neg', x);
+  exp = (x: Value): Value => this.#unary('Exp', x);
+  log = (x: Value): Value => this.#unary('Log', x);
+  sqrt = (x: Value): Value => this.#unary('Sqrt', x);
+  reciprocal = (x: Value): Value => this.#unary('Reciprocal', x);
+  sigmoid = (x: Value): Value => this.#unary('Sigmoid', x);
+  tanh = (x: Value): Value => this.#unary('Tanh', x);
+
+  // -- comparisons: no gradient flows through them ------------------------------------------------------------------
+
+  equal = (a: Value, b: Value): Value => this.#elementwise('Equal', a, b, 'bool');
+  lessOrEqual = (a: Value, b: Value): Value => this.#elementwise('LessOrEqual', a, b, 'bool');
+  less = (a: Value, b: Value): Value => this.#elementwise('Less', a, b, 'bool');
+  and = (a: Value, b: Value): Value => this.#elementwise('And', a, b, 'bool');
+  or = (a: Value, b: Value): Value => this.#elementwise('Or', a, b, 'bool');
+
+  where(condition: Value, a: Value, b: Value): Value {
+    const shape = broadcast(condition.shape, broadcast(a.shape, b.shape, 'Where'), 'Where');
+    return this.#node('Where', [condition, a, b], {}, [{ dtype: a.dtype, shape }]);
+  }
+
+  cast(x: Value, to: DType): Value {
+    return x.dtype === to ? x : this.#node('Cast', [x], { to }, [{ dtype: to, shape: x.shape }]);
+  }
+
+  // -- products and reductions --------------------------------------------------------------------------------------
+
+  /** `alpha * op(a) op(b)` over the last two axes, leading axes broadcast; `op` transposes where asked. */
+  matMul(a: Value, b: Value, { transA = false, transB = false, alpha = 1 } = {}): Value {
+    if (a.shape.length < 2 || b.shape.length < 2) throw new ShapeError('MatMul: both tensors need at least two axes');
+    const [m, k] = lastTwo(a.shape, transA);
+    const [k2, n] = lastTwo(b.shape, transB);
+    if (k !== k2)
+      throw new ShapeError(
+        `MatMul: inner dimensions ${k} and ${k2} of ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`,
+      );
+    const shape = [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'MatMul'), m, n];
+    return this.#node('MatMul', [a, b], { transA, transB, alpha }, [{ dtype: a.dtype, shape }]);
+  }
+
+  softmax(x: Value): Value {
+    return this.#node('Softmax', [x], {}, [x]);
+  }
+
+  /** Sum over `axes`, which stay as 1. */
+  reduceSum = (x: Value, axes: readonly number[]): Value => this.#reduce('ReduceSum', x, axes);
+  /** Mean over `axes`, which stay as 1. */
+  reduceMean = (x: Value, axes: readonly number[]): Value => this.#reduce('ReduceMean', x, axes);
+  /** log sum exp over `axes`, which stay as 1. */
+  reduceLogSumExp = (x: Value, axes: readonly number[]): Value => this.#reduce('ReduceLogSumExp', x, axes);
+
+  argMax(x: Value, axis: number): Value {
+    const positive = axisOf(axis, x.shape.length);
+    const shape = x.shape.map((dim, i) => (i === positive ? 1 : dim));
+    return this.#node('ArgMax', [x], { axis: positive }, [{ dtype: 'int64', shape }]);
+  }
+
+  // -- shape --------------------------------------------------------------------------------------------------------
+
+  /** At most one dimension may be a symbol that does not stand at the same place in `x`. */
+  reshape(x: Value, shape: Shape): Value {
+    if (sameShape(x.shape, shape)) return x;
+    let free = 0;
+    const dims = shape.map((dim, axis) => {
+      if (typeof dim === 'number') return dim;
+      if (dim === x.shape[axis]) return 0;
+      free += 1;
+      return -1;
+    });
+    if (free > 1)
+      throw new ShapeError(`Reshape: ${formatShape(x.shape)} to ${formatShape(shape)} leaves ${free} dimensions open`);
+    return this.#node('Reshape', [x, this.int64s(dims)], { shape }, [{ dtype: x.dtype, shape }]);
+  }
+
+  /** `x` in the shape of `like` at run time; `shape` says it statically. */
+  reshapeLike(x: Value, like: Value): Value {
+    if (sameShape(x.shape, like.shape)) return x;
+    return this.#node('Reshape', [x, this.shapeOf(like)], { shape: like.shape }, [
+      { dtype: x.dtype, shape: like.shape },
+    ]);
+  }
+
+  transpose(x: Value, perm: readonly number[]): Value {
+    const shape = perm.map((axis) => x.shape[axisOf(axis, x.shape.length)] as Dim);
+    return this.#node('Transpose', [x], { perm }, [{ dtype: x.dtype, shape }]);
+  }
+
+  concat(parts: readonly Value[], axis: number, dim?: Dim): Value {
+    const [first] = parts;
+    if (!first) throw new ShapeError('Concat: nothing to join');
+    if (parts.length === 1) return first;
+    const at = axisOf(axis, first.shape.length);
+    const total = dim ?? addDims(parts.map((part) => part.shape[at] as Dim));
+    const shape = first.shape.map((d, i) => (i === at ? total : d));
+    return this.#node('Concat', parts, { axis: at }, [{ dtype: first.dtype, shape }]);
+  }
+
+  /** Splits `axis` into parts of the given dimensions; symbols take their sizes from `sizes`, an int64 tensor. */
+  split(x: Value, axis: number, dims: readonly Dim[], sizes?: Value): Value[] {
+    const at = axisOf(axis, x.shape.length);
+    if (dims.length === 1) return [x];
+    const amounts =
+      sizes ??
+      this.int64s(
+        dims.map((dim) => {
+          if (typeof dim !== 'number') throw new ShapeError(`Split: the size of "${dim}" must be given as a tensor`);
+          return dim;
+        }),
+      );
+    const outputs = dims.map((dim) => ({ dtype: x.dtype, shape: x.shape.map((d, i) => (i === at ? dim : d)) }));
+    return this.nodeOf('Split', [x, amounts], { axis: at }, outputs);
+  }
+
+  /** int64 tensor of `x`'s dimensions, or of those from `start` up to `end`. */
+  shapeOf(x: Value, start = 0, end = x.shape.length): Value {
+    return this.#node('Shape', [x], { start, end }, [{ dtype: 'int64', shape: [end - start] }]);
+  }
+
+  /** `x` broadcast to the shape of `like`. */
+  expandLike(x: Value, like: Value): Value {
+    if (sameShape(x.shape, like.shape)) return x;
+    return this.#node('Expand', [x, this.shapeOf(like)], {}, [{ dtype: x.dtype, shape: like.shape }]);
+  }
+
+  zerosLike(like: Value): Value {
+    return this.expandLike(this.scalar(0), like);
+  }
+
+  // -- gathering ----------------------------------------------------------------------------------------------------
+
+  /** Along the last axis: y[..., j] = x[..., indices[..., j]]. */
+  gatherElements(x: Value, indices: Value): Value {
+    return this.#node('GatherElements', [x, indices], {}, [{ dtype: x.dtype, shape: indices.shape }]);
+  }
+
+  /** Along the last axis: a copy of `x` with `updates` added at `indices`. */
+  scatterAdd(x: Value, indices: Value, updates: Value): Value {
+    return this.#node('ScatterElements', [x, indices, updates], {}, [{ dtype: x.dtype, shape: x.shape }]);
+  }
+
+  // -- inside -------------------------------------------------------------------------------------------------------
+
+  /** Adds a node whose outputs are described; the typed calls above are the usual way. */
+  nodeOf<K extends OpName>(
+    op: K,
+    inputs: readonly Value[],
+    attributes: OpAttributes[K],
+    outputs: readonly { readonly dtype: DType; readonly shape: Shape }[],
+  ): Value[] {
+    const values = outputs.map(({ dtype, shape }) => this.#value(dtype, shape, op.toLowerCase()));
+    this.nodes.push({ op, inputs, outputs: values, attributes });
+    return values;
+  }
+
+  #node<K extends OpName>(
+    op: K,
+    inputs: readonly Value[],
+    attributes: OpAttributes[K],
+    outputs: readonly [{ readonly dtype: DType; readonly shape: Shape }],
+  ): Value {
+    return this.nodeOf(op, inputs, attributes, outputs)[0] as Value;
+  }
+
+  #value(dtype: DType, shape: Shape, hint: string): Value {
+    this.#count += 1;
+    return { name: `${hint}_${this.#count}`, dtype, shape };
+  }
+
+  #elementwise(op: BinaryOp, a: Value, b: Value, dtype: DType = a.dtype): Value {
+    if (a.dtype !== b.dtype) throw new ShapeError(`${op}: ${a.dtype} and ${b.dtype} do not mix`);
+    return this.#node(op, [a, b], {}, [{ dtype, shape: broadcast(a.shape, b.shape, op) }]);
+  }
+
+  #unary(op: UnaryOp, x: Value): Value {
+    return this.#node(op, [x], {}, [x]);
+  }
+
+  #reduce(op: 'ReduceSum' | 'ReduceMean' | 'ReduceLogSumExp', x: Value, axes: readonly number[]): Value {
+    const positive = axes.map((axis) => axisOf(axis, x.shape.length));
+    const shape = x.shape.map((dim, axis) => (positive.includes(axis) ? 1 : dim));
+    return this.#node(op, [x, this.int64s(positive)], { axes: positive }, [{ dtype: x.dtype, shape }]);
+  }
+}
+
+type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'LessOrEqual' | 'Less' | 'And' | 'Or';
+type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Tanh';
+
+function lastTwo(shape: Shape, transposed: boolean): readonly [Dim, Dim] {
+  const rows = shape[shape.length - 2] as Dim;
+  const columns = shape[shape.length - 1] as Dim;
+  return transposed ? [columns, rows] : [rows, columns];
+}

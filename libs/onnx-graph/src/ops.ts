@@ -1,0 +1,42 @@
+import type { DType } from './graph.ts';
+import type { Shape } from './shape.ts';
+
+type None = Readonly<Record<never, never>>;
+
+/** Every operator that a graph may hold, with its attributes. The tables of gradients and of encodings are total over it. */
+export interface OpAttributes {
+  Add: None;
+  Sub: None;
+  Mul: None;
+  Div: None;
+  Neg: None;
+  Exp: None;
+  Log: None;
+  Sqrt: None;
+  Reciprocal: None;
+  Sigmoid: None;
+  Tanh: None;
+  Softmax: None;
+  MatMul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  ReduceSum: { readonly axes: readonly number[] };
+  ReduceMean: { readonly axes: readonly number[] };
+  ReduceLogSumExp: { readonly axes: readonly number[] };
+  ArgMax: { readonly axis: number };
+  Reshape: { readonly shape: Shape };
+  Transpose: { readonly perm: readonly number[] };
+  Concat: { readonly axis: number };
+  Split: { readonly axis: number };
+  Shape: { readonly start: number; readonly end: number };
+  Expand: None;
+  GatherElements: None;
+  ScatterElements: None;
+  Where: None;
+  Cast: { readonly to: DType };
+  Equal: None;
+  Less: None;
+  LessOrEqual: None;
+  And: None;
+  Or: None;
+}
+
+export type OpName = keyof OpAttributes;

@@ -1,0 +1,5 @@
+export type { Message } from './chat-template.ts';
+export { TEXT_FILES } from './text-files.ts';
+export type { TextFile, TextFiles } from './text-files.ts';
+export { TextModel } from './text-model.ts';
+export { TextModelError } from './text-model.error.ts';

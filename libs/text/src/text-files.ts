@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TextModelError } from './text-model.error.ts';
+
+/** The files of a Hugging Face model folder that concern text. All but the first two are optional. */
+export const TEXT_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+  'generation_config.json',
+  'config.json',
+] as const;
+
+export type TextFile = (typeof TEXT_FILES)[number];
+export type TextFiles = Readonly<Partial<Record<TextFile, string>>>;
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export async function readTextFiles(folder: string): Promise<TextFiles> {
+  const entries = await Promise.all(
+    TEXT_FILES.map(async (file) => [file, await readIfThere(join(folder, file), file)] as const),
+  );
+  return Object.fromEntries(entries.filter(([, text]) => text !== undefined));
+}
+
+export function requiredJson(files: TextFiles, file: TextFile): JsonObject {
+  const parsed = optionalJson(files, file);
+  if (!parsed) {
+    throw new TextModelError(file, "missing from the model folder; copy it there from the model's published files");
+  }
+  return parsed;
+}
+
+export function optionalJson(files: TextFiles, file: TextFile): JsonObject | undefined {
+  const text = files[file];
+  if (text === undefined) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new TextModelError(file, `not valid JSON (${(error as Error).message}); fetch the file again`, {
+      cause: error,
+    });
+  }
+  if (!isObject(parsed)) throw new TextModelError(file, 'not a JSON object; fetch the file again');
+  return parsed;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+async function readIfThere(path: string, file: TextFile): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new TextModelError(file, `cannot be read (${(error as Error).message}); make it readable`, { cause: error });
+  }
+}
