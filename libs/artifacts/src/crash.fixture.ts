@@ -1,0 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ArtifactStore } from './artifact.store.ts';
+
+/** Writes half of an artifact, says so, and waits to be killed. */
+async function* halfway(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('first half, ');
+  process.stdout.write('halfway\n');
+  await sleep(60_000);
+  yield Buffer.from('second half');
+}
+
+const store = await ArtifactStore.open(process.argv[2] ?? '');
+await store.put(halfway());

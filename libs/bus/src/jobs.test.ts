@@ -1,0 +1,342 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { INestMicroservice } from '@nestjs/common';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { sha256, SolopoError, type Job } from '@solopo/contracts';
+import type { FunctionSpec } from '@solopo/functions';
+import { spawnSource, startNats, waitFor, type TestNats } from '@solopo/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connectNats, type NatsConnection } from './connection.ts';
+import type { DeadLetter, JobHandler, JobReport } from './job.runner.ts';
+import { provisionStreams } from './streams.provisioning.ts';
+import { DEAD, WORK } from './streams.ts';
+import { startWorker, SUBJECT, testFunction, type WorkerOptions } from './worker.fixture.ts';
+
+let nats: TestNats;
+let connection: NatsConnection;
+let workers: INestMicroservice[];
+let letters: DeadLetter[];
+let reports: JobReport[];
+let published = 0;
+
+beforeAll(async () => {
+  nats = await startNats();
+});
+
+afterAll(() => nats.stop());
+
+beforeEach(async () => {
+  connection = await connectNats(nats.url, 'test');
+  workers = [];
+  letters = [];
+  reports = [];
+});
+
+afterEach(async () => {
+  const closing = Promise.all(workers.map((worker) => worker.close()));
+  const manager = await jetstreamManager(connection);
+  for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+  await closing;
+  await connection.close();
+});
+
+async function provide(settings: Partial<FunctionSpec> = {}): Promise<FunctionSpec> {
+  const spec = testFunction(settings);
+  await provisionStreams(connection, { functions: [spec] });
+  return spec;
+}
+
+async function work(spec: FunctionSpec, handle: JobHandler, options: WorkerOptions = {}): Promise<INestMicroservice> {
+  const worker = await startWorker(connection, handle, {
+    functions: [spec],
+    onDeadLetter: (letter) => {
+      letters.push(letter);
+      return Promise.resolve();
+    },
+    report: (report) => reports.push(report),
+    ...options,
+  });
+  workers.push(worker);
+  return worker;
+}
+
+async function publish(count = 1): Promise<Job[]> {
+  const jobs = Array.from({ length: count }, () => ({ id: `job-${++published}`, stage: sha256('stage'), chunk: 0 }));
+  for (const job of jobs) await jetstream(connection).publish(SUBJECT, JSON.stringify(job), { msgID: job.id });
+  return jobs;
+}
+
+async function messagesIn(stream: string): Promise<number> {
+  const manager = await jetstreamManager(connection);
+  return (await manager.streams.info(stream)).state.messages;
+}
+
+const queueEmpty = () => waitFor('the work queue is empty', async () => (await messagesIn(WORK)) === 0);
+const reported = (outcome: string) =>
+  waitFor(`a job ends as ${outcome}`, () => reports.find((report) => report.outcome === outcome));
+
+describe('a worker of jobs', () => {
+  it('executes each job once and acknowledges it', async () => {
+    const spec = await provide();
+    const done: Job[] = [];
+    await work(spec, (job) => Promise.resolve(void done.push(job)));
+    const jobs = await publish(20);
+    await queueEmpty();
+    expect(done).toEqual(jobs);
+    await waitFor('all are reported', () => reports.length === 20);
+    expect(reports.every((report) => report.outcome === 'done' && report.attempt === 1)).toBe(true);
+  });
+
+  it('takes as many jobs as it has slots, however many wait', async () => {
+    const spec = await provide({ concurrency: 3 });
+    let running = 0;
+    let most = 0;
+    await work(spec, async () => {
+      most = Math.max(most, ++running);
+      await sleep(30);
+      running--;
+    });
+    await publish(12);
+    await queueEmpty();
+    expect(most).toBe(3);
+  });
+
+  it('tries a failed job again after a delay that doubles', async () => {
+    const spec = await provide({ retryDelayMs: 200 });
+    const attempts: { attempt: number; at: number }[] = [];
+    await work(spec, async (_job, { attempt }) => {
+      attempts.push({ attempt, at: performance.now() });
+      await Promise.resolve();
+      if (attempt < 3) throw new Error('not this time');
+    });
+    await publish();
+    await queueEmpty();
+    expect(attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+    const [first, second, third] = attempts.map(({ at }) => at) as [number, number, number];
+    expect(second - first).toBeGreaterThan(140);
+    expect(third - second).toBeGreaterThan(290);
+    expect(letters).toEqual([]);
+  });
+
+  it('buries a job after its last attempt: copied and recorded before it leaves the queue', async () => {
+    const spec = await provide();
+    let inQueueWhenRecorded = 0;
+    let copiedWhenRecorded = 0;
+    await work(spec, () => Promise.reject(new SolopoError('engine-failed', 'The engine gave up;\nlook at its log.')), {
+      onDeadLetter: async (letter) => {
+        inQueueWhenRecorded = await messagesIn(WORK);
+        copiedWhenRecorded = await messagesIn(DEAD);
+        letters.push(letter);
+      },
+    });
+    const [job] = await publish();
+    await queueEmpty();
+    expect(letters).toMatchObject([{ subject: SUBJECT, job, attempts: 3, error: { code: 'engine-failed' } }]);
+    expect(inQueueWhenRecorded).toBe(1);
+    expect(copiedWhenRecorded).toBe(1);
+    const copy = await (await jetstreamManager(connection)).streams.getMessage(DEAD, { seq: 1 });
+    expect(copy?.json()).toEqual(job);
+    expect(copy?.subject).toBe(`dead.${SUBJECT}`);
+    expect(copy?.header.get('Solopo-Reason')).toBe('The engine gave up; look at its log.');
+    expect(copy?.header.get('Solopo-Attempts')).toBe('3');
+  });
+
+  it('buries at once what no attempt can mend: bad input, and messages that are no jobs', async () => {
+    const spec = await provide();
+    await work(spec, () => Promise.reject(new SolopoError('model-invalid', 'No such model; register it.')));
+    await publish();
+    await jetstream(connection).publish(SUBJECT, 'not even JSON');
+    await jetstream(connection).publish(SUBJECT, '{"id":"x","surprise":true}');
+    await queueEmpty();
+    expect(
+      letters.map(({ attempts, error: { code }, job, payload }) => ({ attempts, code, job: job?.id ?? null, payload })),
+    ).toEqual([
+      { attempts: 1, code: 'model-invalid', job: `job-${published}`, payload: expect.any(String) as string },
+      { attempts: 1, code: 'input-invalid', job: null, payload: 'not even JSON' },
+      { attempts: 1, code: 'input-invalid', job: null, payload: '{"id":"x","surprise":true}' },
+    ]);
+    expect(await messagesIn(DEAD)).toBe(3);
+  });
+
+  it('keeps a dead letter in the queue until it is recorded', async () => {
+    const spec = await provide({ maxAttempts: 1 });
+    let refusals = 0;
+    await work(spec, () => Promise.reject(new Error('never works')), {
+      onDeadLetter: (letter) => {
+        if (++refusals === 1) return Promise.reject(new Error('a fault in recording'));
+        letters.push(letter);
+        return Promise.resolve();
+      },
+    });
+    await publish();
+    await queueEmpty();
+    expect(letters).toHaveLength(1);
+    expect(await messagesIn(DEAD)).toBe(1);
+  });
+
+  it('waits out an outage with the job in hand, and blames no attempt on it', async () => {
+    const spec = await provide({ maxAttempts: 1 });
+    const attempts: number[] = [];
+    await work(spec, (_job, { attempt }) => {
+      attempts.push(attempt);
+      if (attempts.length < 3) return Promise.reject(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }));
+      return Promise.resolve();
+    });
+    await publish();
+    await queueEmpty();
+    expect(attempts).toEqual([1, 1, 1]);
+    expect(letters).toEqual([]);
+  });
+
+  it('aborts a job that takes too long, even one that does not listen', async () => {
+    const spec = await provide({ timeLimitMs: 100, ackWaitMs: 5000 });
+    const reasons: unknown[] = [];
+    await work(spec, async (_job, { attempt, signal }) => {
+      signal.addEventListener('abort', () => reasons.push((signal.reason as SolopoError).code));
+      if (attempt === 1) await new Promise(() => undefined);
+    });
+    await publish();
+    await queueEmpty();
+    expect(reasons).toEqual(['timeout']);
+    expect(reports.map(({ outcome }) => outcome)).toEqual(['retry', 'done']);
+  });
+
+  it('holds a long job while it makes progress, with few beats', async () => {
+    const spec = await provide({ ackWaitMs: 1000 });
+    let beats = 0;
+    connection.subscribe('$JS.ACK.>', { callback: (_error, message) => void (message.string() === '+WPI' && beats++) });
+    const attempts: number[] = [];
+    await work(spec, async (_job, context) => {
+      attempts.push(context.attempt);
+      for (let step = 0; step < 60; step++) {
+        await sleep(40);
+        context.working();
+      }
+    });
+    await publish();
+    await queueEmpty();
+    expect(attempts).toEqual([1]);
+    expect(beats).toBeGreaterThan(4);
+    expect(beats).toBeLessThan(12);
+  });
+
+  it('gives a job without a sign of life to another process', async () => {
+    const spec = await provide({ ackWaitMs: 700 });
+    const attempts: number[] = [];
+    const handle: JobHandler = async (_job, { attempt }) => {
+      attempts.push(attempt);
+      if (attempt === 1) await sleep(2000);
+    };
+    await work(spec, handle);
+    await work(spec, handle);
+    await publish();
+    await waitFor('the second attempt', () => attempts.length === 2);
+    expect(attempts).toEqual([1, 2]);
+  });
+});
+
+describe('the end of a worker', () => {
+  it('finishes its job and takes no other', async () => {
+    const spec = await provide();
+    const done: string[] = [];
+    const worker = await work(spec, async (job) => {
+      await sleep(300);
+      done.push(job.id);
+    });
+    const [first] = await publish(3);
+    await sleep(100);
+    await worker.close();
+    expect(done).toEqual([first?.id]);
+    expect(await messagesIn(WORK)).toBe(2);
+  });
+
+  it('gives back what takes longer than its grace, and another worker has it at once', async () => {
+    const spec = await provide({ ackWaitMs: 30_000 });
+    const slow = await work(
+      spec,
+      (_job, { signal }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+      { graceMs: 200 },
+    );
+    await publish();
+    await sleep(100);
+    await slow.close();
+    expect((await reported('abandoned')).attempt).toBe(1);
+    const started = performance.now();
+    await work(spec, () => Promise.resolve());
+    await queueEmpty();
+    expect(performance.now() - started).toBeLessThan(1500);
+    expect(letters).toEqual([]);
+  });
+
+  it('by kill -9 in mid-job loses nothing: another process does the job', async () => {
+    const spec = await provide({ ackWaitMs: 1000 });
+    const [job] = await publish();
+    const victim = spawnSource(new URL('./worker.process.fixture.ts', import.meta.url), [nats.url]);
+    await victim.line(`started ${job?.id}`);
+    const done: { id: string; attempt: number }[] = [];
+    await work(spec, ({ id }, { attempt }) => Promise.resolve(void done.push({ id, attempt })));
+    await sleep(1500);
+    expect(done).toEqual([]);
+    victim.kill();
+    await victim.exited;
+    const killed = performance.now();
+    await queueEmpty();
+    expect(done).toEqual([{ id: job?.id, attempt: 2 }]);
+    expect(performance.now() - killed).toBeLessThan(3000);
+  });
+
+  it('of a job that ends every process that tries it is a dead letter', async () => {
+    const spec = await provide({ ackWaitMs: 300, maxAttempts: 1 });
+    const attempts: number[] = [];
+    await work(
+      spec,
+      async (_job, { attempt }) => {
+        attempts.push(attempt);
+        await sleep(1_000_000, undefined, { ref: false });
+      },
+      { functions: [{ ...spec, concurrency: 4 }], graceMs: 0 },
+    );
+    await publish();
+    await waitFor('the dead letter', () => letters.length === 1);
+    expect(attempts).toEqual([1, 2, 3]);
+    expect(letters).toMatchObject([
+      {
+        attempts: 4,
+        error: { code: 'engine-failed', message: expect.stringContaining('given to 3 processes') as string },
+      },
+    ]);
+  });
+
+  it('does not come with the end of the server: work goes on when it is back', async () => {
+    const spec = await provide();
+    const done: string[] = [];
+    await work(spec, (job) => Promise.resolve(void done.push(job.id)));
+    await publish();
+    await queueEmpty();
+    await nats.kill();
+    await sleep(300);
+    await nats.restart();
+    await waitFor('the connection is back', () =>
+      connection.rtt().then(
+        () => true,
+        () => false,
+      ),
+    );
+    const [job] = await publish();
+    await queueEmpty();
+    expect(done.at(-1)).toBe(job?.id);
+  });
+});
+
+describe('the start of a worker', () => {
+  it('fails without a handler, without a function, without a consumer', async () => {
+    const spec = await provide();
+    const other = testFunction({ name: 'pair', subject: 'jobs.datagen.pair' });
+    const start = (functions: FunctionSpec[]) => startWorker(connection, () => Promise.resolve(), { functions });
+    await expect(start([spec, other])).rejects.toThrow(/Nothing handles jobs\.datagen\.pair/);
+    await expect(start([other])).rejects.toThrow(/No function of this service has the subject jobs\.datagen\.compose/);
+    const manager = await jetstreamManager(connection);
+    await manager.consumers.delete(WORK, 'datagen-compose');
+    await expect(start([spec])).rejects.toThrow(/no consumer for jobs\.datagen\.compose; run the migrator/);
+  });
+});

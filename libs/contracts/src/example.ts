@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+/** One passage of an example's context. `relevant` passages are the evidence and are never left out. */
+export const documentSchema = z.strictObject({
+  title: z.string().optional(),
+  text: z.string().min(1),
+  relevant: z.boolean(),
+});
+
+/** A question with its documents and gold answers: one line of the project's own JSON-lines format. */
+export const exampleSchema = z.strictObject({
+  id: z.string().min(1),
+  question: z.string().min(1),
+  /** Gold answers; the first is the canonical one, the rest are aliases. */
+  answers: z.array(z.string().min(1)).min(1),
+  documents: z.array(documentSchema).min(1),
+});
+
+export type Document = z.infer<typeof documentSchema>;
+export type Example = z.infer<typeof exampleSchema>;
+
+export const DATASET_FORMATS = ['solopo', 'musique'] as const;
+export type DatasetFormat = (typeof DATASET_FORMATS)[number];

@@ -1,0 +1,6 @@
+export * from './api.ts';
+export * from './digest.ts';
+export * from './errors.ts';
+export * from './example.ts';
+export * from './run-config.ts';
+export * from './stages.ts';

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import {
+  alignmentSchema,
+  ARMS,
+  contextsSchema,
+  judgeSchema,
+  objectiveSchema,
+  pairingSchema,
+  promptSchema,
+  samplingSchema,
+  trainingSchema,
+} from './run-config.ts';
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
+
+/**
+ * A stage is a piece of work named by what it reads: its identity is the digest of its specification. Runs that need
+ * the same work share the stage, so nothing is composed, sampled, scored or evaluated twice. `train` and `align`
+ * belong to one run. A stage is done chunk by chunk; a chunk is one job.
+ */
+export const stageSpecSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('compose'),
+    dataset: digest,
+    /** Whose tokenizer and chat template. */
+    model: digest,
+    prompt: promptSchema,
+    contexts: contextsSchema,
+    seed: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal('sample'),
+    compose: digest,
+    model: digest,
+    sampling: samplingSchema,
+    seed: z.int(),
+  }),
+  z.strictObject({ kind: z.literal('pair'), sample: digest, pairing: pairingSchema }),
+  /** Log-probabilities of both responses of each pair of a split under one kind of context, by the frozen reference. */
+  z.strictObject({
+    kind: z.literal('score'),
+    pair: digest,
+    model: digest,
+    split: z.enum(['training', 'held-out']),
+    context: z.enum(['short', 'long']),
+  }),
+  z.strictObject({
+    kind: z.literal('train'),
+    run: z.string(),
+    pair: digest,
+    model: digest,
+    arm: z.enum(ARMS),
+    objective: objectiveSchema,
+    alignment: alignmentSchema,
+    training: trainingSchema,
+    seed: z.int(),
+  }),
+  /** Alignment metrics of one policy version on the held-out pairs. `step` 0 is the base model. */
+  z.strictObject({
+    kind: z.literal('align'),
+    run: z.string(),
+    step: z.int().min(0),
+    policy: digest,
+    model: digest,
+    pair: digest,
+    objective: objectiveSchema,
+    alignment: alignmentSchema,
+  }),
+  z.strictObject({
+    kind: z.literal('evaluate'),
+    /** A model's digest, or a policy version's weights digest with the model it started from. */
+    policy: digest,
+    model: digest,
+    dataset: digest,
+    prompt: promptSchema,
+    documents: z.int(),
+    questions: z.int().optional(),
+    judge: judgeSchema,
+    maxNewTokens: z.int(),
+    seed: z.int(),
+  }),
+]);
+
+export type StageSpec = z.infer<typeof stageSpecSchema>;
+export type StageKind = StageSpec['kind'];
+export type StageSpecOf<K extends StageKind> = Extract<StageSpec, { kind: K }>;
+
+/** What travels on a work queue: references only, the ledger holds the rest. */
+export const jobSchema = z.strictObject({
+  /** Also the message id. A deliberate retry gets a new one. */
+  id: z.string().min(1),
+  stage: digest,
+  chunk: z.int().min(0),
+});
+
+export type Job = z.infer<typeof jobSchema>;
+
+export const RUN_STATES = ['running', 'succeeded', 'failed', 'cancelled'] as const;
+export type RunState = (typeof RUN_STATES)[number];

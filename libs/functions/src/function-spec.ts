@@ -1,0 +1,27 @@
+export const APPS = ['datagen', 'reward', 'trainer'] as const;
+export type App = (typeof APPS)[number];
+
+/** How the platform treats one kind of job: consumers, scaling and limits are all derived from this. */
+export interface FunctionSpec {
+  readonly name: string;
+  /** The service whose processes execute it. */
+  readonly app: App;
+  readonly subject: `jobs.${App}.${string}`;
+  /** Jobs one process executes at the same time. */
+  readonly concurrency: number;
+  /**
+   * A job that shows no sign of life for so long is given to another process. Short, so that a killed process's job moves
+   * on soon; the engine beats at least every half second, however long the job.
+   */
+  readonly ackWaitMs: number;
+  /** A job that takes longer is aborted and tried again. */
+  readonly timeLimitMs: number;
+  /** Failed deliveries before the job is a dead letter. */
+  readonly maxAttempts: number;
+  /** Wait before the second attempt; it doubles with each further one. */
+  readonly retryDelayMs: number;
+  readonly device: 'cpu';
+  /** The next chunk of a stage starts only when the one before it is done. */
+  readonly sequential: boolean;
+  readonly scale: { readonly min: number; readonly max: number; readonly idleMs: number };
+}

@@ -1,0 +1,37 @@
+import type { StageKind } from '@solopo/contracts';
+import type { FunctionSpec } from './function-spec.ts';
+
+const MINUTE_MS = 60_000;
+
+const datagen = {
+  app: 'datagen',
+  concurrency: 1,
+  ackWaitMs: 10_000,
+  timeLimitMs: 15 * MINUTE_MS,
+  maxAttempts: 5,
+  retryDelayMs: 1000,
+  device: 'cpu',
+  sequential: false,
+  scale: { min: 0, max: 2, idleMs: 8000 },
+} as const;
+
+const reward = { ...datagen, app: 'reward', scale: { min: 0, max: 1, idleMs: 8000 } } as const;
+
+const trainer = {
+  ...datagen,
+  app: 'trainer',
+  timeLimitMs: 60 * MINUTE_MS,
+  sequential: true,
+  scale: { min: 0, max: 1, idleMs: 8000 },
+} as const;
+
+/** One function per kind of stage: the only place that says who executes what, and how. */
+export const FUNCTIONS = {
+  compose: { ...datagen, name: 'compose', subject: 'jobs.datagen.compose' },
+  sample: { ...datagen, name: 'sample', subject: 'jobs.datagen.sample' },
+  pair: { ...datagen, name: 'pair', subject: 'jobs.datagen.pair' },
+  score: { ...reward, name: 'score', subject: 'jobs.reward.score' },
+  train: { ...trainer, name: 'train', subject: 'jobs.trainer.train' },
+  align: { ...reward, name: 'align', subject: 'jobs.reward.align' },
+  evaluate: { ...datagen, name: 'evaluate', subject: 'jobs.datagen.evaluate' },
+} as const satisfies Record<StageKind, FunctionSpec>;

@@ -1,0 +1,32 @@
+import { stageSpecSchema } from '@solopo/contracts';
+import { describe, expect, it } from 'vitest';
+import { APPS, functionsOf, functionOf, FUNCTIONS, STAGE_KINDS, subjectOf } from './index.ts';
+
+describe('the manifest of functions', () => {
+  it('has one function per kind of stage, named by it', () => {
+    const kinds = stageSpecSchema.options.map((option) => option.shape.kind.value);
+    expect([...STAGE_KINDS].sort()).toEqual([...kinds].sort());
+    for (const kind of STAGE_KINDS) expect(functionOf(kind).name).toBe(kind);
+  });
+
+  it('names each subject by its app and function, each once', () => {
+    for (const kind of STAGE_KINDS) expect(subjectOf(kind)).toBe(`jobs.${FUNCTIONS[kind].app}.${kind}`);
+    expect(new Set(STAGE_KINDS.map(subjectOf)).size).toBe(STAGE_KINDS.length);
+  });
+
+  it('gives every function to exactly one app', () => {
+    const names = APPS.flatMap((app) => functionsOf(app).map((spec) => spec.name));
+    expect(names.sort()).toEqual([...STAGE_KINDS].sort());
+    expect(functionsOf('datagen').map((spec) => spec.name)).toEqual(['compose', 'sample', 'pair', 'evaluate']);
+    expect(functionsOf('reward').map((spec) => spec.name)).toEqual(['score', 'align']);
+    expect(functionsOf('trainer').map((spec) => spec.name)).toEqual(['train']);
+  });
+
+  it('gives the job of a killed process to another after ten seconds', () => {
+    for (const kind of STAGE_KINDS) expect(functionOf(kind).ackWaitMs, kind).toBe(10_000);
+  });
+
+  it('only training goes slice by slice', () => {
+    expect(STAGE_KINDS.filter((kind) => functionOf(kind).sequential)).toEqual(['train']);
+  });
+});

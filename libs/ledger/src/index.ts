@@ -1,0 +1,28 @@
+export { Ledger, LedgerTransaction, SCHEMA_VERSION, type LedgerOptions } from './ledger.ts';
+export { EVIDENCE_TABLES, type EvidenceTable } from './tables/database.ts';
+export type { ResolvedInputs, WorkState } from './tables/live.tables.ts';
+export type { TokenIds } from './bytes.ts';
+export type { Range } from './range.ts';
+export type { NewAlignment } from './repositories/alignment.repository.ts';
+export type { Attempt, AttemptRecord } from './repositories/attempt.repository.ts';
+export type { Checkpoint } from './repositories/checkpoint.repository.ts';
+export type {
+  AssignedContext,
+  ContextAssignment,
+  EvidenceSpan,
+  NewContext,
+} from './repositories/context.repository.ts';
+export type { ExampleRecord, NewDataset } from './repositories/dataset.repository.ts';
+export type { DeadLetterRecord, NewDeadLetter } from './repositories/dead-letter.repository.ts';
+export type { NewEvaluation } from './repositories/evaluation.repository.ts';
+export type { Judgement } from './repositories/judgement.repository.ts';
+export type { ModelRecord, NewModel } from './repositories/model.repository.ts';
+export type { Backlog, NewMessage, OutboxMessage } from './repositories/outbox.repository.ts';
+export type { NewPair, PairRecord, PairRefusal } from './repositories/pair.repository.ts';
+export { Repositories } from './repositories/repositories.ts';
+export type { NewRun, RunRecord, TrainingProgress } from './repositories/run.repository.ts';
+export type { NewSample, SampleRecord } from './repositories/sample.repository.ts';
+export type { Score, ScoredContext, ScoredResponse } from './repositories/score.repository.ts';
+export type { NewStage, StageRecord } from './repositories/stage.repository.ts';
+export { CHAIN_START, type ChainHead, type NewStep } from './repositories/step.repository.ts';
+export type { PolicyVersionRecord } from './repositories/version.repository.ts';

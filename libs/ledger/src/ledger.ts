@@ -1,0 +1,120 @@
+import { SolopoError } from '@solopo/contracts';
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import pg from 'pg';
+import { MIGRATIONS } from './migrations/migrations.ts';
+import { Repositories } from './repositories/repositories.ts';
+import { EVIDENCE_TABLES, type Database, type EvidenceTable, type Queries } from './tables/database.ts';
+
+export interface LedgerOptions {
+  /** Connections at most. */
+  readonly connections?: number;
+  /** Connections idle in the pool that break, and other trouble outside of any query. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** The repositories inside one transaction. */
+export class LedgerTransaction extends Repositories {
+  readonly inTransaction = true;
+}
+
+/** What the schema of this program's ledger is called. */
+export const SCHEMA_VERSION = Object.keys(MIGRATIONS).sort().at(-1) ?? '';
+
+/** The only truth of the system: a Postgres database. Repositories used directly run each query by itself. */
+export class Ledger extends Repositories {
+  readonly #db: Queries;
+  readonly #url: string;
+  readonly #onError: (error: Error) => void;
+
+  private constructor(db: Queries, url: string, onError: (error: Error) => void) {
+    super(db);
+    this.#db = db;
+    this.#url = url;
+    this.#onError = onError;
+  }
+
+  /** Connects with the first query. */
+  static open(url: string, { connections = 10, onError = () => undefined }: LedgerOptions = {}): Ledger {
+    const pool = new pg.Pool({ connectionString: url, max: connections, types });
+    pool.on('error', onError);
+    return new Ledger(new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }), url, onError);
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy();
+  }
+
+  /** All of it or nothing. The work is done again after a deadlock, so it must do nothing but query. */
+  async transaction<T>(work: (tx: LedgerTransaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#db.transaction().execute((db) => work(new LedgerTransaction(db)));
+      } catch (error) {
+        if (!isDeadlock(error) || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Calls back whenever a committed transaction put something into the outbox. Ends with the returned function. */
+  async onOutbox(callback: () => void): Promise<() => Promise<void>> {
+    const client = new pg.Client({ connectionString: this.#url });
+    client.on('notification', callback);
+    client.on('error', this.#onError);
+    await client.connect();
+    await client.query('listen outbox');
+    return () => client.end();
+  }
+
+  async ping(): Promise<void> {
+    await sql`select 1`.execute(this.#db);
+  }
+
+  /** Brings the schema up to date; safe to call from several processes at once. Returns what it applied. */
+  async migrate(): Promise<string[]> {
+    const { error, results = [] } = await this.#migrator().migrateToLatest();
+    const failed = results.find(({ status }) => status === 'Error');
+    if (error !== undefined)
+      throw new SolopoError(
+        'internal',
+        `Migration ${failed?.migrationName ?? 'of the ledger'} failed: ${messageOf(error)}; the schema is as before, mend the cause and migrate again.`,
+        { cause: error },
+      );
+    return results.map(({ migrationName }) => migrationName);
+  }
+
+  /** The last migration applied; null in an empty database. Ready is `SCHEMA_VERSION`. */
+  async schemaVersion(): Promise<string | null> {
+    const migrations = await this.#migrator().getMigrations();
+    return migrations.findLast(({ executedAt }) => executedAt !== undefined)?.name ?? null;
+  }
+
+  /** Rows in each table of evidence. */
+  async counts(): Promise<Readonly<Record<EvidenceTable, number>>> {
+    const counts = EVIDENCE_TABLES.map((table) =>
+      this.#db.selectFrom(table).select([sql.lit(table).as('table'), sql<number>`count(*)`.as('rows')]),
+    );
+    const { rows } = await sql<{ table: EvidenceTable; rows: number }>`${sql.join(counts, sql` union all `)}`.execute(
+      this.#db,
+    );
+    return Object.fromEntries(rows.map((row) => [row.table, row.rows])) as Record<EvidenceTable, number>;
+  }
+
+  #migrator(): Migrator {
+    return new Migrator({ db: this.#db, provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) } });
+  }
+}
+
+const MAX_ATTEMPTS = 5;
+
+/** 64-bit integers as numbers: all counts here stay far below 2 ** 53. */
+const types = new pg.TypeOverrides();
+types.setTypeParser(pg.types.builtins.INT8, Number);
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '40P01';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

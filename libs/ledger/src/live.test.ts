@@ -1,0 +1,219 @@
+import { sha256 } from '@solopo/contracts';
+import { waitFor } from '@solopo/testing';
+import pg from 'pg';
+import { describe, expect, it } from 'vitest';
+import { createRun, createStage, createStages, MODEL, useLedger } from './testing/ledger.fixture.ts';
+
+describe('live state', () => {
+  const fixture = useLedger();
+  const message = (id: string) => ({ subject: 'jobs.x', messageId: id, payload: { id } });
+  const ids = (messages: readonly { messageId: string }[]) => messages.map(({ messageId }) => messageId);
+
+  describe('the outbox', () => {
+    it('gives each message to one relay, in order, until it is published', async () => {
+      const { ledger } = fixture;
+      await ledger.outbox.add([message('a'), message('b'), message('c')]);
+      await ledger.outbox.add([message('b')]);
+      await ledger.transaction(async (first) => {
+        const claimed = await first.outbox.claim(2);
+        expect(ids(claimed)).toEqual(['a', 'b']);
+        await ledger.transaction(async (second) => expect(ids(await second.outbox.claim(2))).toEqual(['c']));
+        await first.outbox.markPublished(claimed.map(({ id }) => id));
+      });
+      expect((await ledger.outbox.backlog()).unpublished).toBe(1);
+      const rest = await ledger.transaction((tx) => tx.outbox.claim(10));
+      expect(rest).toMatchObject([{ messageId: 'c', subject: 'jobs.x', payload: { id: 'c' } }]);
+      await ledger.outbox.markPublished(rest.map(({ id }) => id));
+      expect(await ledger.outbox.backlog()).toEqual({ unpublished: 0, oldestSeconds: 0 });
+    });
+
+    it('calls listeners when something committed came in', async () => {
+      const { ledger } = fixture;
+      let calls = 0;
+      const end = await ledger.onOutbox(() => calls++);
+      await ledger
+        .transaction(async (tx) => {
+          await tx.outbox.add([message('rolled back')]);
+          throw new Error('no');
+        })
+        .catch(() => undefined);
+      await ledger.outbox.add([message('d')]);
+      await waitFor('the notification', () => calls > 0);
+      await end();
+      expect(calls).toBe(1);
+    });
+  });
+
+  it('forgets messages published long ago, and no others', async () => {
+    const { ledger, url } = fixture;
+    await ledger.outbox.add(['old', 'older', 'new', 'waiting'].map(message));
+    const claimed = await ledger.transaction((tx) => tx.outbox.claim(10));
+    await ledger.outbox.markPublished(claimed.filter((row) => row.messageId !== 'waiting').map(({ id }) => id));
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      await client.query(
+        `update outbox set published_at = published_at - interval '61 minutes' where message_id like 'old%'`,
+      );
+      await client.query(`update outbox set created_at = created_at - interval '1 day' where message_id = 'waiting'`);
+      expect(await ledger.outbox.prune(3_600_000)).toBe(2);
+      expect(await ledger.outbox.prune(3_600_000)).toBe(0);
+      const { rows } = await client.query<{ id: string }>(
+        `select message_id as id from outbox where message_id in ('old', 'older', 'new', 'waiting') order by id`,
+      );
+      expect(rows.map(({ id }) => id)).toEqual(['new', 'waiting']);
+    } finally {
+      await client.end();
+    }
+    const rest = await ledger.transaction((tx) => tx.outbox.claim(10));
+    expect(ids(rest)).toEqual(['waiting']);
+    await ledger.outbox.markPublished(rest.map(({ id }) => id));
+  });
+
+  describe('a lease', () => {
+    it('has one holder, whose number grows with each taking', async () => {
+      const { leases } = fixture.ledger;
+      await createRun(fixture.ledger, 'leased');
+      expect(await leases.acquire('leased', 'a', 60_000)).toBe(1);
+      expect(await leases.acquire('leased', 'b', 60_000)).toBeNull();
+      expect(await leases.acquire('leased', 'a', 60_000)).toBe(2);
+      await leases.check('leased', 2);
+      await expect(leases.check('leased', 1)).rejects.toMatchObject({ code: 'lease-lost', retryable: true });
+      await expect(leases.renew('leased', 1, 1000)).rejects.toThrow(/taken over/);
+      await leases.release('leased', 2);
+      expect(await leases.acquire('leased', 'b', 60_000)).toBe(3);
+    });
+
+    it('that ran out is taken by another, and its old holder cannot commit', async () => {
+      const { leases } = fixture.ledger;
+      await createRun(fixture.ledger, 'expired');
+      expect(await leases.acquire('expired', 'a', 1)).toBe(1);
+      await waitFor('the lease to run out', async () => (await leases.acquire('expired', 'b', 60_000)) === 2);
+      await expect(fixture.ledger.transaction((tx) => tx.leases.check('expired', 1))).rejects.toThrow(/taken over/);
+    });
+
+    it('is renewed by its holder', async () => {
+      const { leases } = fixture.ledger;
+      await createRun(fixture.ledger, 'renewed');
+      expect(await leases.acquire('renewed', 'a', 1)).toBe(1);
+      await leases.renew('renewed', 1, 60_000);
+      expect(await leases.acquire('renewed', 'b', 60_000)).toBeNull();
+    });
+  });
+
+  it('counts chunks and ends a stage with the last', async () => {
+    const { ledger } = fixture;
+    const { pair } = await createStages(ledger, 1);
+    const stage = await createStage(
+      ledger,
+      { kind: 'score', pair, model: MODEL, split: 'training', context: 'short' },
+      2,
+    );
+    expect(await ledger.stages.insert({ ...(await ledger.stages.require(stage)) })).toBe(false);
+    expect(await ledger.stages.openChunks(stage)).toEqual([0, 1]);
+    expect(await ledger.stages.beginChunk(stage, 1)).toBe(true);
+    expect(await ledger.stages.beginChunk(stage, 0)).toBe(false);
+    expect(await ledger.stages.finishChunk(stage, 1, { seconds: 2, result: { tokens: 5 } })).toMatchObject({
+      state: 'running',
+      chunksDone: 1,
+      result: { tokens: 5 },
+      finishedAt: null,
+    });
+    expect(await ledger.stages.chunkState(stage, 1)).toBe('done');
+    expect(await ledger.stages.openChunks(stage)).toEqual([0]);
+    const done = await ledger.stages.finishChunk(stage, 0, { seconds: 2, result: null });
+    expect(done).toMatchObject({ state: 'done', chunksDone: 2 });
+    expect(done.finishedAt).not.toBeNull();
+    await expect(ledger.stages.chunkState(stage, 2)).rejects.toThrow(/no chunk 2/);
+  });
+
+  it('shows a run with its stages and figures', async () => {
+    const { ledger } = fixture;
+    await createRun(ledger, 'shown');
+    const { pair } = await createStages(ledger, 2);
+    const [score, heldOut] = [
+      await createStage(ledger, { kind: 'score', pair, model: MODEL, split: 'training', context: 'long' }),
+      await createStage(ledger, { kind: 'score', pair, model: MODEL, split: 'held-out', context: 'long' }),
+    ];
+    await ledger.runs.subscribe('shown', pair, 'pair');
+    await ledger.runs.subscribe('shown', score, 'score training long');
+    await ledger.runs.subscribe('shown', heldOut, 'score held-out long');
+    await ledger.stages.finishChunk(pair, 0, { seconds: 1, result: { pairs: 40, heldOut: 2 } });
+    await ledger.stages.finishChunk(score, 0, { seconds: 1, result: { tokens: 900 } });
+    await ledger.stages.finishChunk(heldOut, 0, { seconds: 1, result: { tokens: 7 } });
+    await ledger.runs.planSteps('shown', 50);
+    const slice = { chainHead: 'h', policyDigest: 'p', policyTokens: 10, seconds: 0.5 };
+    await ledger.runs.recordTraining('shown', { ...slice, step: 25 });
+    await ledger.runs.recordTraining('shown', { ...slice, step: 50 });
+    await ledger.runs.end('shown', 'succeeded');
+    const view = await ledger.runs.view('shown');
+    expect(view).toMatchObject({
+      state: 'succeeded',
+      error: null,
+      step: 50,
+      steps: 50,
+      chainHead: 'h',
+      policyDigest: 'p',
+      policyTokens: 20,
+      trainSeconds: 1,
+      referenceTokens: 900,
+      pairs: 40,
+      stages: [
+        { digest: pair, kind: 'pair', state: 'done', chunks: 1, chunksDone: 1 },
+        { digest: score, kind: 'score', result: { tokens: 900 } },
+        { digest: heldOut, kind: 'score', result: { tokens: 7 } },
+      ],
+    });
+    expect((await ledger.runs.views()).find(({ id }) => id === 'shown')).toEqual(view);
+    await expect(ledger.runs.view('none')).rejects.toThrow(/no run none; list/);
+  });
+
+  it('remembers attempts and dead letters', async () => {
+    const { attempts, deadLetters } = fixture.ledger;
+    await attempts.start({ job: 'j', attempt: 1, worker: 'w1' });
+    await attempts.finish('j', 1, 'retry', 'boom');
+    await attempts.start({ job: 'j', attempt: 2, worker: 'w2' });
+    expect(await attempts.list('j')).toMatchObject([
+      { attempt: 1, worker: 'w1', outcome: 'retry', error: 'boom' },
+      { attempt: 2, worker: 'w2', outcome: null, error: null },
+    ]);
+    await deadLetters.add({ subject: 's', job: ['odd'], reason: 'r', code: 'internal', attempts: 5 });
+    const [letter] = await deadLetters.list();
+    expect(letter).toMatchObject({ subject: 's', job: ['odd'], reason: 'r', attempts: 5, retriedAt: null });
+    await deadLetters.markRetried(letter?.id ?? 0);
+    const retried = await fixture.ledger.transaction((tx) => tx.deadLetters.lock(letter?.id ?? 0));
+    expect(retried).toEqual({ ...letter, retriedAt: expect.any(Date) as Date });
+    expect(await deadLetters.list()).toEqual([retried]);
+    await expect(deadLetters.lock(99)).rejects.toThrow(/no dead letter 99; list/);
+  });
+
+  it('knows the runs that failed because of a stage', async () => {
+    const { ledger } = fixture;
+    const { sample, pair } = await createStages(ledger, 3);
+    const bury = (stage: string, reason: string) =>
+      ledger.deadLetters.add({
+        subject: 's',
+        job: { id: reason, stage, chunk: 0 },
+        reason,
+        code: 'internal',
+        attempts: 1,
+      });
+    await bury(pair, 'one pair broke');
+    await bury(pair, 'another pair broke');
+    await bury(sample, 'a sample broke');
+    const ends = { 'by-it': 'one pair broke', 'by-it-too': 'another pair broke', 'by-other': 'a sample broke' };
+    for (const [run, error] of Object.entries(ends)) {
+      await createRun(ledger, run);
+      for (const stage of [sample, pair]) await ledger.runs.subscribe(run, stage, sha256(stage));
+      await ledger.runs.end(run, 'failed', error);
+    }
+    await createRun(ledger, 'elsewhere');
+    await ledger.runs.end('elsewhere', 'failed', 'one pair broke');
+    const failedBy = async (stage: string) => (await ledger.runs.lockFailedBy(stage)).map(({ id }) => id);
+    expect(await failedBy(pair)).toEqual(['by-it', 'by-it-too']);
+    expect(await failedBy(sample)).toEqual(['by-other']);
+    await ledger.runs.resume('by-it');
+    expect(await failedBy(pair)).toEqual(['by-it-too']);
+    expect(await ledger.runs.view('by-it')).toMatchObject({ state: 'running', error: null, finishedAt: null });
+  });
+});

@@ -1,0 +1,16 @@
+import { type Kysely, sql } from 'kysely';
+
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create table steps (
+      run text not null references runs,
+      step integer not null check (step > 0),
+      digest text not null,
+      previous_digest text not null,
+      pair_digests text[] not null,
+      metrics jsonb not null,
+      created_at timestamptz not null default clock_timestamp(),
+      primary key (run, step)
+    );
+  `.execute(db);
+}

@@ -1,0 +1,5 @@
+/** Items [from, to) in order. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}

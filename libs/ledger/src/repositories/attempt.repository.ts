@@ -1,0 +1,50 @@
+import { sql } from 'kysely';
+import type { Queries } from '../tables/database.ts';
+
+export interface Attempt {
+  readonly job: string;
+  /** Delivery count, from 1. */
+  readonly attempt: number;
+  readonly worker: string;
+}
+
+export interface AttemptRecord extends Attempt {
+  readonly startedAt: Date;
+  /** Null while it goes on, and for ever when its process was killed. */
+  readonly outcome: string | null;
+  readonly error: string | null;
+}
+
+export class AttemptRepository {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  async start({ job, attempt, worker }: Attempt): Promise<void> {
+    await this.#db
+      .insertInto('attempts')
+      .values({ job, attempt, worker })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['job', 'attempt'])
+          .doUpdateSet({ worker, outcome: null, error: null, started_at: sql<Date>`clock_timestamp()` }),
+      )
+      .execute();
+  }
+
+  async finish(job: string, attempt: number, outcome: string, error: string | null = null): Promise<void> {
+    await this.#db
+      .updateTable('attempts')
+      .set({ outcome, error })
+      .where('job', '=', job)
+      .where('attempt', '=', attempt)
+      .execute();
+  }
+
+  async list(job: string): Promise<AttemptRecord[]> {
+    const rows = await this.#db.selectFrom('attempts').selectAll().where('job', '=', job).orderBy('attempt').execute();
+    return rows.map(({ started_at, ...row }) => ({ ...row, startedAt: started_at }));
+  }
+}

@@ -1,0 +1,89 @@
+import { digestOf, SolopoError, type DatasetView, type Example } from '@solopo/contracts';
+import { batches } from '../batches.ts';
+import type { Range } from '../range.ts';
+import type { Queries } from '../tables/database.ts';
+
+export type NewDataset = Omit<DatasetView, 'examples' | 'createdAt'>;
+
+export interface ExampleRecord {
+  readonly position: number;
+  readonly digest: string;
+  readonly content: Example;
+}
+
+export class DatasetRepository {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  /** Call it in a transaction: a data set has all its examples or is not there. */
+  async register(dataset: NewDataset, examples: readonly Example[]): Promise<void> {
+    const { digest, name, format, rejected, rejectedCount } = dataset;
+    const values = { digest, name, format, examples: examples.length };
+    await this.#db
+      .insertInto('datasets')
+      .values({ ...values, rejected: JSON.stringify(rejected), rejected_count: rejectedCount })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    const rows = examples.map((example, position) => ({
+      dataset: digest,
+      position,
+      example_id: example.id,
+      digest: digestOf(example),
+      content: JSON.stringify(example),
+    }));
+    for (const batch of batches(rows))
+      await this.#db
+        .insertInto('examples')
+        .values(batch)
+        .onConflict((conflict) => conflict.columns(['dataset', 'position']).doNothing())
+        .execute();
+  }
+
+  /** By digest, or the latest of that name. */
+  async find(nameOrDigest: string): Promise<DatasetView | null> {
+    const row = await this.#db
+      .selectFrom('datasets')
+      .selectAll()
+      .where((is) => is.or([is('digest', '=', nameOrDigest), is('name', '=', nameOrDigest)]))
+      .orderBy('created_at', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? null : viewOf(row);
+  }
+
+  async require(nameOrDigest: string): Promise<DatasetView> {
+    const dataset = await this.find(nameOrDigest);
+    if (dataset === null)
+      throw new SolopoError('not-found', `There is no data set ${nameOrDigest}; import it with POST /v1/datasets.`);
+    return dataset;
+  }
+
+  async list(): Promise<DatasetView[]> {
+    const rows = await this.#db.selectFrom('datasets').selectAll().orderBy('created_at').orderBy('name').execute();
+    return rows.map(viewOf);
+  }
+
+  async examples(dataset: string, range: Range): Promise<ExampleRecord[]> {
+    return this.#db
+      .selectFrom('examples')
+      .select(['position', 'digest', 'content'])
+      .where('dataset', '=', dataset)
+      .where('position', '>=', range.from)
+      .where('position', '<', range.to)
+      .orderBy('position')
+      .execute();
+  }
+}
+
+interface DatasetRow extends Omit<NewDataset, 'rejectedCount'> {
+  readonly examples: number;
+  readonly rejected_count: number;
+  readonly created_at: Date;
+}
+
+function viewOf({ rejected_count, created_at, ...dataset }: DatasetRow): DatasetView {
+  return { ...dataset, rejectedCount: rejected_count, createdAt: created_at.toISOString() };
+}

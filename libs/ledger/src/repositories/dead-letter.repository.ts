@@ -1,0 +1,64 @@
+import { SolopoError } from '@solopo/contracts';
+import { sql, type Selectable } from 'kysely';
+import type { Queries } from '../tables/database.ts';
+import type { LiveTables } from '../tables/live.tables.ts';
+
+export interface NewDeadLetter {
+  readonly subject: string;
+  /** The message as it came: it need not be a job at all. */
+  readonly job: unknown;
+  readonly reason: string;
+  readonly code: string;
+  readonly attempts: number;
+}
+
+export interface DeadLetterRecord extends NewDeadLetter {
+  readonly id: number;
+  readonly createdAt: Date;
+  readonly retriedAt: Date | null;
+}
+
+export class DeadLetterRepository {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  async add(letter: NewDeadLetter): Promise<void> {
+    await this.#db
+      .insertInto('dead_letters')
+      .values({ ...letter, job: JSON.stringify(letter.job ?? null) })
+      .execute();
+  }
+
+  /** Latest first. */
+  async list(limit = 100): Promise<DeadLetterRecord[]> {
+    const rows = await this.#letters().orderBy('id', 'desc').limit(limit).execute();
+    return rows.map(recordOf);
+  }
+
+  /** Until the transaction ends nobody else retries the letter. */
+  async lock(id: number): Promise<DeadLetterRecord> {
+    const row = await this.#letters().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+    if (row === undefined)
+      throw new SolopoError('not-found', `There is no dead letter ${id}; list them with GET /v1/dead-letters.`);
+    return recordOf(row);
+  }
+
+  async markRetried(id: number): Promise<void> {
+    await this.#db
+      .updateTable('dead_letters')
+      .set({ retried_at: sql<Date>`clock_timestamp()` })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  #letters() {
+    return this.#db.selectFrom('dead_letters').selectAll();
+  }
+}
+
+function recordOf({ created_at, retried_at, ...row }: Selectable<LiveTables['dead_letters']>): DeadLetterRecord {
+  return { ...row, createdAt: created_at, retriedAt: retried_at };
+}

@@ -1,0 +1,45 @@
+import type { Judge } from '@solopo/contracts';
+import { batches } from '../batches.ts';
+import type { Queries } from '../tables/database.ts';
+
+export interface Judgement {
+  readonly position: number;
+  readonly sampleIndex: number;
+  readonly correct: boolean;
+}
+
+export class JudgementRepository {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  /** `stage` is the pair stage that judged. */
+  async insert(stage: string, judge: Judge, judgements: readonly Judgement[]): Promise<void> {
+    const rows = judgements.map(({ position, sampleIndex, correct }) => ({
+      stage,
+      position,
+      sample_index: sampleIndex,
+      correct,
+      judge,
+    }));
+    for (const batch of batches(rows))
+      await this.#db
+        .insertInto('judgements')
+        .values(batch)
+        .onConflict((conflict) => conflict.columns(['stage', 'position', 'sample_index']).doNothing())
+        .execute();
+  }
+
+  async list(stage: string): Promise<Judgement[]> {
+    const rows = await this.#db
+      .selectFrom('judgements')
+      .select(['position', 'sample_index', 'correct'])
+      .where('stage', '=', stage)
+      .orderBy('position')
+      .orderBy('sample_index')
+      .execute();
+    return rows.map(({ sample_index, ...row }) => ({ ...row, sampleIndex: sample_index }));
+  }
+}

@@ -1,0 +1,197 @@
+import { SolopoError, type PairView } from '@solopo/contracts';
+import { sql } from 'kysely';
+import { batches } from '../batches.ts';
+import { bytesOfTokens, tokensOfBytes, type TokenIds } from '../bytes.ts';
+import type { Range } from '../range.ts';
+import type { Queries } from '../tables/database.ts';
+import { storableText } from '../text.ts';
+
+export interface NewPair {
+  readonly position: number;
+  /** Of its content: both contexts and both responses. */
+  readonly digest: string;
+  readonly shortContext: string;
+  readonly longContext: string;
+  readonly chosen: TokenIds;
+  readonly rejected: TokenIds;
+  readonly chosenText: string;
+  readonly rejectedText: string;
+  /** Null: the gold answer. */
+  readonly chosenSample: number | null;
+  readonly rejectedSample: number;
+  readonly heldOut: boolean;
+  /** From 0 within the held-out pairs, and from 0 within the training pairs. */
+  readonly ordinal: number;
+}
+
+export interface PairRefusal {
+  readonly position: number;
+  readonly reason: string;
+}
+
+/** A pair with the tokens of its contexts: all that scoring and training read. */
+export interface PairRecord {
+  readonly position: number;
+  readonly digest: string;
+  readonly heldOut: boolean;
+  readonly ordinal: number;
+  readonly short: Int32Array;
+  readonly long: Int32Array;
+  readonly chosen: Int32Array;
+  readonly rejected: Int32Array;
+}
+
+export class PairRepository {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  /** The same pairs again change nothing; other pairs in their places are refused. */
+  async insert(stage: string, pairs: readonly NewPair[]): Promise<void> {
+    const rows = pairs.map((pair) => ({
+      stage,
+      position: pair.position,
+      digest: pair.digest,
+      short_context: pair.shortContext,
+      long_context: pair.longContext,
+      chosen: bytesOfTokens(pair.chosen),
+      rejected: bytesOfTokens(pair.rejected),
+      chosen_text: storableText(pair.chosenText),
+      rejected_text: storableText(pair.rejectedText),
+      chosen_sample: pair.chosenSample,
+      rejected_sample: pair.rejectedSample,
+      held_out: pair.heldOut,
+      ordinal: pair.ordinal,
+    }));
+    for (const batch of batches(rows))
+      await this.#db
+        .insertInto('pairs')
+        .values(batch)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    await this.#refuseOthers(stage, pairs);
+  }
+
+  async refuse(stage: string, refusals: readonly PairRefusal[]): Promise<void> {
+    for (const batch of batches(refusals.map((refusal) => ({ stage, ...refusal }))))
+      await this.#db
+        .insertInto('pair_refusals')
+        .values(batch)
+        .onConflict((conflict) => conflict.columns(['stage', 'position']).doNothing())
+        .execute();
+  }
+
+  async refusals(stage: string): Promise<PairRefusal[]> {
+    return this.#db
+      .selectFrom('pair_refusals')
+      .select(['position', 'reason'])
+      .where('stage', '=', stage)
+      .orderBy('position')
+      .execute();
+  }
+
+  /** The pairs of a split by ordinal: the range counts within it. */
+  async list(stage: string, split: 'training' | 'held-out', range: Range): Promise<PairRecord[]> {
+    return recordsOf(
+      await this.#records(stage)
+        .where('pairs.held_out', '=', split === 'held-out')
+        .where('pairs.ordinal', '>=', range.from)
+        .where('pairs.ordinal', '<', range.to)
+        .orderBy('pairs.ordinal')
+        .execute(),
+    );
+  }
+
+  async training(stage: string, ordinals: readonly number[]): Promise<PairRecord[]> {
+    return recordsOf(
+      await this.#records(stage)
+        .where('pairs.held_out', '=', false)
+        .where('pairs.ordinal', '=', sql<number>`any(${[...ordinals]}::integer[])`)
+        .orderBy('pairs.ordinal')
+        .execute(),
+    );
+  }
+
+  /** For people: with texts instead of tokens. */
+  async views(stage: string, range: Range): Promise<PairView[]> {
+    const rows = await this.#db
+      .selectFrom('pairs')
+      .innerJoin('stages as pairing', 'pairing.digest', 'pairs.stage')
+      .innerJoin('stages as sampling', (join) => join.on('sampling.digest', '=', sql`pairing.spec->>'sample'`))
+      .innerJoin('stages as composing', (join) => join.on('composing.digest', '=', sql`sampling.spec->>'compose'`))
+      .innerJoin('examples', (join) =>
+        join
+          .on('examples.dataset', '=', sql`composing.spec->>'dataset'`)
+          .onRef('examples.position', '=', 'pairs.position'),
+      )
+      .innerJoin('contexts as short', 'short.digest', 'pairs.short_context')
+      .innerJoin('contexts as long', 'long.digest', 'pairs.long_context')
+      .select(['pairs.digest', 'pairs.held_out', 'pairs.chosen_text', 'pairs.rejected_text', 'examples.content'])
+      .select(['short.token_count as short_tokens', 'long.token_count as long_tokens'])
+      .where('pairs.stage', '=', stage)
+      .orderBy('pairs.position')
+      .offset(range.from)
+      .limit(range.to - range.from)
+      .execute();
+    return rows.map((row) => ({
+      digest: row.digest,
+      example: row.content.id,
+      heldOut: row.held_out,
+      question: row.content.question,
+      chosen: row.chosen_text,
+      rejected: row.rejected_text,
+      shortTokens: row.short_tokens,
+      longTokens: row.long_tokens,
+    }));
+  }
+
+  #records(stage: string) {
+    return this.#db
+      .selectFrom('pairs')
+      .innerJoin('contexts as short', 'short.digest', 'pairs.short_context')
+      .innerJoin('contexts as long', 'long.digest', 'pairs.long_context')
+      .select(['pairs.position', 'pairs.digest', 'pairs.held_out', 'pairs.ordinal', 'pairs.chosen', 'pairs.rejected'])
+      .select(['short.tokens as short', 'long.tokens as long'])
+      .where('pairs.stage', '=', stage);
+  }
+
+  async #refuseOthers(stage: string, pairs: readonly NewPair[]): Promise<void> {
+    const rows = await this.#db
+      .selectFrom('pairs')
+      .select(['position', 'digest'])
+      .where('stage', '=', stage)
+      .where('position', '=', sql<number>`any(${pairs.map(({ position }) => position)}::integer[])`)
+      .execute();
+    const kept = new Map(rows.map(({ position, digest }) => [position, digest]));
+    const other = pairs.find(({ position, digest }) => kept.get(position) !== digest);
+    if (other !== undefined)
+      throw new SolopoError(
+        'conflict',
+        `Example ${other.position} gave another pair than before in stage ${stage}; pairing must be deterministic: report this as a defect.`,
+      );
+  }
+}
+
+interface PairRow {
+  readonly position: number;
+  readonly digest: string;
+  readonly held_out: boolean;
+  readonly ordinal: number;
+  readonly chosen: Buffer;
+  readonly rejected: Buffer;
+  readonly short: Buffer;
+  readonly long: Buffer;
+}
+
+function recordsOf(rows: readonly PairRow[]): PairRecord[] {
+  return rows.map(({ held_out, chosen, rejected, short, long, ...row }) => ({
+    ...row,
+    heldOut: held_out,
+    chosen: tokensOfBytes(chosen),
+    rejected: tokensOfBytes(rejected),
+    short: tokensOfBytes(short),
+    long: tokensOfBytes(long),
+  }));
+}

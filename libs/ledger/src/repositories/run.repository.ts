@@ -1,0 +1,241 @@
+import { SolopoError, type RunConfig, type RunState, type RunView, type StageView } from '@solopo/contracts';
+import { sql } from 'kysely';
+import type { Queries } from '../tables/database.ts';
+import type { ResolvedInputs } from '../tables/live.tables.ts';
+import { STAGE_COLUMNS, stageOf, type StageRecord } from './stage.repository.ts';
+
+export interface NewRun {
+  readonly id: string;
+  readonly config: RunConfig;
+  readonly resolved: ResolvedInputs;
+}
+
+export interface RunRecord extends NewRun {
+  readonly state: RunState;
+}
+
+/** What a slice of training adds to its run. */
+export interface TrainingProgress {
+  readonly step: number;
+  readonly chainHead: string;
+  /** Digest of the policy's weights. */
+  readonly policyDigest: string;
+  /** Of this slice alone. */
+  readonly policyTokens: number;
+  /** Spent in gradient steps, in this slice alone. */
+  readonly seconds: number;
+}
+
+export class RunRepository {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  async create({ id, config, resolved }: NewRun): Promise<void> {
+    await this.#db
+      .insertInto('runs')
+      .values({
+        id,
+        name: config.name,
+        config: JSON.stringify(config),
+        resolved: JSON.stringify(resolved),
+        state: 'running',
+      })
+      .execute();
+  }
+
+  async find(id: string): Promise<RunRecord | null> {
+    return (await this.#records().where('id', '=', id).executeTakeFirst()) ?? null;
+  }
+
+  async require(id: string): Promise<RunRecord> {
+    return (await this.find(id)) ?? missing(id);
+  }
+
+  /** Those of the runs that are running, locked until the transaction ends, always in the same order. */
+  async lockRunning(ids: readonly string[]): Promise<RunRecord[]> {
+    return this.#records()
+      .where('id', '=', sql<string>`any(${[...ids]}::text[])`)
+      .where('state', '=', 'running')
+      .orderBy('id')
+      .forNoKeyUpdate()
+      .execute();
+  }
+
+  /** The runs that failed with the reason of one of the stage's dead letters, locked like running ones. */
+  async lockFailedBy(stage: string): Promise<RunRecord[]> {
+    return this.#records()
+      .where('state', '=', 'failed')
+      .where('id', 'in', (query) => query.selectFrom('run_stages').select('run').where('stage', '=', stage))
+      .where('error', 'in', (query) =>
+        query
+          .selectFrom('dead_letters')
+          .select('reason')
+          .where(sql`job->>'stage'`, '=', stage),
+      )
+      .orderBy('id')
+      .forNoKeyUpdate()
+      .execute();
+  }
+
+  /** The running runs that want the stage. */
+  async subscribers(stage: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('run_stages')
+      .innerJoin('runs', 'runs.id', 'run_stages.run')
+      .select('runs.id')
+      .where('run_stages.stage', '=', stage)
+      .where('runs.state', '=', 'running')
+      .orderBy('runs.id')
+      .execute();
+    return rows.map(({ id }) => id);
+  }
+
+  async subscribe(run: string, stage: string, label: string): Promise<void> {
+    await this.#db.insertInto('run_stages').values({ run, stage, label }).execute();
+  }
+
+  /** The stages the run is subscribed to, in the order it came to them. */
+  async stages(run: string): Promise<(StageRecord & { readonly label: string })[]> {
+    const rows = await this.#stages().where('run_stages.run', '=', run).execute();
+    return rows.map((row) => ({ ...stageOf(row), label: row.label }));
+  }
+
+  async end(id: string, state: Exclude<RunState, 'running'>, error: string | null = null): Promise<void> {
+    await this.#db
+      .updateTable('runs')
+      .set({ state, error, finished_at: sql<Date>`clock_timestamp()` })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  /** A failed run is running again. */
+  async resume(id: string): Promise<void> {
+    await this.#db
+      .updateTable('runs')
+      .set({ state: 'running', error: null, finished_at: null })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  async planSteps(id: string, steps: number): Promise<void> {
+    await this.#db.updateTable('runs').set({ steps }).where('id', '=', id).execute();
+  }
+
+  async recordTraining(id: string, progress: TrainingProgress): Promise<void> {
+    const { step, chainHead, policyDigest, policyTokens, seconds } = progress;
+    await this.#db
+      .updateTable('runs')
+      .set((column) => ({
+        step,
+        chain_head: chainHead,
+        policy_digest: policyDigest,
+        policy_tokens: column('policy_tokens', '+', policyTokens),
+        train_seconds: column('train_seconds', '+', seconds),
+      }))
+      .where('id', '=', id)
+      .execute();
+  }
+
+  async view(id: string): Promise<RunView> {
+    const [row] = await this.#views().where('id', '=', id).execute();
+    if (row === undefined) return missing(id);
+    return viewOf(row, await this.stages(id));
+  }
+
+  /** Latest first. */
+  async views(limit = 100): Promise<RunView[]> {
+    const runs = await this.#views().orderBy('created_at', 'desc').orderBy('id').limit(limit).execute();
+    const ids = runs.map(({ id }) => id);
+    const rows = await this.#stages()
+      .where('run_stages.run', '=', sql<string>`any(${ids}::text[])`)
+      .execute();
+    const stages = Map.groupBy(rows, ({ run }) => run);
+    return runs.map((run) => viewOf(run, (stages.get(run.id) ?? []).map(stageOf)));
+  }
+
+  #records() {
+    return this.#db.selectFrom('runs').select(['id', 'config', 'resolved', 'state']);
+  }
+
+  #views() {
+    return this.#db.selectFrom('runs').selectAll();
+  }
+
+  #stages() {
+    return this.#db
+      .selectFrom('run_stages')
+      .innerJoin('stages', 'stages.digest', 'run_stages.stage')
+      .select(STAGE_COLUMNS)
+      .select(['run_stages.run', 'run_stages.label'])
+      .orderBy('run_stages.ordinal');
+  }
+}
+
+interface RunRow {
+  readonly id: string;
+  readonly config: RunConfig;
+  readonly state: RunState;
+  readonly error: string | null;
+  readonly step: number;
+  readonly steps: number | null;
+  readonly chain_head: string | null;
+  readonly policy_digest: string | null;
+  readonly policy_tokens: number;
+  readonly train_seconds: number;
+  readonly created_at: Date;
+  readonly finished_at: Date | null;
+}
+
+function viewOf(run: RunRow, stages: readonly StageRecord[]): RunView {
+  return {
+    id: run.id,
+    config: run.config,
+    state: run.state,
+    error: run.error,
+    createdAt: run.created_at.toISOString(),
+    finishedAt: run.finished_at?.toISOString() ?? null,
+    step: run.step,
+    steps: run.steps,
+    chainHead: run.chain_head,
+    policyDigest: run.policy_digest,
+    policyTokens: run.policy_tokens,
+    referenceTokens: stages.reduce((sum, stage) => sum + (isTrainingScore(stage) ? count(stage, 'tokens') : 0), 0),
+    trainSeconds: run.train_seconds,
+    pairs:
+      stages
+        .filter(({ kind, state }) => kind === 'pair' && state === 'done')
+        .map((stage) => count(stage, 'pairs'))[0] ?? null,
+    stages: stages.map(stageViewOf),
+  };
+}
+
+/** Held-out pairs are scored for the metrics, not for training. */
+function isTrainingScore({ spec }: StageRecord): boolean {
+  return spec.kind === 'score' && spec.split === 'training';
+}
+
+function stageViewOf(stage: StageRecord): StageView {
+  const { digest, kind, state, chunks, chunksDone, startedAt, finishedAt, result } = stage;
+  return {
+    digest,
+    kind,
+    state,
+    chunks,
+    chunksDone,
+    startedAt: startedAt?.toISOString() ?? null,
+    finishedAt: finishedAt?.toISOString() ?? null,
+    result,
+  };
+}
+
+function count({ result }: StageRecord, key: string): number {
+  const value = result?.[key];
+  return typeof value === 'number' ? value : 0;
+}
+
+function missing(id: string): never {
+  throw new SolopoError('not-found', `There is no run ${id}; list the runs with GET /v1/runs.`);
+}

@@ -1,0 +1,198 @@
+import { SolopoError, type StageKind, type StageSpec } from '@solopo/contracts';
+import { sql } from 'kysely';
+import type { Queries } from '../tables/database.ts';
+import type { WorkState } from '../tables/live.tables.ts';
+
+export interface NewStage {
+  readonly digest: string;
+  readonly spec: StageSpec;
+  readonly chunks: number;
+}
+
+export interface StageRecord extends NewStage {
+  readonly kind: StageKind;
+  readonly state: WorkState;
+  readonly chunksDone: number;
+  /** How often it was taken up again after a failure or a cancellation. */
+  readonly revivals: number;
+  /** Counts of the chunks done so far. */
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+}
+
+export class StageRepository {
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    this.#db = db;
+  }
+
+  /** False: the stage was there already. */
+  async insert({ digest, spec, chunks }: NewStage): Promise<boolean> {
+    const inserted = await this.#db
+      .insertInto('stages')
+      .values({ digest, kind: spec.kind, spec: JSON.stringify(spec), chunks })
+      .onConflict((conflict) => conflict.column('digest').doNothing())
+      .returning('digest')
+      .executeTakeFirst();
+    if (inserted === undefined) return false;
+    await this.#db
+      .insertInto('stage_chunks')
+      .columns(['stage', 'chunk'])
+      .expression(sql`select ${digest}::text, chunk from generate_series(0, ${chunks}::integer - 1) as chunk`)
+      .execute();
+    return true;
+  }
+
+  async require(digest: string): Promise<StageRecord> {
+    const row = await this.#stage(digest).executeTakeFirst();
+    return row === undefined ? missing(digest) : stageOf(row);
+  }
+
+  /** Until the transaction ends nobody else changes the stage or its chunks. */
+  async lock(digest: string): Promise<StageRecord> {
+    const row = await this.#stage(digest).forNoKeyUpdate().executeTakeFirst();
+    return row === undefined ? missing(digest) : stageOf(row);
+  }
+
+  async chunkState(digest: string, chunk: number): Promise<WorkState> {
+    const row = await this.#chunk(digest, chunk).executeTakeFirst();
+    if (row === undefined)
+      throw new SolopoError('input-invalid', `Stage ${digest} has no chunk ${chunk}; drop the job that names it.`);
+    return row.state;
+  }
+
+  async openChunks(digest: string): Promise<number[]> {
+    const rows = await this.#db
+      .selectFrom('stage_chunks')
+      .select('chunk')
+      .where('stage', '=', digest)
+      .where('state', '!=', 'done')
+      .orderBy('chunk')
+      .execute();
+    return rows.map(({ chunk }) => chunk);
+  }
+
+  /** True: this is the stage's first chunk to begin. */
+  async beginChunk(digest: string, chunk: number): Promise<boolean> {
+    await this.#db
+      .updateTable('stage_chunks')
+      .set((column) => ({ state: 'running', attempts: column('attempts', '+', 1) }))
+      .where('stage', '=', digest)
+      .where('chunk', '=', chunk)
+      .execute();
+    const begun = await this.#db
+      .updateTable('stages')
+      .set({ state: 'running', started_at: sql<Date>`coalesce(started_at, clock_timestamp())` })
+      .where('digest', '=', digest)
+      .where('state', '=', 'pending')
+      .returning('digest')
+      .executeTakeFirst();
+    return begun !== undefined;
+  }
+
+  /** Counts the chunk as done, and the stage with its last one. */
+  async finishChunk(
+    digest: string,
+    chunk: number,
+    { seconds, result }: { readonly seconds: number; readonly result: Readonly<Record<string, unknown>> | null },
+  ): Promise<StageRecord> {
+    await this.#db
+      .updateTable('stage_chunks')
+      .set({ state: 'done', seconds, error: null })
+      .where('stage', '=', digest)
+      .where('chunk', '=', chunk)
+      .execute();
+    const last = sql<boolean>`chunks_done + 1 = chunks`;
+    const row = await this.#db
+      .updateTable('stages')
+      .set({
+        chunks_done: sql<number>`chunks_done + 1`,
+        result: result === null ? null : JSON.stringify(result),
+        state: sql<WorkState>`case when ${last} then 'done' else 'running' end`,
+        started_at: sql<Date>`coalesce(started_at, clock_timestamp())`,
+        finished_at: sql<Date | null>`case when ${last} then clock_timestamp() end`,
+      })
+      .where('digest', '=', digest)
+      .returning(STAGE_COLUMNS)
+      .executeTakeFirstOrThrow();
+    return stageOf(row);
+  }
+
+  async fail(digest: string, reason: string, chunk?: number): Promise<void> {
+    await this.#db
+      .updateTable('stages')
+      .set({ state: 'failed', finished_at: sql<Date>`clock_timestamp()` })
+      .where('digest', '=', digest)
+      .execute();
+    if (chunk === undefined) return;
+    await this.#db
+      .updateTable('stage_chunks')
+      .set({ state: 'failed', error: reason })
+      .where('stage', '=', digest)
+      .where('chunk', '=', chunk)
+      .execute();
+  }
+
+  /** Makes a failed or abandoned stage ready to be taken up again. */
+  async revive(digest: string): Promise<StageRecord> {
+    await this.#db
+      .updateTable('stage_chunks')
+      .set({ state: 'pending', error: null })
+      .where('stage', '=', digest)
+      .where('state', '!=', 'done')
+      .execute();
+    const row = await this.#db
+      .updateTable('stages')
+      .set({ state: 'pending', finished_at: null, revivals: sql<number>`revivals + 1` })
+      .where('digest', '=', digest)
+      .returning(STAGE_COLUMNS)
+      .executeTakeFirstOrThrow();
+    return stageOf(row);
+  }
+
+  #stage(digest: string) {
+    return this.#db.selectFrom('stages').select(STAGE_COLUMNS).where('digest', '=', digest);
+  }
+
+  #chunk(digest: string, chunk: number) {
+    return this.#db.selectFrom('stage_chunks').select('state').where('stage', '=', digest).where('chunk', '=', chunk);
+  }
+}
+
+export const STAGE_COLUMNS = [
+  'stages.digest',
+  'stages.kind',
+  'stages.spec',
+  'stages.state',
+  'stages.chunks',
+  'stages.chunks_done',
+  'stages.revivals',
+  'stages.result',
+  'stages.started_at',
+  'stages.finished_at',
+] as const;
+
+interface StageRow {
+  readonly digest: string;
+  readonly kind: StageKind;
+  readonly spec: StageSpec;
+  readonly state: WorkState;
+  readonly chunks: number;
+  readonly chunks_done: number;
+  readonly revivals: number;
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly started_at: Date | null;
+  readonly finished_at: Date | null;
+}
+
+export function stageOf(row: StageRow): StageRecord {
+  const { digest, kind, spec, state, chunks, revivals, result } = row;
+  const times = { startedAt: row.started_at, finishedAt: row.finished_at };
+  return { digest, kind, spec, state, chunks, chunksDone: row.chunks_done, revivals, result, ...times };
+}
+
+function missing(digest: string): never {
+  throw new SolopoError('not-found', `There is no stage ${digest}; drop the job that names it.`);
+}

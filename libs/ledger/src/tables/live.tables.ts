@@ -1,0 +1,107 @@
+import type { RunConfig, RunState, StageKind, StageSpec } from '@solopo/contracts';
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
+import type { Json } from './json.ts';
+
+/** What is going on now: small, and changed in place. */
+export interface LiveTables {
+  runs: RunsTable;
+  stages: StagesTable;
+  stage_chunks: StageChunksTable;
+  run_stages: RunStagesTable;
+  outbox: OutboxTable;
+  leases: LeasesTable;
+  attempts: AttemptsTable;
+  dead_letters: DeadLettersTable;
+}
+
+export type WorkState = 'pending' | 'running' | 'done' | 'failed';
+
+/** Digests of what a run's configuration names. */
+export interface ResolvedInputs {
+  readonly model: string;
+  readonly dataset: string;
+  readonly evaluationDataset: string | null;
+}
+
+interface RunsTable {
+  id: string;
+  name: string;
+  config: Json<RunConfig>;
+  resolved: Json<ResolvedInputs>;
+  state: RunState;
+  error: string | null;
+  step: Generated<number>;
+  steps: number | null;
+  chain_head: string | null;
+  policy_digest: string | null;
+  policy_tokens: Generated<number>;
+  train_seconds: Generated<number>;
+  created_at: GeneratedAlways<Date>;
+  finished_at: Date | null;
+}
+
+interface StagesTable {
+  digest: string;
+  kind: StageKind;
+  spec: Json<StageSpec>;
+  state: ColumnType<WorkState, WorkState | undefined, WorkState>;
+  chunks: number;
+  chunks_done: Generated<number>;
+  revivals: Generated<number>;
+  result: ColumnType<Readonly<Record<string, unknown>> | null, string | undefined, string | null>;
+  created_at: GeneratedAlways<Date>;
+  started_at: Date | null;
+  finished_at: Date | null;
+}
+
+interface StageChunksTable {
+  stage: string;
+  chunk: number;
+  state: ColumnType<WorkState, WorkState | undefined, WorkState>;
+  attempts: Generated<number>;
+  seconds: number | null;
+  error: string | null;
+}
+
+interface RunStagesTable {
+  run: string;
+  stage: string;
+  label: string;
+  ordinal: GeneratedAlways<number>;
+}
+
+interface OutboxTable {
+  id: GeneratedAlways<number>;
+  subject: string;
+  message_id: string;
+  payload: Json<unknown>;
+  created_at: GeneratedAlways<Date>;
+  published_at: Date | null;
+}
+
+interface LeasesTable {
+  run: string;
+  holder: string;
+  fencing: number;
+  expires_at: Date;
+}
+
+interface AttemptsTable {
+  job: string;
+  attempt: number;
+  worker: string;
+  started_at: ColumnType<Date, never, Date>;
+  outcome: string | null;
+  error: string | null;
+}
+
+interface DeadLettersTable {
+  id: GeneratedAlways<number>;
+  subject: string;
+  job: Json<unknown>;
+  reason: string;
+  code: string;
+  attempts: number;
+  created_at: GeneratedAlways<Date>;
+  retried_at: Date | null;
+}

@@ -1,0 +1,4 @@
+export { freePort } from './free-port.ts';
+export * from './nats.server.ts';
+export * from './postgres.server.ts';
+export type { Exit, LocalServer } from './server.process.ts';

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { SolopoError } from '@solopo/contracts';
+import { z } from 'zod';
+
+/** What every service needs. An app extends it: `serviceConfigSchema.extend({ threads: z.coerce.number() })`. */
+export const serviceConfigSchema = z.strictObject({
+  databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }),
+  natsUrl: z.url({ protocol: /^(nats|tls)$/ }),
+  /** The directory of the artifacts. */
+  artifacts: z.string().min(1),
+  httpHost: z.string().min(1).default('127.0.0.1'),
+  /** 0: any free port. */
+  httpPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+});
+
+export type ServiceConfig = z.infer<typeof serviceConfigSchema>;
+
+/** `databaseUrl` -> `SOLOPO_DATABASE_URL`. */
+export function environmentName(key: string): string {
+  return `SOLOPO_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/**
+ * Reads each key of the schema from its environment variable, or from the file that `<NAME>_FILE` names (a mounted
+ * secret). The result is frozen. A failure lists variables and reasons, never values.
+ */
+export function loadConfig<S extends z.ZodObject>(
+  schema: S,
+  env: NodeJS.ProcessEnv = process.env,
+): Readonly<z.infer<S>> {
+  const input: Record<string, string> = {};
+  for (const key of Object.keys(schema.shape)) {
+    const value = readVariable(environmentName(key), env);
+    if (value !== undefined && value !== '') input[key] = value;
+  }
+  const result = schema.safeParse(input, { reportInput: false });
+  if (result.success) return Object.freeze(result.data);
+
+  const reasons = result.error.issues.map(({ path, message }) => {
+    const key = String(path[0] ?? '');
+    return `  ${environmentName(key)}: ${key in input ? message : 'is not set'}`;
+  });
+  throw new SolopoError(
+    'config-invalid',
+    `The environment is not complete; set these variables:\n${reasons.join('\n')}`,
+  );
+}
+
+function readVariable(name: string, env: NodeJS.ProcessEnv): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (env[name] !== undefined || file === undefined) return env[name];
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new SolopoError('config-invalid', `${name}_FILE names a file that cannot be read; mount it or set ${name}.`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+
+export interface HealthReport {
+  readonly ready: boolean;
+  /** `ok`, or why not. */
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+const LIMIT_MS = 2000;
+
+/** Whether this process can do its work now. Whoever needs something to work registers a check for it. */
+@Injectable()
+export class Health {
+  readonly #checks = new Map<string, () => Promise<void> | void>();
+  readonly #listeners: (() => void)[] = [];
+  #stopping = false;
+
+  /** `check` throws, with the reason, while the thing is not ready. */
+  register(name: string, check: () => Promise<void> | void): void {
+    this.#checks.set(name, check);
+  }
+
+  /** Called as soon as the process is to stop, before anything is closed. */
+  onStop(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** From now on the process is not ready: it is on its way out. */
+  stop(): void {
+    this.#stopping = true;
+    for (const listener of this.#listeners) listener();
+  }
+
+  async report(): Promise<HealthReport> {
+    const results = await Promise.all(
+      [...this.#checks].map(async ([name, check]) => [name, await outcome(check)] as const),
+    );
+    if (this.#stopping) results.push(['process', 'is shutting down']);
+    return { ready: results.every(([, result]) => result === 'ok'), checks: Object.fromEntries(results) };
+  }
+}
+
+async function outcome(check: () => Promise<void> | void): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`gave no answer in ${LIMIT_MS / 1000} s`), LIMIT_MS);
+  });
+  try {
+    return await Promise.race([Promise.resolve(check()).then(() => 'ok'), limit]);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { startNats as start } from '@solopo/local-servers';
+import { scratch } from './scratch.ts';
+
+export interface TestNats {
+  readonly url: string;
+  readonly port: number;
+  readonly monitorUrl: string;
+  stop(): Promise<void>;
+  /** Ends the server as kill -9 would; `restart` brings it back with the same files. */
+  kill(): Promise<void>;
+  /** On the same port, after `kill`, or at once after an orderly stop. */
+  restart(): Promise<void>;
+}
+
+/** A real nats-server with JetStream on a free port. */
+export async function startNats(): Promise<TestNats> {
+  const place = scratch('nats');
+  const dataDir = join(place.folder, 'data');
+  let server = await start({ dataDir });
+  place.watch(server.pid);
+  const { url, port } = server;
+  return {
+    url,
+    port,
+    get monitorUrl() {
+      return server.monitorUrl;
+    },
+    stop: async () => {
+      await server.stop();
+      place.forget();
+      await place.remove();
+    },
+    kill: () => server.kill(),
+    restart: async () => {
+      await server.stop();
+      place.forget();
+      server = await start({ dataDir, port });
+      place.watch(server.pid);
+    },
+  };
+}

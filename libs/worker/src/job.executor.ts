@@ -1,0 +1,53 @@
+import { hostname } from 'node:os';
+import { Inject, Injectable } from '@nestjs/common';
+import { OutboxRelay, type JobContext } from '@solopo/bus';
+import { SolopoError, type Job, type StageKind, type StageSpecOf } from '@solopo/contracts';
+import { Ledger } from '@solopo/ledger';
+import { beginChunk, completeChunk } from '@solopo/workflow';
+import type { JobFunction } from './job.function.ts';
+
+/** This process, as attempts and leases name it. */
+export const WORKER_ID = `${hostname()}:${process.pid}`;
+
+/** Begin, compute, commit. Whatever fails before the commit leaves no evidence behind and is done again. */
+@Injectable()
+export class JobExecutor {
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(OutboxRelay) private readonly relay: OutboxRelay,
+  ) {}
+
+  async execute<K extends StageKind>(job: Job, context: JobContext, work: JobFunction<K>): Promise<void> {
+    const { attempt } = context;
+    const begun = await this.ledger.transaction(async (tx) => {
+      await tx.attempts.start({ job: job.id, attempt, worker: WORKER_ID });
+      return beginChunk(tx, job);
+    });
+    try {
+      const outcome = begun.status === 'ready' ? await this.#compute(job, context, work, begun) : begun.status;
+      await this.ledger.attempts.finish(job.id, attempt, outcome);
+    } catch (error) {
+      const { code, message } = SolopoError.from(error);
+      // The attempt's error is a record for people; the job's own error decides what happens.
+      await this.ledger.attempts.finish(job.id, attempt, code, message).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #compute<K extends StageKind>(
+    job: Job,
+    context: JobContext,
+    work: JobFunction<K>,
+    { spec, range, items }: Extract<Awaited<ReturnType<typeof beginChunk>>, { status: 'ready' }>,
+  ): Promise<string> {
+    const started = performance.now();
+    const effects = await work.execute({ stage: job.stage, spec: spec as StageSpecOf<K>, range, items }, context);
+    context.signal.throwIfAborted();
+    const seconds = (performance.now() - started) / 1000;
+    const outcome = await this.ledger.transaction((tx) =>
+      completeChunk(tx, job, { seconds, result: effects.result, write: (transaction) => effects.write(transaction) }),
+    );
+    this.relay.poke();
+    return outcome;
+  }
+}

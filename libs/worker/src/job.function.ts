@@ -1,0 +1,26 @@
+import type { StageKind, StageSpecOf } from '@solopo/contracts';
+import type { JobContext } from '@solopo/bus';
+import type { LedgerTransaction } from '@solopo/ledger';
+import type { ChunkRange } from '@solopo/workflow';
+
+/** A job with what it is part of. */
+export interface Work<K extends StageKind> {
+  readonly stage: string;
+  readonly spec: StageSpecOf<K>;
+  /** Items to work on: examples, questions or pairs in their order; steps, for `train`. */
+  readonly range: ChunkRange;
+  /** How many such items the whole stage has; training pairs, for `train`. */
+  readonly items: number;
+}
+
+/** What a job leaves behind: written, with the next jobs, in one transaction. */
+export interface Effects {
+  write(tx: LedgerTransaction): Promise<void>;
+  /** Counts, added up over the stage's chunks. */
+  readonly result: Readonly<Record<string, number>>;
+}
+
+/** One kind of job. Stateless: the same work gives the same effects, wherever and however often it is executed. */
+export interface JobFunction<K extends StageKind> {
+  execute(work: Work<K>, context: JobContext): Promise<Effects>;
+}

@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { Inject, Injectable } from '@nestjs/common';
+import { ArtifactStore } from '@solopo/artifacts';
+import type { ModelSource } from '@solopo/engine';
+import { Ledger } from '@solopo/ledger';
+import { TextModel } from '@solopo/text';
+
+const WEIGHTS = 'model.safetensors';
+
+/** Registered models as folders on this machine's disk, and their tokenizers. */
+@Injectable()
+export class ModelFiles {
+  readonly #texts = new Map<string, Promise<TextModel>>();
+
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
+  ) {}
+
+  /** @param policy a policy version's weights; the model itself when it is the model's own digest */
+  async source(model: string, policy = model): Promise<ModelSource> {
+    const folder = await this.#folder(model);
+    if (policy === model) return { folder };
+    return { folder, weights: await this.artifact(policy) };
+  }
+
+  /** A path to the content of an artifact. */
+  async artifact(digest: string): Promise<string> {
+    return join(await this.artifacts.materialize({ [WEIGHTS]: digest }), WEIGHTS);
+  }
+
+  text(model: string): Promise<TextModel> {
+    let text = this.#texts.get(model);
+    if (!text) {
+      text = this.#folder(model).then((folder) => TextModel.fromFolder(folder));
+      text.catch(() => this.#texts.delete(model));
+      this.#texts.set(model, text);
+    }
+    return text;
+  }
+
+  async #folder(model: string): Promise<string> {
+    const { files } = await this.ledger.models.require(model);
+    return this.artifacts.materialize(files);
+  }
+}

@@ -1,0 +1,84 @@
+import type { Job } from '@solopo/contracts';
+import { functionOf } from '@solopo/functions';
+import type { LedgerTransaction, StageRecord } from '@solopo/ledger';
+import type { StageResult } from '@solopo/pipeline';
+import { addUp } from './add-up.ts';
+import { advanceRuns } from './advance-run.ts';
+import { enqueueChunks } from './jobs.ts';
+import { lockChunk } from './lock-chunk.ts';
+import { emitEvents, emitStageEvent } from './run-events.ts';
+import { itemsOf, rangeOf } from './stage-items.ts';
+
+export interface ChunkOutcome {
+  readonly seconds: number;
+  /** Counts: those of all chunks are added up to the stage's result. A `pair` stage must give { pairs, heldOut }. */
+  readonly result?: StageResult;
+  /** Writes the evidence; not called when the chunk is done already or nobody wants it any more. */
+  readonly write?: (tx: LedgerTransaction) => Promise<void>;
+}
+
+/** One transaction holds the work's evidence, the chunk's end and the jobs that follow from it. */
+export async function completeChunk(
+  tx: LedgerTransaction,
+  job: Job,
+  { seconds, result = {}, write }: ChunkOutcome,
+): Promise<'completed' | 'already-done' | 'unwanted'> {
+  const { disposition, stage, subscribers } = await lockChunk(tx, job);
+  if (disposition !== 'open') return disposition;
+  await write?.(tx);
+  const progressed = await tx.stages.finishChunk(stage.digest, job.chunk, {
+    seconds,
+    result: addUp(stage.result ?? {}, result),
+  });
+  await announce(tx, progressed, job.chunk, subscribers);
+
+  const isDone = progressed.state === 'done';
+  const isSequential = functionOf(stage.kind).sequential;
+  if (isSequential && !isDone) await enqueueChunks(tx, stage, [job.chunk + 1]);
+  if (isSequential || isDone) await advanceRuns(tx, subscribers);
+  return 'completed';
+}
+
+async function announce(
+  tx: LedgerTransaction,
+  stage: StageRecord,
+  chunk: number,
+  runs: readonly string[],
+): Promise<void> {
+  await emitStageEvent(tx, runs, 'stage.progress', stage);
+  if (stage.state === 'done') await emitStageEvent(tx, runs, 'stage.done', stage);
+  await announceEvidence(tx, stage, chunk, runs);
+}
+
+async function announceEvidence(
+  tx: LedgerTransaction,
+  { spec, state }: StageRecord,
+  chunk: number,
+  runs: readonly string[],
+): Promise<void> {
+  switch (spec.kind) {
+    case 'train': {
+      const { from, to } = rangeOf(spec, chunk, await itemsOf(tx, spec));
+      return emitEvents(tx, runs, 'run.step', await tx.steps.after(spec.run, from, to - from));
+    }
+    case 'align': {
+      const alignments = await tx.alignments.ofRun(spec.run);
+      return emitEvents(
+        tx,
+        runs,
+        'run.alignment',
+        alignments.filter(({ step }) => step === spec.step),
+      );
+    }
+    case 'evaluate': {
+      if (state !== 'done') return;
+      for (const run of runs) {
+        const evaluations = await tx.evaluations.ofRun(run);
+        const own = evaluations.filter(
+          ({ policy, documents }) => policy === spec.policy && documents === spec.documents,
+        );
+        await emitEvents(tx, [run], 'run.evaluation', own);
+      }
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import type { Job } from '@solopo/contracts';
+import type { LedgerTransaction, StageRecord } from '@solopo/ledger';
+
+export type Disposition = 'open' | 'already-done' | 'unwanted';
+
+export interface LockedChunk {
+  readonly disposition: Disposition;
+  readonly stage: StageRecord;
+  /** The running runs that want the stage. */
+  readonly subscribers: readonly string[];
+}
+
+/** Locks the job's stage and says whether its chunk is still to be done. */
+export async function lockChunk(tx: LedgerTransaction, { stage: digest, chunk }: Job): Promise<LockedChunk> {
+  const stage = await tx.stages.lock(digest);
+  const state = await tx.stages.chunkState(digest, chunk);
+  const subscribers = await tx.runs.subscribers(digest);
+  const disposition = state === 'done' ? 'already-done' : subscribers.length === 0 ? 'unwanted' : 'open';
+  return { disposition, stage, subscribers };
+}

@@ -1,0 +1,22 @@
+import { randomBytes } from 'node:crypto';
+import type { RunConfig } from '@solopo/contracts';
+import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
+import { advanceRuns } from './advance-run.ts';
+import { emitEvents } from './run-events.ts';
+
+/** Creates the run with its first jobs. Returns its id. */
+export async function startRun(tx: LedgerTransaction, config: RunConfig): Promise<string> {
+  const id = randomBytes(6).toString('hex');
+  await tx.runs.create({ id, config, resolved: await resolveInputs(tx, config) });
+  await emitEvents(tx, [id], 'run.state', [{ state: 'running', error: null }]);
+  await advanceRuns(tx, [id]);
+  return id;
+}
+
+/** From here on names do not matter: a newer model of the same name changes nothing for this run. */
+async function resolveInputs(tx: LedgerTransaction, config: RunConfig): Promise<ResolvedInputs> {
+  const { digest: model } = await tx.models.require(config.model);
+  const { digest: dataset } = await tx.datasets.require(config.dataset);
+  const evaluation = config.evaluation === null ? null : await tx.datasets.require(config.evaluation.dataset);
+  return { model, dataset, evaluationDataset: evaluation?.digest ?? null };
+}
