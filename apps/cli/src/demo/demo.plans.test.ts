@@ -1,0 +1,94 @@
+import { access, readdir } from 'node:fs/promises';
+import { runConfigSchema, type Example } from '@solopo/contracts';
+import { readExamples } from '@solopo/corpus';
+import { describe, expect, it } from 'vitest';
+import { parseDemoOptions } from './demo.options.ts';
+import type { DemoPlan } from './demo.plan.ts';
+import { musiquePlan } from './musique.plan.ts';
+import { retrievalPlan } from './retrieval.plan.ts';
+
+const PLANS = { retrieval: retrievalPlan, musique: musiquePlan };
+
+function planOf(...args: readonly string[]): DemoPlan {
+  const options = parseDemoOptions(args);
+  return PLANS[options.corpus](options);
+}
+
+async function collect<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+const linesOf = ({ lines }: DemoPlan['training']): Promise<string[]> => collect(lines());
+
+describe('the options', () => {
+  it.each([
+    [['--corpus', 'wikipedia'], '--corpus is retrieval or musique, not wikipedia.'],
+    [['--seed', '-1'], /seed/],
+    [['--seed=1.5'], '--seed is a whole number from 0 to 4294967295, not 1.5.'],
+    [
+      ['--json', '/nowhere/at/all.json'],
+      '--json cannot write into /nowhere/at; make that folder, or name another file.',
+    ],
+    [['--fast'], /Unknown option '--fast'/],
+  ])('%j are refused', (args, message) => {
+    expect(() => parseDemoOptions(args)).toThrow(message);
+  });
+});
+
+describe('a plan', () => {
+  it.each([[[]], [['--quick']], [['--corpus', 'musique']], [['--corpus', 'musique', '--quick']]])(
+    '%j is a valid run configuration',
+    (args) => {
+      const { settings, arms } = planOf(...args);
+      for (const arm of arms) {
+        const config = {
+          ...settings,
+          name: arm,
+          arm,
+          model: 'm',
+          dataset: 'd',
+          evaluation: { ...settings.evaluation, dataset: 'e' },
+        };
+        expect(runConfigSchema.safeParse(config).error).toBeUndefined();
+      }
+    },
+  );
+
+  it.each(['retrieval', 'musique'])('of %s has readable examples, the same for the same seed', async (corpus) => {
+    const plan = planOf('--quick', '--corpus', corpus, '--seed', '3');
+    const lines = await linesOf(plan.training);
+    expect(await linesOf(planOf('--quick', '--corpus', corpus, '--seed', '3').training)).toEqual(lines);
+    const read = await collect(readExamples(lines.join(''), plan.training.format));
+    expect(read.filter((line) => !('example' in line))).toEqual([]);
+    expect(read).toHaveLength(corpus === 'retrieval' ? 600 : 24);
+  });
+
+  it('never trains on a question it asks', async () => {
+    const { training, evaluation } = planOf('--quick');
+    const beginning = (line: string) =>
+      (JSON.parse(line) as Example).documents
+        .slice(0, 2)
+        .map(({ text }) => text)
+        .join('|');
+    const trained = new Set((await linesOf(training)).map(beginning));
+    const asked = (await linesOf(evaluation)).map(beginning);
+    expect(asked).toHaveLength(300);
+    expect(asked.filter((documents) => trained.has(documents))).toEqual([]);
+    expect(asked).not.toEqual((await linesOf(planOf('--quick', '--seed', '1').evaluation)).map(beginning));
+  });
+
+  it('makes its random model, and takes it away again', async () => {
+    const folder = await planOf('--corpus', 'musique').openModel();
+    expect((await readdir(folder.path)).sort()).toEqual([
+      'config.json',
+      'generation_config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    await folder.dispose();
+    await expect(access(folder.path)).rejects.toThrow('ENOENT');
+  });
+});

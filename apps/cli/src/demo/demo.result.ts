@@ -1,0 +1,141 @@
+import type { AlignmentView, EvaluationView, RunView, StageView, StepView } from '@solopo/contracts';
+import { pairedDifference, type PairedDifference } from '../statistics/paired-difference.ts';
+import { wilsonInterval } from '../statistics/wilson.ts';
+
+/** All that the API tells of a finished run. */
+export interface FinishedRun {
+  readonly run: RunView;
+  readonly evaluations: readonly EvaluationView[];
+  readonly alignments: readonly AlignmentView[];
+  readonly steps: readonly StepView[];
+}
+
+/** Shares, not per cent. */
+export interface Accuracy {
+  readonly documents: number;
+  /** Mean length of the prompts. */
+  readonly tokens: number;
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+  readonly n: number;
+}
+
+export interface Difference extends PairedDifference {
+  readonly documents: number;
+}
+
+export interface ArmResult {
+  readonly name: string;
+  readonly accuracy: readonly Accuracy[];
+  readonly pairs: number;
+  readonly policyTokens: number;
+  readonly referenceTokens: number;
+  /** Spent in gradient steps. */
+  readonly seconds: number;
+  readonly differenceToBase: readonly Difference[];
+  /** The `solo` arm against each other arm. */
+  readonly differenceToArms: Readonly<Record<string, readonly Difference[]>>;
+  readonly steps: number;
+  readonly chainHead: string | null;
+  readonly policyDigest: string | null;
+  readonly curve: readonly { readonly step: number; readonly metrics: Readonly<Record<string, number>> }[];
+  readonly alignments: readonly { readonly step: number; readonly metrics: Readonly<Record<string, number>> }[];
+}
+
+export interface StageCounts {
+  readonly kind: string;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** What `--json` writes. */
+export interface DemoResult {
+  readonly corpus: string;
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly base: { readonly accuracy: readonly Accuracy[] };
+  readonly arms: readonly ArmResult[];
+  /** Stages the runs asked for one by one, and stages that were run. */
+  readonly sharing: { readonly wanted: number; readonly run: number };
+  /** What the stages of a kind made and refused; a stage that several runs share counts once. */
+  readonly stages: readonly StageCounts[];
+  /** Rows of each evidence table. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+const COUNTED = ['compose', 'sample', 'pair', 'score'];
+
+export interface DemoFacts {
+  readonly corpus: string;
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly runs: readonly FinishedRun[];
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+export function demoResult({ runs, ...facts }: DemoFacts): DemoResult {
+  const base = byLength(runs[0]?.evaluations.filter(({ step }) => step === 'base') ?? []);
+  const policies = new Map(runs.map((run) => [run.run.config.name, policyEvaluations(run)]));
+  const wanted = runs.flatMap(({ run }) => run.stages);
+  const stages = [...new Map(wanted.map((stage) => [stage.digest, stage])).values()];
+  return {
+    ...facts,
+    base: { accuracy: base.map(accuracyOf) },
+    arms: runs.map(({ run, steps, alignments }) => {
+      const { name } = run.config;
+      const own = policies.get(name) ?? [];
+      const others = run.config.arm === 'solo' ? [...policies].filter(([other]) => other !== name) : [];
+      return {
+        name,
+        accuracy: own.map(accuracyOf),
+        pairs: run.pairs ?? 0,
+        policyTokens: run.policyTokens,
+        referenceTokens: run.referenceTokens,
+        seconds: run.trainSeconds,
+        differenceToBase: differences(own, base),
+        differenceToArms: Object.fromEntries(
+          others.map(([other, evaluations]) => [other, differences(own, evaluations)]),
+        ),
+        steps: run.step,
+        chainHead: run.chainHead,
+        policyDigest: run.policyDigest,
+        curve: steps.map(({ step, metrics }) => ({ step, metrics })),
+        alignments: alignments.map(({ step, metrics }) => ({ step, metrics })).sort((a, b) => a.step - b.step),
+      };
+    }),
+    sharing: { wanted: wanted.length, run: stages.length },
+    stages: COUNTED.map((kind) => ({ kind, counts: added(stages.filter((stage) => stage.kind === kind)) })),
+  };
+}
+
+/** Those of the last policy version. */
+function policyEvaluations({ evaluations }: FinishedRun): EvaluationView[] {
+  const last = Math.max(...evaluations.map(({ step }) => (step === 'base' ? -1 : step)));
+  return byLength(evaluations.filter(({ step }) => step === last));
+}
+
+/** A length at which no question could be asked has no accuracy. */
+function byLength(evaluations: readonly EvaluationView[]): EvaluationView[] {
+  return evaluations.filter(({ n }) => n > 0).sort((a, b) => a.documents - b.documents);
+}
+
+function accuracyOf({ documents, tokens, n, correct }: EvaluationView): Accuracy {
+  return { documents, tokens: tokens / n, mean: correct / n, ...wilsonInterval(correct, n), n };
+}
+
+function differences(first: readonly EvaluationView[], second: readonly EvaluationView[]): Difference[] {
+  return first.flatMap(({ documents, outcomes }) => {
+    const other = second.find((evaluation) => evaluation.documents === documents);
+    return other ? [{ documents, ...pairedDifference(outcomes, other.outcomes) }] : [];
+  });
+}
+
+/** The stages' counts, added up. */
+function added(stages: readonly StageView[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [name, count] of stages.flatMap(({ result }) => Object.entries(result ?? {})))
+    if (typeof count === 'number') counts[name] = (counts[name] ?? 0) + count;
+  return counts;
+}

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunView } from '@solopo/contracts';
+import type { ApiClient } from '../client/api.client.ts';
+
+const POLL_MS = 500;
+
+/** A run ended otherwise than well. */
+export class RunFailedError extends Error {
+  override readonly name = 'RunFailedError';
+
+  constructor({ id, state, error, config }: RunView) {
+    super(
+      `Run ${config.name} (${id}) ${state === 'failed' ? 'failed' : `was ${state}`}${error === null ? '.' : `: ${error}`}`,
+    );
+  }
+}
+
+/** Asks for the runs again and again until each has succeeded. */
+export async function followRuns(
+  api: ApiClient,
+  ids: readonly string[],
+  watch: (runs: readonly RunView[]) => void,
+  signal: AbortSignal,
+): Promise<RunView[]> {
+  for (;;) {
+    const runs = await Promise.all(ids.map((id) => api.run(id)));
+    watch(runs);
+    const lost = runs.find(({ state }) => state === 'failed' || state === 'cancelled');
+    if (lost) throw new RunFailedError(lost);
+    if (runs.every(({ state }) => state === 'succeeded')) return runs;
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+const CANCEL_PATIENCE_MS = 5000;
+
+/** As far as it still goes: a run may have ended, and the gateway too. */
+export async function cancelRuns(api: ApiClient, ids: readonly string[]): Promise<void> {
+  const patient = api.under(AbortSignal.timeout(CANCEL_PATIENCE_MS));
+  await Promise.allSettled(ids.map((id) => patient.cancelRun(id)));
+}

@@ -1,0 +1,43 @@
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatModelConfig, initialise, writeSafetensors, type ModelConfig } from '@solopo/lm';
+import { dataPath } from './data-folder.ts';
+import type { ModelFolder } from './demo.plan.ts';
+
+const TEXT_FOLDER = 'models/qwen2.5-0.5b-instruct';
+const TEXT_FILES = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json'];
+
+/** Qwen2.5's shape and vocabulary, five million parameters. */
+const CONFIG: ModelConfig = {
+  family: 'qwen2',
+  vocabSize: 151_936,
+  hiddenSize: 32,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headSize: 8,
+  intermediateSize: 64,
+  ropeTheta: 1_000_000,
+  rmsNormEps: 1e-6,
+  tiedEmbeddings: true,
+  maxPositions: 32_768,
+};
+
+/** A model folder with random weights from a seed, and Qwen2.5's tokenizer and chat template. */
+export async function makeRandomModel(seed: number): Promise<ModelFolder> {
+  const path = await mkdtemp(join(tmpdir(), 'solopo-model-'));
+  const dispose = () => rm(path, { recursive: true, force: true });
+  try {
+    writeSafetensors(
+      join(path, 'model.safetensors'),
+      initialise(CONFIG, { seed, embeddingStd: 0.02, residualScale: 1 }),
+    );
+    await writeFile(join(path, 'config.json'), `${JSON.stringify(formatModelConfig(CONFIG), null, 2)}\n`);
+    await Promise.all(TEXT_FILES.map((file) => copyFile(join(dataPath(TEXT_FOLDER), file), join(path, file))));
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { path, dispose };
+}

@@ -1,0 +1,43 @@
+import { MultiBar, type SingleBar } from 'cli-progress';
+import type { RunView } from '@solopo/contracts';
+import type { Progress } from './progress.ts';
+import { tally } from './tally.ts';
+
+const LABEL_WIDTH = 18;
+
+/** One bar for each line of the work, all moving at once. */
+export class ProgressBars implements Progress {
+  readonly #bars: MultiBar;
+  readonly #byLabel = new Map<string, SingleBar>();
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#bars = new MultiBar({
+      stream,
+      format: '  {label} [{bar}] {count}',
+      barsize: 32,
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
+      emptyOnZero: true,
+      hideCursor: true,
+      // The signals are the command's.
+      gracefulExit: false,
+    });
+  }
+
+  show(runs: readonly RunView[]): void {
+    for (const { label, unit, done, total } of tally(runs)) {
+      const payload = { label: label.padEnd(LABEL_WIDTH), count: total === null ? '' : `${done}/${total} ${unit}` };
+      let bar = this.#byLabel.get(label);
+      if (bar === undefined) {
+        bar = this.#bars.create(0, 0, payload);
+        this.#byLabel.set(label, bar);
+      }
+      bar.setTotal(total ?? 0);
+      bar.update(total === null ? 0 : done, payload);
+    }
+  }
+
+  close(): void {
+    this.#bars.stop();
+  }
+}

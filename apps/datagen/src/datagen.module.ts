@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { WorkerModule } from '@solopo/worker';
+import { ComposeContexts } from './functions/compose-contexts.ts';
+import { EvaluatePolicy } from './functions/evaluate-policy.ts';
+import { PairResponses } from './functions/pair-responses.ts';
+import { SampleResponses } from './functions/sample-responses.ts';
+import { Datasets } from './datasets.ts';
+import { JobsController } from './jobs.controller.ts';
+
+@Module({
+  imports: [WorkerModule.forRoot('datagen')],
+  controllers: [JobsController],
+  providers: [ComposeContexts, SampleResponses, PairResponses, EvaluatePolicy, Datasets],
+})
+export class DatagenModule {}

@@ -1,0 +1,53 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { JobContext } from '@solopo/bus';
+import { digestOf } from '@solopo/contracts';
+import { composeContexts, type ComposedContext } from '@solopo/corpus';
+import type { ContextAssignment, NewContext } from '@solopo/ledger';
+import { ModelFiles, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { countRefusals } from '../counts.ts';
+import { Datasets } from '../datasets.ts';
+
+/** x_short and x_long of each example, token-exact; what cannot be made is recorded with its reason. */
+@Injectable()
+export class ComposeContexts implements JobFunction<'compose'> {
+  constructor(
+    @Inject(Datasets) private readonly datasets: Datasets,
+    @Inject(ModelFiles) private readonly models: ModelFiles,
+  ) {}
+
+  async execute({ stage, spec, range }: Work<'compose'>, context: JobContext): Promise<Effects> {
+    const text = await this.models.text(spec.model);
+    const pool = 'maxTokens' in spec.contexts.long ? await this.datasets.pool(spec.dataset) : undefined;
+    const contexts: NewContext[] = [];
+    const assignments: ContextAssignment[] = [];
+    for (const { position, content } of await this.datasets.examples(spec.dataset, range)) {
+      const composed = composeContexts(content, {
+        prompt: spec.prompt,
+        contexts: spec.contexts,
+        text,
+        seed: spec.seed,
+        pool,
+      });
+      context.working();
+      if ('refused' in composed) {
+        assignments.push({ position, refused: composed.refused });
+        continue;
+      }
+      const [short, long] = [newContext('short', composed.short), newContext('long', composed.long)];
+      contexts.push(short, long);
+      assignments.push({ position, short: short.digest, long: long.digest });
+    }
+    const reasons = assignments.flatMap((assignment) => ('refused' in assignment ? [assignment.refused] : []));
+    return {
+      result: { composed: assignments.length - reasons.length, ...countRefusals(reasons) },
+      write: async (tx) => {
+        await tx.contexts.insert(contexts);
+        await tx.contexts.assign(stage, assignments);
+      },
+    };
+  }
+}
+
+function newContext(kind: 'short' | 'long', { tokens, evidence }: ComposedContext): NewContext {
+  return { digest: digestOf({ kind, tokens: [...tokens], evidence }), kind, tokens, evidence };
+}

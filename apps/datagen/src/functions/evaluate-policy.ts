@@ -1,0 +1,65 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { JobContext } from '@solopo/bus';
+import { composeAt, judge } from '@solopo/corpus';
+import { Engine } from '@solopo/engine';
+import { CONFIG } from '@solopo/platform';
+import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { countRefusals } from '../counts.ts';
+import { Datasets } from '../datasets.ts';
+
+/** Greedy answers of a policy to held-out questions at one context length. */
+@Injectable()
+export class EvaluatePolicy implements JobFunction<'evaluate'> {
+  constructor(
+    @Inject(Datasets) private readonly datasets: Datasets,
+    @Inject(ModelFiles) private readonly models: ModelFiles,
+    @Inject(Engine) private readonly engine: Engine,
+    @Inject(CONFIG) private readonly config: WorkerConfig,
+  ) {}
+
+  async execute({ stage, spec, range }: Work<'evaluate'>, context: JobContext): Promise<Effects> {
+    const { model, policy, dataset, documents, prompt, seed, maxNewTokens } = spec;
+    const text = await this.models.text(model);
+    const composed = (await this.datasets.examples(dataset, range)).map(({ content }) => ({
+      answers: content.answers,
+      context: composeAt(content, documents, { prompt, text, seed }),
+    }));
+    const asked = composed.flatMap(({ answers, context: made }) =>
+      'refused' in made ? [] : [{ answers, tokens: made.tokens }],
+    );
+    const reasons = composed.flatMap(({ context: made }) => ('refused' in made ? [made.refused] : []));
+    const responses = await this.engine.run(
+      'sample',
+      {
+        model: await this.models.source(model, policy),
+        prompts: asked.map(({ tokens }) => ({ tokens, key: [0, 0] })),
+        options: { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens, eosIds: text.eosIds, seed },
+        batchTokens: this.config.batchTokens,
+      },
+      { signal: context.signal, onProgress: () => context.working() },
+    );
+    const outcomes = asked.map(({ answers }, i) => {
+      const [response] = responses[i] ?? [];
+      return response && judge(spec.judge, text.decode(response.tokens, { skipSpecial: true }).trim(), answers)
+        ? '1'
+        : '0';
+    });
+    const correct = outcomes.filter((outcome) => outcome === '1').length;
+    const { refused, ...byReason } = countRefusals(reasons);
+    return {
+      result: { asked: asked.length, correct, refused: refused ?? 0 },
+      write: (tx) =>
+        tx.evaluations.insert(stage, range.from, {
+          policy,
+          documents,
+          tokens: asked.reduce((sum, { tokens }) => sum + tokens.length, 0),
+          n: asked.length,
+          correct,
+          outcomes: outcomes.join(''),
+          refused: Object.fromEntries(
+            Object.entries(byReason).map(([key, count]) => [key.replace('refused/', ''), count]),
+          ),
+        }),
+    };
+  }
+}

@@ -1,0 +1,100 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { JobContext } from '@solopo/bus';
+import { digestOf, SolopoError, type StageKind, type StageSpecOf } from '@solopo/contracts';
+import { choosePair, judge, promptMessages } from '@solopo/corpus';
+import { Ledger, type Judgement, type NewPair, type PairRefusal, type SampleRecord } from '@solopo/ledger';
+import { ModelFiles, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { countRefusals } from '../counts.ts';
+import { Datasets } from '../datasets.ts';
+
+/** Judges every sample and keeps one right and one wrong response an example: first the held-out pairs, then the training pairs. */
+@Injectable()
+export class PairResponses implements JobFunction<'pair'> {
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(ModelFiles) private readonly models: ModelFiles,
+    @Inject(Datasets) private readonly datasets: Datasets,
+  ) {}
+
+  async execute({ stage, spec: { sample, pairing }, range }: Work<'pair'>, context: JobContext): Promise<Effects> {
+    const { compose, seed } = await this.#spec(sample, 'sample');
+    const { dataset, model, prompt } = await this.#spec(compose, 'compose');
+    const text = await this.models.text(model);
+    const samples = Map.groupBy(await this.ledger.samples.list(sample, range), ({ position }) => position);
+    const contexts = new Map(
+      (await this.ledger.contexts.assignments(compose)).map((assignment) => [assignment.position, assignment]),
+    );
+
+    const judgements: Judgement[] = [];
+    const pairs: NewPair[] = [];
+    const refusals: PairRefusal[] = [];
+    let [heldOutCount, trainingCount] = [0, 0];
+    for (const { position, content } of await this.datasets.examples(dataset, range)) {
+      context.working();
+      const assigned = contexts.get(position);
+      if (!assigned || 'refused' in assigned) {
+        refusals.push({ position, reason: assigned?.refused ?? 'no-context' });
+        continue;
+      }
+      const judged = (samples.get(position) ?? []).map((record) => ({
+        ...record,
+        correct: judge(pairing.judge, record.text, content.answers),
+      }));
+      judgements.push(...judged);
+      const gold = content.answers[0] as string;
+      const choice = choosePair(judged, { mode: pairing.mode, gold, seed, example: content.id });
+      if ('refused' in choice) {
+        refusals.push({ position, reason: choice.refused });
+        continue;
+      }
+      const heldOut = heldOutCount < pairing.heldOutPairs;
+      if (!heldOut && trainingCount >= pairing.maxPairs) {
+        refusals.push({ position, reason: 'enough-pairs' });
+        continue;
+      }
+      // Sampled ids are trained on as they were drawn; only the end of the turn is added, as the template writes it.
+      const response = ({ tokens }: SampleRecord): Int32Array => Int32Array.of(...tokens, ...text.responseTail);
+      const chosen = choice.chosen
+        ? response(choice.chosen)
+        : text.responseTokens(promptMessages(content.question, '', prompt), gold);
+      const rejected = response(choice.rejected);
+      pairs.push({
+        position,
+        digest: digestOf({ short: assigned.short, long: assigned.long, chosen: [...chosen], rejected: [...rejected] }),
+        shortContext: assigned.short,
+        longContext: assigned.long,
+        chosen,
+        rejected,
+        chosenText: choice.chosen?.text ?? gold,
+        rejectedText: choice.rejected.text,
+        chosenSample: choice.chosen?.sampleIndex ?? null,
+        rejectedSample: choice.rejected.sampleIndex,
+        heldOut,
+        ordinal: heldOut ? heldOutCount++ : trainingCount++,
+      });
+    }
+    return {
+      result: {
+        pairs: trainingCount,
+        heldOut: heldOutCount,
+        judged: judgements.length,
+        ...countRefusals(refusals.map(({ reason }) => reason)),
+      },
+      write: async (tx) => {
+        await tx.judgements.insert(stage, pairing.judge, judgements);
+        await tx.pairs.insert(stage, pairs);
+        await tx.pairs.refuse(stage, refusals);
+      },
+    };
+  }
+
+  async #spec<K extends StageKind>(digest: string, kind: K): Promise<StageSpecOf<K>> {
+    const { spec } = await this.ledger.stages.require(digest);
+    if (spec.kind !== kind)
+      throw new SolopoError(
+        'internal',
+        `Stage ${digest} is a ${spec.kind} stage where a ${kind} stage was expected; report this as a defect.`,
+      );
+    return spec as StageSpecOf<K>;
+  }
+}

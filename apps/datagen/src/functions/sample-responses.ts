@@ -1,0 +1,53 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { JobContext } from '@solopo/bus';
+import { Engine } from '@solopo/engine';
+import { Ledger } from '@solopo/ledger';
+import { CONFIG } from '@solopo/platform';
+import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { promptKey } from '../prompt-key.ts';
+
+/** Answers of the model on the short contexts. */
+@Injectable()
+export class SampleResponses implements JobFunction<'sample'> {
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(ModelFiles) private readonly models: ModelFiles,
+    @Inject(Engine) private readonly engine: Engine,
+    @Inject(CONFIG) private readonly config: WorkerConfig,
+  ) {}
+
+  async execute({ stage, spec, range }: Work<'sample'>, context: JobContext): Promise<Effects> {
+    const text = await this.models.text(spec.model);
+    const contexts = await this.ledger.contexts.assigned(spec.compose, 'short', range);
+    const { samplesPerContext, temperature, topP, maxNewTokens } = spec.sampling;
+    const answers = await this.engine.run(
+      'sample',
+      {
+        model: await this.models.source(spec.model),
+        prompts: contexts.map(({ tokens, digest }) => ({ tokens, key: promptKey(digest) })),
+        options: {
+          samplesPerPrompt: samplesPerContext,
+          temperature,
+          topP,
+          maxNewTokens,
+          eosIds: text.eosIds,
+          seed: spec.seed,
+        },
+        batchTokens: this.config.batchTokens,
+      },
+      { signal: context.signal, onProgress: () => context.working() },
+    );
+    const samples = contexts.flatMap(({ position }, i) =>
+      (answers[i] ?? []).map((answer, sampleIndex) => ({
+        ...answer,
+        position,
+        sampleIndex,
+        text: text.decode(answer.tokens, { skipSpecial: true }).trim(),
+      })),
+    );
+    return {
+      result: { contexts: contexts.length, samples: samples.length },
+      write: (tx) => tx.samples.insert(stage, samples),
+    };
+  }
+}

@@ -1,0 +1,5 @@
+import 'reflect-metadata';
+import { startWorker } from '@solopo/worker';
+import { DatagenModule } from './datagen.module.ts';
+
+await startWorker('datagen', DatagenModule);

@@ -1,0 +1,147 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { RunConfigInput, RunView } from '@solopo/contracts';
+import { Ledger } from '@solopo/ledger';
+import { freePort } from '@solopo/local-servers';
+import { startNats, startPostgres, waitFor, type TestNats, type TestPostgres } from '@solopo/testing';
+import request from 'supertest';
+
+const APPS = fileURLToPath(new URL('../..', import.meta.url));
+export const DATA = fileURLToPath(new URL('../../../data', import.meta.url));
+
+export type Worker = 'datagen' | 'reward' | 'trainer';
+
+/** The whole system as processes of its own, over a real Postgres and a real nats-server. */
+export class System {
+  readonly #services = new Map<string, ChildProcess>();
+  readonly #artifacts = mkdtempSync(join(tmpdir(), 'solopo-e2e-'));
+  readonly output: string[] = [];
+
+  private constructor(
+    readonly postgres: TestPostgres,
+    readonly nats: TestNats,
+    readonly ledger: Ledger,
+    readonly databaseUrl: string,
+    readonly gatewayPort: number,
+  ) {}
+
+  static async start(): Promise<System> {
+    const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
+    const databaseUrl = await postgres.createDatabase();
+    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort());
+    const migrator = system.#spawn('migrator');
+    const code = await new Promise((resolve) => migrator.once('exit', resolve));
+    if (code !== 0) throw new Error(`the migrator failed:\n${system.output.join('')}`);
+    await system.startGateway();
+    return system;
+  }
+
+  get api() {
+    return request(`http://127.0.0.1:${this.gatewayPort}`);
+  }
+
+  async startGateway(): Promise<void> {
+    this.#spawn('gateway');
+    await waitFor(
+      'the gateway is ready',
+      () =>
+        this.api.get('/readyz').then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      30_000,
+    );
+  }
+
+  startWorkers(...workers: readonly Worker[]): void {
+    for (const worker of workers) this.#spawn(worker);
+  }
+
+  pid(service: string): number | undefined {
+    return this.#services.get(service)?.pid;
+  }
+
+  /** `SIGKILL`: as a power cut would. `SIGTERM`: in order. */
+  async stop(service: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#services.get(service);
+    if (!child) return;
+    this.#services.delete(service);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await exited;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#services.keys()].map((service) => this.stop(service, 'SIGKILL')));
+    await this.ledger.close();
+    await Promise.all([this.postgres.stop(), this.nats.stop()]);
+    rmSync(this.#artifacts, { recursive: true, force: true });
+  }
+
+  /** Uploads a Hugging Face folder and registers it. */
+  async registerModel(name: string, folder: string): Promise<string> {
+    const files: Record<string, string> = {};
+    for (const file of readdirSync(folder).filter((entry) => /\.(json|safetensors|jinja)$/.test(entry))) {
+      const stored = await this.api
+        .post('/v1/artifacts')
+        .type('application/octet-stream')
+        .send(await readFile(join(folder, file)))
+        .expect(201);
+      files[file] = (stored.body as { digest: string }).digest;
+    }
+    const model = await this.api.post('/v1/models').send({ name, files }).expect(201);
+    return (model.body as { digest: string }).digest;
+  }
+
+  async importDataset(name: string, lines: string, format = 'solopo'): Promise<void> {
+    await this.api.post('/v1/datasets').query({ name, format }).type('application/x-ndjson').send(lines).expect(201);
+  }
+
+  async createRun(config: RunConfigInput): Promise<RunView> {
+    const created = await this.api.post('/v1/runs').send(config).expect(201);
+    return created.body as RunView;
+  }
+
+  /** From the ledger, so that it works without a gateway. */
+  async finished(run: string, timeoutMs = 60_000): Promise<RunView> {
+    const view = await waitFor(
+      `run ${run} ends`,
+      async () => {
+        const current = await this.ledger.runs.view(run);
+        return current.state === 'running' ? undefined : current;
+      },
+      timeoutMs,
+    ).catch(async (error: unknown) => {
+      throw new Error(
+        `${String(error)}\n${JSON.stringify(await this.ledger.runs.view(run), null, 1)}\n${this.output.join('').slice(-8000)}`,
+      );
+    });
+    return view;
+  }
+
+  #spawn(service: string): ChildProcess {
+    const child = spawn(process.execPath, [join(APPS, service, 'dist/main.js')], {
+      env: {
+        PATH: process.env['PATH'],
+        SOLOPO_DATABASE_URL: this.databaseUrl,
+        SOLOPO_NATS_URL: this.nats.url,
+        SOLOPO_ARTIFACTS: this.#artifacts,
+        SOLOPO_LOG_LEVEL: 'warn',
+        ...(service === 'gateway' ? { SOLOPO_HTTP_PORT: String(this.gatewayPort) } : {}),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => this.output.push(`[${service}] ${chunk.toString()}`));
+    const end = (): void => void child.kill('SIGKILL');
+    process.once('exit', end);
+    child.once('exit', () => process.off('exit', end));
+    this.#services.set(service, child);
+    return child;
+  }
+}

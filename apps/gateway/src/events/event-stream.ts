@@ -1,0 +1,29 @@
+import type { SequencedEvent } from '@solopo/bus';
+import type { Response } from 'express';
+import type { Observable } from 'rxjs';
+
+/** Who reads so slowly is cut off, and goes on where it was when it comes back. */
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+
+/** Writes events as server-sent events until they end or the client leaves. */
+export function streamEvents(events: Observable<SequencedEvent>, response: Response, heartbeatMs: number): void {
+  response.set({
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  });
+  response.flushHeaders();
+  const write = (text: string): void => {
+    response.write(text);
+    if (response.writableLength > MAX_UNSENT_BYTES) response.destroy();
+  };
+  const heartbeat = setInterval(() => write(': alive\n\n'), heartbeatMs);
+  const subscription = events.subscribe({
+    next: ({ sequence, event }) => write(`id: ${sequence}\ndata: ${JSON.stringify(event)}\n\n`),
+    complete: () => response.end(),
+  });
+  response.once('close', () => {
+    clearInterval(heartbeat);
+    subscription.unsubscribe();
+  });
+}

@@ -1,0 +1,20 @@
+import { serviceConfigSchema } from '@solopo/platform';
+import { z } from 'zod';
+
+const GB = 1e9;
+
+export const gatewayConfigSchema = serviceConfigSchema.extend({
+  artifactMaxBytes: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(100 * GB),
+  /** A data set is held in memory while it is imported. */
+  datasetMaxBytes: z.coerce.number().int().min(1).default(GB),
+  /** No new runs while so many messages wait for NATS. */
+  outboxLimit: z.coerce.number().int().min(1).default(10_000),
+  /** Between signs of life on an idle stream of events. */
+  heartbeatMs: z.coerce.number().int().min(1).default(15_000),
+});
+
+export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;

@@ -1,0 +1,17 @@
+import type { ServiceOptions } from '@solopo/platform';
+import type { GatewayConfig } from './gateway.config.ts';
+import { GatewayModule } from './gateway.module.ts';
+
+export function gateway(config: GatewayConfig): ServiceOptions {
+  return {
+    name: 'gateway',
+    module: GatewayModule,
+    config,
+    // Uploads are streams: only the routes that take JSON parse their bodies.
+    nest: { bodyParser: false },
+    configure: (app) => {
+      // A big artifact takes longer to arrive than any limit for a whole request.
+      app.getHttpServer().requestTimeout = 0;
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import type { PipeTransform } from '@nestjs/common';
+import type { ErrorCode } from '@solopo/contracts';
+import { parse } from '@solopo/platform';
+import { z } from 'zod';
+
+/** What a request brings, as the schema sees it; refused with every path and reason. */
+export class Valid<S extends z.ZodType> implements PipeTransform<unknown, z.output<S>> {
+  readonly #schema: S;
+
+  constructor(
+    schema: S,
+    private readonly code: ErrorCode = 'input-invalid',
+  ) {
+    this.#schema = schema.superRefine((value, context) => {
+      for (const path of unstorable(value)) {
+        context.addIssue({
+          code: 'custom',
+          path: [...path],
+          message: 'must be text without NUL characters and lone surrogates',
+        });
+      }
+    });
+  }
+
+  transform(value: unknown): z.output<S> {
+    return parse(this.#schema, value, this.code);
+  }
+}
+
+/** A name, digest or id in a path. */
+export const validName = new Valid(z.string().min(1).max(200));
+
+/** Paths of the texts that Postgres cannot hold. */
+function* unstorable(value: unknown, path: readonly PropertyKey[] = []): Generator<readonly PropertyKey[]> {
+  if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) yield path;
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, member] of Object.entries(value)) yield* unstorable(member, [...path, key]);
+}

@@ -1,0 +1,49 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ArtifactStore } from '@solopo/artifacts';
+import { createModelSchema, digestOf, SolopoError, type ModelView } from '@solopo/contracts';
+import { Ledger } from '@solopo/ledger';
+import { parameterCount } from '@solopo/lm/model-folder';
+import type { z } from 'zod';
+import { checkModel } from './check-model.ts';
+
+type Command = z.infer<typeof createModelSchema>;
+
+@Injectable()
+export class RegisterModel {
+  constructor(
+    @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
+    @Inject(Ledger) private readonly ledger: Ledger,
+  ) {}
+
+  /** The same files under the same name are the same model, however often they are registered. */
+  async execute({ name, files }: Command): Promise<ModelView> {
+    await this.#demandArtifacts(files);
+    const config = await checkModel(await this.artifacts.materialize(files));
+    const digest = digestOf(files);
+    const parameters = parameterCount(config);
+    await this.ledger.models.register({
+      digest,
+      name,
+      family: config.family,
+      config: { ...config },
+      files,
+      parameters,
+    });
+    return this.#registered(digest, name);
+  }
+
+  async #demandArtifacts(files: Command['files']): Promise<void> {
+    for (const [file, digest] of Object.entries(files)) {
+      if (await this.artifacts.has(digest)) continue;
+      throw new SolopoError(
+        'model-invalid',
+        `${file}: there is no artifact ${digest}; upload it with POST /v1/artifacts first.`,
+      );
+    }
+  }
+
+  async #registered(digest: string, name: string): Promise<ModelView> {
+    const models = await this.ledger.models.list();
+    return models.find((model) => model.digest === digest && model.name === name) ?? this.ledger.models.require(digest);
+  }
+}

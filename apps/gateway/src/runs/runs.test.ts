@@ -1,0 +1,246 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { EventBus, WORK } from '@solopo/bus';
+import { jobSchema, runConfigSchema, type RunConfigInput, type RunView } from '@solopo/contracts';
+import { waitFor } from '@solopo/testing';
+import request from 'supertest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readEvents } from '../testing/event-reader.fixture.ts';
+import { useGateway } from '../testing/gateway.fixture.ts';
+import { registerInputs, type Registered } from '../testing/register.fixture.ts';
+
+const gateway = useGateway({ heartbeatMs: 200, outboxLimit: 50 });
+let inputs: Registered;
+
+beforeAll(async () => {
+  inputs = await registerInputs(gateway.url);
+});
+
+const config = (changes: Partial<RunConfigInput> = {}): RunConfigInput => ({
+  name: 'a run',
+  model: 'tiny',
+  dataset: 'questions',
+  contexts: { long: { documents: 8 } },
+  ...changes,
+});
+
+async function createRun(changes: Partial<RunConfigInput> = {}): Promise<RunView> {
+  const { body } = await request(gateway.url).post('/v1/runs').send(config(changes)).expect(201);
+  return body as RunView;
+}
+
+const runsPath = (run: RunView, rest = ''): string => `/v1/runs/${run.id}${rest}`;
+
+describe('a run', () => {
+  it('is created with its first stages, whose jobs come to their queues', async () => {
+    const evaluation = { dataset: inputs.dataset.digest, documents: [2, 8] };
+    const response = await request(gateway.url)
+      .post('/v1/runs')
+      .send(config({ seed: 7, evaluation }))
+      .expect(201);
+    const run = response.body as RunView;
+    expect(response.headers['location']).toBe(`/v1/runs/${run.id}`);
+    expect(run).toMatchObject({
+      state: 'running',
+      step: 0,
+      error: null,
+      config: runConfigSchema.parse(config({ seed: 7, evaluation })),
+    });
+    expect(run.stages.map(({ kind }) => kind)).toEqual(['compose', 'evaluate', 'evaluate']);
+
+    const manager = await jetstreamManager(gateway.connection);
+    const compose = await waitFor('the job of compose', () =>
+      manager.streams.getMessage(WORK, { last_by_subj: 'jobs.datagen.compose' }).then(
+        (message) => message ?? undefined,
+        () => undefined,
+      ),
+    );
+    expect(jobSchema.parse(compose.json())).toMatchObject({ stage: run.stages[0]?.digest, chunk: 0 });
+    await waitFor('an empty outbox', async () => (await gateway.ledger.outbox.backlog()).unpublished === 0);
+    const { state } = await manager.streams.info(WORK, { subjects_filter: 'jobs.datagen.evaluate' });
+    expect(state.subjects).toEqual({ 'jobs.datagen.evaluate': 2 });
+
+    const { resolved } = await gateway.ledger.runs.require(run.id);
+    expect(resolved).toEqual({
+      model: inputs.model.digest,
+      dataset: inputs.dataset.digest,
+      evaluationDataset: inputs.dataset.digest,
+    });
+    const shown = await request(gateway.url).get(runsPath(run)).expect(200);
+    expect(shown.body).toEqual(run);
+  });
+
+  it('that does the same work as another shares its stages', async () => {
+    const [first, second] = [await createRun({ seed: 1, arm: 'short' }), await createRun({ seed: 1, arm: 'solo' })];
+    expect(second.id).not.toBe(first.id);
+    expect(second.stages).toEqual(first.stages);
+    const list = (await request(gateway.url).get('/v1/runs').query({ limit: 2 }).expect(200)).body as RunView[];
+    expect(list.map(({ id }) => id)).toEqual([second.id, first.id]);
+  });
+
+  it.each<readonly [string, object, string]>([
+    ['an unknown key', { learningRate: 1 }, 'learningRate'],
+    ['an unknown key further down', { training: { momentum: 0.9 } }, 'training.momentum'],
+    ['a value out of range', { training: { pairsPerStep: 0 } }, 'training.pairsPerStep'],
+    ['a value of another type', { objective: { beta: '0.1' } }, 'objective.beta'],
+    ['a value that is not one of the known', { arm: 'long' }, 'arm'],
+    ['an item out of range', { evaluation: { dataset: 'questions', documents: [4, 0] } }, 'evaluation.documents.1'],
+    ['a context out of range', { contexts: { long: { documents: 0 } } }, 'contexts.long.documents'],
+    ['a prompt that Postgres cannot hold', { prompt: { separator: '\0' } }, 'prompt.separator'],
+  ])('whose configuration has %s is refused with its path', async (_, changes, path) => {
+    const { body } = await request(gateway.url)
+      .post('/v1/runs')
+      .send({ ...config(), ...changes })
+      .expect(422)
+      .expect('content-type', /problem\+json/);
+    expect(body).toMatchObject({
+      code: 'config-invalid',
+      errors: [{ path }],
+      detail: expect.stringContaining(`${path}: `) as string,
+    });
+  });
+
+  it('of a model or a data set that is not there is refused, and nothing of it stays', async () => {
+    const before = await gateway.ledger.runs.views();
+    const model = await request(gateway.url)
+      .post('/v1/runs')
+      .send(config({ model: 'nobody' }))
+      .expect(404);
+    expect(model.body).toMatchObject({
+      code: 'not-found',
+      detail: expect.stringContaining('no model nobody') as string,
+    });
+    const evaluation = { dataset: 'nothing', documents: [1] };
+    const dataset = await request(gateway.url).post('/v1/runs').send(config({ evaluation })).expect(404);
+    expect(dataset.body).toMatchObject({ code: 'not-found', detail: expect.stringContaining('nothing') as string });
+    expect(await gateway.ledger.runs.views()).toEqual(before);
+  });
+
+  it('is cancelled once', async () => {
+    const run = await createRun({ seed: 2 });
+    const cancelled = await request(gateway.url).post(runsPath(run, '/cancel')).expect(200);
+    expect(cancelled.body).toMatchObject({ id: run.id, state: 'cancelled', finishedAt: expect.any(String) as string });
+    const again = await request(gateway.url).post(runsPath(run, '/cancel')).expect(409);
+    expect(again.body).toMatchObject({ code: 'conflict' });
+    await request(gateway.url).post('/v1/runs/nobody/cancel').expect(404);
+  });
+
+  it('shows its evidence', async () => {
+    const run = await createRun({ seed: 3 });
+    const metrics = { loss: 0.5 };
+    const [one, two] = ['a'.repeat(64), 'b'.repeat(64)];
+    await gateway.ledger.steps.append(run.id, [
+      { step: 1, digest: one, previousDigest: '0'.repeat(64), pairDigests: [], metrics },
+      { step: 2, digest: two, previousDigest: one, pairDigests: [], metrics },
+    ]);
+    const get = async (rest: string): Promise<unknown> =>
+      (await request(gateway.url).get(runsPath(run, rest)).expect(200)).body;
+    expect(await get('/steps?after=1')).toEqual([{ step: 2, digest: two, metrics }]);
+    expect(await get('/alignments')).toEqual([]);
+    expect(await get('/evaluations')).toEqual([]);
+    expect(await get('/pairs?limit=10&offset=5')).toEqual([]);
+    const counts = await request(gateway.url).get('/v1/ledger/counts').expect(200);
+    expect(counts.body).toMatchObject({ models: 1, datasets: 1, examples: 12, pairs: 0, steps: 2 });
+  });
+
+  it.each(['', '/steps', '/alignments', '/evaluations', '/pairs', '/events'])(
+    'that is not there has nothing under %s',
+    async (rest) => {
+      const { body } = await request(gateway.url).get(`/v1/runs/nobody${rest}`).expect(404);
+      expect(body).toMatchObject({ code: 'not-found' });
+    },
+  );
+
+  it('is asked for with known parameters only', async () => {
+    const run = await createRun({ seed: 3 });
+    const { body } = await request(gateway.url).get(runsPath(run, '/pairs?limit=0&page=2')).expect(400);
+    expect((body as { errors: { path: string }[] }).errors.map(({ path }) => path)).toEqual(['limit', 'page']);
+    await request(gateway.url).get(runsPath(run, '/steps?after=x')).expect(400);
+  });
+
+  it('of more than a megabyte is refused', async () => {
+    await request(gateway.url)
+      .post('/v1/runs')
+      .send(config({ prompt: { system: 'x'.repeat(2 ** 20) } }))
+      .expect(413);
+  });
+});
+
+describe('the events of a run', () => {
+  it('are delivered as they come, to all who watch, and go on after the last one seen', async () => {
+    const run = await createRun({ seed: 4 });
+    const other = await createRun({ seed: 4 });
+    const url = `${gateway.url}${runsPath(run, '/events')}`;
+    const [first, second] = [await readEvents(url), await readEvents(url)];
+    expect(first).toMatchObject({ status: 200, contentType: expect.stringMatching(/^text\/event-stream/) as string });
+    await request(gateway.url).post(runsPath(other, '/cancel')).expect(200);
+    const started = await first.count(1);
+    expect(started[0]?.event).toMatchObject({ type: 'run.state', run: run.id, data: { state: 'running' } });
+    first.close();
+
+    const bus = new EventBus(gateway.connection);
+    const step = (n: number) =>
+      ({ type: 'run.step', run: run.id, at: new Date().toISOString(), data: { step: n } }) as const;
+    for (const n of [1, 2, 3]) bus.publish(step(n));
+    const seen = await second.count(4);
+    expect(seen.map(({ event }) => event.data['step'])).toEqual([undefined, 1, 2, 3]);
+    const ids = seen.map(({ id }) => id);
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+
+    const resumed = await readEvents(url, seen[1]?.id);
+    bus.publish(step(4));
+    const rest = await resumed.count(3);
+    expect(rest.map(({ event }) => event.data['step'])).toEqual([2, 3, 4]);
+    await waitFor('a sign of life', () => resumed.comments.length > 0);
+    expect(await second.count(5)).toHaveLength(5);
+    second.close();
+    resumed.close();
+    await request(gateway.url).get(runsPath(run, '/events')).set('last-event-id', 'x').expect(400);
+  });
+
+  it('end with the process, and a client goes on at the next one', async () => {
+    const run = await createRun({ seed: 5 });
+    const reader = await readEvents(`${gateway.url}${runsPath(run, '/events')}`);
+    const [started] = await reader.count(1);
+    const before = performance.now();
+    await gateway.restart();
+    expect(performance.now() - before).toBeLessThan(2500);
+    await waitFor('the stream to end', () => reader.ended);
+
+    await request(gateway.url).post(runsPath(run, '/cancel')).expect(200);
+    const resumed = await readEvents(`${gateway.url}${runsPath(run, '/events')}`, started?.id);
+    const [cancelled] = await resumed.count(1);
+    expect(cancelled?.event).toMatchObject({ type: 'run.state', data: { state: 'cancelled' } });
+    resumed.close();
+  });
+});
+
+describe('the gateway', () => {
+  it('is ready with Postgres, its schema, NATS and the events', async () => {
+    const { body } = await request(gateway.url).get('/readyz').expect(200);
+    expect(body).toEqual({ ready: true, checks: { postgres: 'ok', schema: 'ok', nats: 'ok', events: 'ok' } });
+    await request(gateway.url).get('/healthz').expect(200);
+    const metrics = await request(gateway.url).get('/metrics').expect(200);
+    expect(metrics.text).toContain('route="/readyz",status="200"');
+  });
+
+  it('lists dead letters', async () => {
+    const letter = {
+      subject: 'jobs.datagen.sample',
+      job: { id: 'x' },
+      reason: 'It broke; mend it.',
+      code: 'internal',
+      attempts: 5,
+    };
+    await gateway.ledger.deadLetters.add(letter);
+    const { body } = await request(gateway.url).get('/v1/dead-letters').expect(200);
+    expect(body).toEqual([{ ...letter, id: 1, createdAt: expect.any(String) as string, retriedAt: null }]);
+  });
+
+  it('takes no runs while the outbox is full', async () => {
+    const stuck = Array.from({ length: 50 }, (_, n) => ({ subject: 'nowhere', messageId: `stuck ${n}`, payload: n }));
+    await gateway.ledger.outbox.add(stuck);
+    const { body, headers } = await request(gateway.url).post('/v1/runs').send(config()).expect(503);
+    expect(body).toMatchObject({ code: 'queue-full' });
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+  });
+});

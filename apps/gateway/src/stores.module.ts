@@ -1,0 +1,40 @@
+import { Global, Module } from '@nestjs/common';
+import { ArtifactStore } from '@solopo/artifacts';
+import { BusModule } from '@solopo/bus';
+import { Ledger, SCHEMA_VERSION } from '@solopo/ledger';
+import { CONFIG, Health, LOGGER, Resources, type Logger } from '@solopo/platform';
+import type { GatewayConfig } from './gateway.config.ts';
+
+@Global()
+@Module({
+  imports: [
+    BusModule.forRootAsync({
+      inject: [CONFIG, Ledger],
+      useFactory: ({ natsUrl }: GatewayConfig, ledger: Ledger) => ({ url: natsUrl, name: 'gateway', outbox: ledger }),
+    }),
+  ],
+  providers: [
+    { provide: Ledger, inject: [CONFIG, LOGGER, Health, Resources], useFactory: openLedger },
+    {
+      provide: ArtifactStore,
+      inject: [CONFIG],
+      useFactory: ({ artifacts }: GatewayConfig) => ArtifactStore.open(artifacts),
+    },
+  ],
+  exports: [Ledger, ArtifactStore],
+})
+export class StoresModule {}
+
+function openLedger({ databaseUrl }: GatewayConfig, logger: Logger, health: Health, resources: Resources): Ledger {
+  const ledger = Ledger.open(databaseUrl, {
+    onError: (error) => logger.warn({ error }, 'a database connection broke'),
+  });
+  resources.defer('ledger', () => ledger.close());
+  health.register('postgres', () => ledger.ping());
+  health.register('schema', async () => {
+    const version = await ledger.schemaVersion();
+    if (version !== SCHEMA_VERSION)
+      throw new Error(`is ${version ?? 'empty'}, not ${SCHEMA_VERSION}; run the migrator`);
+  });
+  return ledger;
+}

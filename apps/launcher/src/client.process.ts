@@ -1,0 +1,18 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** Runs the command line client on this terminal; gives its exit code. */
+export async function runClient(
+  script: string,
+  args: readonly string[],
+  api: string | undefined,
+  signal?: AbortSignal,
+): Promise<number> {
+  const env = api === undefined ? process.env : { ...process.env, SOLOPO_API: api };
+  const client = spawn(process.execPath, ['--enable-source-maps', script, ...args], { stdio: 'inherit', env });
+  const end = () => void client.kill('SIGTERM');
+  signal?.addEventListener('abort', end);
+  const [code] = (await once(client, 'exit')) as [number | null];
+  signal?.removeEventListener('abort', end);
+  return code ?? 130;
+}

@@ -1,0 +1,22 @@
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { runClient } from '../client.process.ts';
+import { DATA } from '../data-folders.ts';
+import type { LauncherOptions } from '../options.ts';
+import { runSystem } from '../run-system.ts';
+import type { ServicePlan } from '../service.plan.ts';
+
+/** The client's demo against a system of its own. Unless a folder is named, it begins with an empty one. */
+export async function demo(options: LauncherOptions, plan: ServicePlan): Promise<number> {
+  const dataDir = options.data ?? DATA.demo;
+  const prepare = options.data === undefined ? () => rm(dataDir, { recursive: true, force: true }) : undefined;
+  const { port, threads, verbose: echo } = options;
+  return runSystem({ dataDir, plan, port, threads, echo, ...(prepare && { prepare }) }, async (system, signal) => {
+    const code = await runClient(plan.client, ['demo', ...options.rest], system.api, signal);
+    if (options.keep && !signal.aborted) {
+      console.log(`\nSolopo stays up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.`);
+      await once(signal, 'abort');
+    }
+    return code;
+  });
+}

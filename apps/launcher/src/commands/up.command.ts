@@ -1,0 +1,17 @@
+import { once } from 'node:events';
+import { DATA } from '../data-folders.ts';
+import type { LauncherOptions } from '../options.ts';
+import { runSystem } from '../run-system.ts';
+import type { ServicePlan } from '../service.plan.ts';
+
+export async function up(options: LauncherOptions, plan: ServicePlan): Promise<number> {
+  if (options.rest.length > 0)
+    throw new Error(`up does not know ${options.rest.join(' ')}; ./solopo help lists its options.`);
+  const dataDir = options.data ?? DATA.up;
+  const { port, threads } = options;
+  return runSystem({ dataDir, plan, port, threads, echo: true }, async (system, signal) => {
+    console.log(`\nSolopo is up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.\n`);
+    await once(signal, 'abort');
+    return 0;
+  });
+}

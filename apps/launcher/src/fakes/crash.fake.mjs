@@ -1,0 +1,2 @@
+console.error('this worker always crashes');
+process.exit(3);

@@ -1,0 +1,150 @@
+import { jetstream } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { startPostgres } from '@solopo/local-servers';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isAlive } from './process.identity.ts';
+import { StateFile } from './state.file.ts';
+
+const LAUNCHER = fileURLToPath(new URL('fakes/launcher.fake.mjs', import.meta.url));
+const launched: ChildProcess[] = [];
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'solopo-launcher-'));
+});
+
+afterEach(async () => {
+  for (const child of launched.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+  }
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+function launch(command: 'up' | 'demo', worker: string, ...options: string[]) {
+  const child = spawn(process.execPath, [LAUNCHER, command, worker, dataDir, ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  launched.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  return { child, ended, output: () => output };
+}
+
+const state = () => new StateFile(dataDir).read();
+
+async function untilUp() {
+  return vi.waitFor(() => {
+    const now = state();
+    if (now?.api === undefined) throw new Error('not up yet');
+    return now;
+  }, 20_000);
+}
+
+/** The addresses of the servers, as the launcher gives them to a service. */
+function addresses() {
+  const gateway = state()?.processes.find(({ name }) => name === 'gateway');
+  const env = readFileSync(`/proc/${gateway?.pid}/environ`, 'utf8').split('\0');
+  const value = (key: string) => env.find((entry) => entry.startsWith(`${key}=`))?.slice(key.length + 1) ?? '';
+  return { database: value('SOLOPO_DATABASE_URL'), nats: value('SOLOPO_NATS_URL') };
+}
+
+async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function publishJob(): Promise<void> {
+  const nats = await connect({ servers: addresses().nats });
+  await jetstream(nats).publish('jobs.datagen.compose');
+  await nats.close();
+}
+
+async function whatHappened(url: string): Promise<unknown[]> {
+  return (await query(url, 'select what from happened order by id')).map(({ what }) => what);
+}
+
+describe('the launcher over real servers and fake services', () => {
+  it('starts a worker for a job, stops it when idle, and stops everything in order', async () => {
+    const launcher = launch('up', 'worker');
+    await untilUp();
+    const { database } = addresses();
+    await publishJob();
+    const one = ['worker started', 'job done', 'worker stopped'];
+    await vi.waitFor(async () => expect(await whatHappened(database)).toEqual(one), { timeout: 10_000, interval: 100 });
+    await vi.waitFor(() => expect(state()?.processes.map(({ name }) => name)).toEqual(['postgres', 'nats', 'gateway']));
+
+    await query(database, "insert into outbox (subject) values ('jobs.datagen.compose')");
+    await vi.waitFor(async () => expect(await whatHappened(database)).toEqual([...one, 'worker started', 'job done']), {
+      timeout: 10_000,
+      interval: 50,
+    });
+    const { processes } = state()!;
+    expect(processes.map(({ name }) => name)).toEqual(['postgres', 'nats', 'gateway', 'datagen-1']);
+
+    launcher.child.kill('SIGINT');
+    expect(await launcher.ended).toBe(0);
+    expect(processes.filter(isAlive)).toEqual([]);
+    expect(existsSync(new StateFile(dataDir).path)).toBe(false);
+    expect(readFileSync(join(dataDir, 'logs', 'gateway.log'), 'utf8')).toContain('gateway listens');
+
+    const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') });
+    try {
+      expect((await whatHappened(postgres.url)).slice(-2)).toEqual(['worker stopped', 'gateway stopped']);
+    } finally {
+      await postgres.stop();
+    }
+  });
+
+  it('clears what a killed launcher left, and refuses a folder that is in use', async () => {
+    const killed = launch('up', 'worker');
+    const { processes } = await untilUp();
+    const refused = launch('up', 'worker');
+    expect(await refused.ended).toBe(1);
+    expect(refused.output()).toContain('runs on');
+    killed.child.kill('SIGKILL');
+    await killed.ended.catch(() => undefined);
+    expect(processes.filter(isAlive).map(({ name }) => name)).toEqual(['postgres', 'nats', 'gateway']);
+
+    const next = launch('up', 'worker');
+    await vi.waitFor(() => expect(state()?.launcher.pid).toBe(next.child.pid), 20_000);
+    await untilUp();
+    expect(next.output()).toContain('Cleared what an earlier launcher left: gateway, nats, postgres.');
+    expect(processes.filter(isAlive)).toEqual([]);
+    next.child.kill('SIGTERM');
+    expect(await next.ended).toBe(0);
+  });
+
+  it('gives up, in order, on a worker that crashes again and again', async () => {
+    const launcher = launch('up', 'crash');
+    const { processes } = await untilUp();
+    await publishJob();
+    expect(await launcher.ended).toBe(1);
+    expect(launcher.output()).toMatch(/datagen-1 ended again and again .* exit code 3/);
+    expect(processes.filter(isAlive)).toEqual([]);
+  });
+
+  it('runs the client of a demo and ends with its code', async () => {
+    const launcher = launch('demo', 'worker', '--quick', '--seed', '3');
+    expect(await launcher.ended).toBe(7);
+    expect(launcher.output()).toContain('client saw 200 with demo --quick --seed 3');
+    expect(launcher.output()).not.toContain('gateway listens');
+    expect(existsSync(new StateFile(dataDir).path)).toBe(false);
+  });
+});

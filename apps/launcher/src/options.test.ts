@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { parseOptions } from './options.ts';
+
+describe('the launcher options', () => {
+  it('are taken out, and the rest goes on untouched', () => {
+    const options = parseOptions([
+      '--quick',
+      '--data',
+      'd',
+      '--seed',
+      '7',
+      '--port=8080',
+      'x',
+      '--keep',
+      '--json',
+      'out.json',
+    ]);
+    expect(options).toMatchObject({ data: 'd', port: 8080, keep: true, verbose: false, threads: 1 });
+    expect(options.rest).toEqual(['--quick', '--seed', '7', 'x', '--json', 'out.json']);
+  });
+
+  it.each([[['--port', 'http']], [['--port', '70000']], [['--threads', '0']], [['--data']]])(
+    'are refused when wrong: %s',
+    (args) => {
+      expect(() => parseOptions(args)).toThrow(new RegExp(`^${args[0]} wants`));
+    },
+  );
+});

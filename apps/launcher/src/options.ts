@@ -1,0 +1,58 @@
+import { parseArgs } from 'node:util';
+import { availableParallelism } from 'node:os';
+
+export interface LauncherOptions {
+  readonly data: string | undefined;
+  readonly port: number | undefined;
+  readonly threads: number;
+  readonly verbose: boolean;
+  readonly keep: boolean;
+  /** What the launcher does not know, in its order: the client's. */
+  readonly rest: readonly string[];
+}
+
+const OWN = {
+  data: { type: 'string' },
+  port: { type: 'string' },
+  threads: { type: 'string' },
+  verbose: { type: 'boolean' },
+  keep: { type: 'boolean' },
+} as const;
+
+export function parseOptions(args: readonly string[]): LauncherOptions {
+  const { values, tokens } = parseArgs({
+    args: [...args],
+    options: OWN,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const own = new Set<number>();
+  for (const token of tokens) {
+    if (token.kind !== 'option' || !Object.hasOwn(OWN, token.name)) continue;
+    own.add(token.index);
+    if (token.value !== undefined && token.inlineValue === false) own.add(token.index + 1);
+  }
+  return {
+    data: text(values.data, '--data', 'a folder'),
+    port: whole(values.port, '--port', 65_535),
+    threads: whole(values.threads, '--threads', availableParallelism()) ?? 1,
+    verbose: values.verbose === true,
+    keep: values.keep === true,
+    rest: args.filter((_, index) => !own.has(index)),
+  };
+}
+
+function text(value: string | boolean | undefined, name: string, wanted: string): string | undefined {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value;
+  throw new Error(`${name} wants ${wanted}; write it after the option, or leave the option out.`);
+}
+
+function whole(value: string | boolean | undefined, name: string, most: number): number | undefined {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (typeof value === 'string' && Number.isInteger(number) && number >= 1 && number <= most) return number;
+  throw new Error(
+    `${name} wants a whole number from 1 to ${most}; write it after the option, or leave the option out.`,
+  );
+}

@@ -1,0 +1,52 @@
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { FUNCTIONS, type App } from '@solopo/functions';
+import pg from 'pg';
+import type { Lags } from './scale.policy.ts';
+
+const APP_OF: ReadonlyMap<string, App> = new Map(Object.values(FUNCTIONS).map(({ subject, app }) => [subject, app]));
+
+/** Reads how much work there is for each app: on the work queue, and still in the outbox when nothing publishes it. */
+export class QueueProbe {
+  #stream: string | undefined;
+
+  private constructor(
+    private readonly nats: NatsConnection,
+    private readonly jetstream: JetStreamManager,
+    private readonly database: pg.Pool,
+  ) {}
+
+  static async open(natsUrl: string, databaseUrl: string): Promise<QueueProbe> {
+    const nats = await connect({ servers: natsUrl, name: 'launcher', maxReconnectAttempts: -1 });
+    const database = new pg.Pool({ connectionString: databaseUrl, max: 1, connectionTimeoutMillis: 5000 });
+    database.on('error', () => undefined);
+    return new QueueProbe(nats, await jetstreamManager(nats), database);
+  }
+
+  async read(): Promise<Lags> {
+    const lags: Partial<Record<App, number>> = {};
+    const add = (subject: string | undefined, jobs: number) => {
+      const app = APP_OF.get(subject ?? '');
+      if (app !== undefined) lags[app] = (lags[app] ?? 0) + jobs;
+    };
+    this.#stream ??= await this.jetstream.streams.find(FUNCTIONS.compose.subject);
+    for await (const consumer of this.jetstream.consumers.list(this.#stream)) {
+      add(consumer.config.filter_subject, consumer.num_pending + consumer.num_ack_pending);
+    }
+    for (const { subject, jobs } of await this.#stuckInOutbox()) add(subject, jobs);
+    return lags;
+  }
+
+  async close(): Promise<void> {
+    await this.nats.close();
+    await this.database.end();
+  }
+
+  async #stuckInOutbox(): Promise<readonly { subject: string; jobs: number }[]> {
+    const { rows } = await this.database.query<{ subject: string; jobs: number }>(
+      `select subject, count(*)::int as jobs from outbox
+       where published_at is null and created_at < now() - interval '1 second' group by subject`,
+    );
+    return rows;
+  }
+}

@@ -1,0 +1,174 @@
+import { freePort, startNats, startPostgres, type LocalServer } from '@solopo/local-servers';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KeptService } from './kept.service.ts';
+import type { LineWriter, LogBook } from './log.book.ts';
+import { QueueProbe } from './queue.probe.ts';
+import { Scaler } from './scaler.ts';
+import type { ServicePlan } from './service.plan.ts';
+import { describeExit, ServiceProcess } from './service.process.ts';
+import type { StateFile } from './state.file.ts';
+import { WorkerPool } from './worker.pool.ts';
+
+export interface SystemOptions {
+  readonly plan: ServicePlan;
+  readonly state: StateFile;
+  readonly logs: LogBook;
+  /** The gateway's; a free one when absent. */
+  readonly port: number | undefined;
+  /** Engine threads of each worker. */
+  readonly threads: number;
+  readonly signal: AbortSignal;
+}
+
+const READY_TIMEOUT_MS = 60_000;
+
+/** Everything that runs under one data folder, started in the order of its needs and stopped in the opposite one. */
+export class System {
+  /** Rejects when the system cannot go on; never resolves. */
+  readonly broken: Promise<never>;
+  api = '';
+  readonly #break: (error: Error) => void;
+  readonly #undo: (() => Promise<void>)[] = [];
+  readonly #options: SystemOptions;
+  readonly #log: LineWriter;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(options: SystemOptions) {
+    this.#options = options;
+    this.#log = options.logs.writer('launcher');
+    const broken = Promise.withResolvers<never>();
+    broken.promise.catch(() => undefined);
+    this.broken = broken.promise;
+    this.#break = broken.reject;
+  }
+
+  static async start(options: SystemOptions): Promise<System> {
+    const system = new System(options);
+    try {
+      await system.#start();
+    } catch (error) {
+      await system.stop();
+      throw error;
+    }
+    return system;
+  }
+
+  /** May be called twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopInOrder();
+    return this.#stopping;
+  }
+
+  async #start(): Promise<void> {
+    const { dataDir } = this.#options.state;
+    const { signal, plan, state } = this.#options;
+
+    const postgres = await this.#server('postgres', (log) =>
+      startPostgres({ dataDir: join(dataDir, 'postgres'), log }),
+    );
+    signal.throwIfAborted();
+    const nats = await this.#server('nats', (log) => startNats({ dataDir: join(dataDir, 'nats'), log }));
+    signal.throwIfAborted();
+
+    const port = this.#options.port ?? (await freePort());
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      SOLOPO_DATABASE_URL: postgres.url,
+      SOLOPO_NATS_URL: nats.url,
+      SOLOPO_ARTIFACTS: join(dataDir, 'artifacts'),
+      SOLOPO_HTTP_HOST: '127.0.0.1',
+      SOLOPO_THREADS: `${this.#options.threads}`,
+    };
+    await this.#migrate(env);
+    signal.throwIfAborted();
+
+    const gatewayEnv = { ...env, SOLOPO_HTTP_PORT: `${port}` };
+    const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), this.#break);
+    this.#undo.push(() => gateway.stop());
+    this.api = `http://127.0.0.1:${port}`;
+    await this.#ready(this.api);
+    state.announce(this.api);
+
+    const pool = new WorkerPool(async (app, id) => {
+      this.#log(`starting ${id}`);
+      const workerEnv = { ...env, SOLOPO_HTTP_PORT: `${await freePort()}` };
+      return this.#service(id, plan.workers[app], workerEnv);
+    }, this.#break);
+    const scaler = new Scaler(await QueueProbe.open(nats.url, postgres.url), pool, plan.scales, this.#log);
+    this.#undo.push(() => scaler.stop());
+    scaler.run();
+  }
+
+  async #stopInOrder(): Promise<void> {
+    for (const undo of this.#undo.toReversed()) await undo();
+  }
+
+  async #server<S extends LocalServer>(name: string, start: (log: LineWriter) => Promise<S>): Promise<S> {
+    const server = await start(this.#options.logs.writer(name));
+    this.#options.state.add(name, server.pid);
+    this.#undo.push(async () => {
+      await server.stop();
+      this.#options.state.remove(server.pid);
+    });
+    void server.exited.then((exit) => {
+      if (this.#stopping === undefined)
+        this.#break(new Error(`${name} ended with ${describeExit(exit)}; read ${this.#options.logs.path(name)}.`));
+    });
+    return server;
+  }
+
+  async #service(
+    name: string,
+    script: string,
+    env: NodeJS.ProcessEnv,
+    log: LineWriter = this.#options.logs.writer(name),
+  ): Promise<ServiceProcess> {
+    const service = await ServiceProcess.start(name, script, env, log);
+    this.#options.state.add(name, service.pid);
+    void service.exited.then((exit) => {
+      this.#options.state.remove(service.pid);
+      if (!service.stopping) this.#log(`${name} ended with ${describeExit(exit)}`);
+    });
+    return service;
+  }
+
+  async #migrate(env: NodeJS.ProcessEnv): Promise<void> {
+    const { plan, logs, signal } = this.#options;
+    const lines: string[] = [];
+    const write = logs.writer('migrator');
+    const migrator = await this.#service('migrator', plan.migrator, env, (line) => {
+      lines.push(line);
+      write(line);
+    });
+    const abort = () => void migrator.stop();
+    signal.addEventListener('abort', abort);
+    const exit = await migrator.exited;
+    signal.removeEventListener('abort', abort);
+    if (exit.code === 0 || migrator.stopping) return;
+    throw new Error(
+      `The migrator ended with ${describeExit(exit)}; mend what it says, then start again.\n${lines.slice(-20).join('\n')}`,
+    );
+  }
+
+  async #ready(api: string): Promise<void> {
+    const signal = this.#options.signal;
+    const answers = async () => {
+      const deadline = Date.now() + READY_TIMEOUT_MS;
+      for (;;) {
+        const ready = await fetch(`${api}/readyz`, {
+          signal: AbortSignal.any([signal, AbortSignal.timeout(2000)]),
+        }).catch(() => undefined);
+        await ready?.arrayBuffer();
+        if (ready?.ok) return;
+        signal.throwIfAborted();
+        if (Date.now() > deadline)
+          throw new Error(
+            `The gateway was not ready after ${READY_TIMEOUT_MS / 1000} s; read ${this.#options.logs.path('gateway')}.`,
+          );
+        await sleep(100, undefined, { signal });
+      }
+    };
+    await Promise.race([answers(), this.broken]);
+  }
+}

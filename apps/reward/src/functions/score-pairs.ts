@@ -1,0 +1,45 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { JobContext } from '@solopo/bus';
+import { Engine } from '@solopo/engine';
+import { Ledger, type Score } from '@solopo/ledger';
+import { CONFIG } from '@solopo/platform';
+import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { sumOf } from '../sum-of.ts';
+
+/** Reference log-probabilities of both responses of each pair under one kind of context: once, and kept. */
+@Injectable()
+export class ScorePairs implements JobFunction<'score'> {
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(ModelFiles) private readonly models: ModelFiles,
+    @Inject(Engine) private readonly engine: Engine,
+    @Inject(CONFIG) private readonly config: WorkerConfig,
+  ) {}
+
+  async execute(
+    { spec: { pair, model, context: kind, split }, range }: Work<'score'>,
+    context: JobContext,
+  ): Promise<Effects> {
+    const pairs = await this.ledger.pairs.list(pair, split, range);
+    const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
+    const { logps, tokens } = await this.engine.run(
+      'score',
+      {
+        model: await this.models.source(model),
+        trees: pairs.map(({ chosen, rejected, ...contexts }) => ({
+          prompt: contexts[kind],
+          branches: [chosen, rejected],
+        })),
+        batchTokens: this.config.batchTokens,
+      },
+      { signal: context.signal, onProgress: () => context.working() },
+    );
+    const scores = pairs.flatMap(({ position }, i) =>
+      (['chosen', 'rejected'] as const).map((response, branch): Score => {
+        const values = logps[i]?.[branch] as Float32Array;
+        return { position, context: kind, response, engine, logps: values, sum: sumOf(values) };
+      }),
+    );
+    return { result: { rows: scores.length, tokens }, write: (tx) => tx.scores.insert(pair, model, scores) };
+  }
+}

@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { WorkerModule } from '@solopo/worker';
+import { AlignPolicy } from './functions/align-policy.ts';
+import { ScorePairs } from './functions/score-pairs.ts';
+import { JobsController } from './jobs.controller.ts';
+import { ScoreController } from './score.controller.ts';
+import { ScoreResponses } from './score-responses.ts';
+
+@Module({
+  imports: [WorkerModule.forRoot('reward')],
+  controllers: [JobsController, ScoreController],
+  providers: [ScorePairs, AlignPolicy, ScoreResponses],
+})
+export class RewardModule {}

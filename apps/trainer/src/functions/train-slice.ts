@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { rm, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Inject, Injectable } from '@nestjs/common';
+import { ArtifactStore } from '@solopo/artifacts';
+import { EventBus, type JobContext } from '@solopo/bus';
+import { SolopoError, type StageSpecOf } from '@solopo/contracts';
+import { Engine, type Progress, type TrainSliceInput } from '@solopo/engine';
+import { FUNCTIONS } from '@solopo/functions';
+import { CHAIN_START, Ledger, type PairRecord } from '@solopo/ledger';
+import { referenceRowsRead, type Row } from '@solopo/objectives';
+import { stepBatches, stepsOf } from '@solopo/pipeline';
+import { ModelFiles, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { chainSteps } from '../step-chain.ts';
+
+const LEASE_MS = FUNCTIONS.train.ackWaitMs;
+
+/** Some gradient steps from one checkpoint to the next. A slice done twice gives the same bits; only one of them is kept. */
+@Injectable()
+export class TrainSlice implements JobFunction<'train'> {
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
+    @Inject(ModelFiles) private readonly models: ModelFiles,
+    @Inject(Engine) private readonly engine: Engine,
+    @Inject(EventBus) private readonly events: EventBus,
+  ) {}
+
+  async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
+    const { run, model, training, seed, arm, objective, alignment } = spec;
+    const fencing = await this.#acquire(run);
+    const onProgress = this.#keepAlive(run, fencing, context);
+    const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
+    try {
+      const batches = stepBatches(training, { seed, pairs: items, ...range });
+      const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
+      const pairs = await this.#pairs(spec, ordinals);
+      const place = new Map(ordinals.map((ordinal, index) => [ordinal, index]));
+      const checkpoint = range.from === 0 ? null : await this.#checkpoint(run, range.from);
+      const out = { weights: join(folder, randomUUID()), optimizerState: join(folder, randomUUID()) };
+      const input: TrainSliceInput = {
+        model: await this.models.source(model, checkpoint?.parametersDigest),
+        ...(checkpoint ? { optimizerState: await this.models.artifact(checkpoint.digest) } : {}),
+        fromStep: range.from,
+        options: {
+          arm,
+          objective,
+          alignment,
+          optimizer: { betas: training.betas, epsilon: training.epsilon, weightDecay: training.weightDecay },
+          schedule: training,
+          clipNorm: training.clipNorm,
+          microBatchTokens: training.microBatchTokens,
+          steps: stepsOf(training, items),
+        },
+        pairs: pairs.map(({ record, reference }) => ({ ...record, reference })),
+        batches: batches.map((batch) => batch.map((ordinal) => place.get(ordinal) as number)),
+        out,
+      };
+      const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
+      const { steps } = await this.engine.run('trainSlice', input, { signal: context.signal, onProgress });
+
+      const parameters = await this.artifacts.put(alive(createReadStream(out.weights), onProgress));
+      const optimizerState = await this.artifacts.put(alive(createReadStream(out.optimizerState), onProgress));
+      const head = await this.ledger.steps.after(run, range.from - 1, 1);
+      const policyTokens = steps.reduce((sum, step) => sum + step.policyTokens, 0);
+      const chain = chainSteps(
+        range.from === 0 ? CHAIN_START : (head[0]?.digest as string),
+        { config: { model, arm, objective, alignment, training, seed }, engine },
+        steps.map(({ step, metrics }, i) => ({
+          step,
+          pairDigests: (input.batches[i] ?? []).map((index) => pairs[index]?.record.digest as string),
+          reference: (input.batches[i] ?? []).map((index) => pairs[index]?.reference as Record<string, number>),
+          metrics,
+          ...(i === steps.length - 1 ? { parameters: parameters.digest } : {}),
+        })),
+      );
+      const chainHead = chain.at(-1)?.digest as string;
+      const seconds = steps.reduce((sum, step) => sum + step.seconds, 0);
+      return {
+        result: { steps: steps.length, tokens: policyTokens },
+        write: async (tx) => {
+          await tx.leases.check(run, fencing);
+          await tx.steps.append(run, chain);
+          await tx.checkpoints.insert(run, {
+            step: range.to,
+            digest: optimizerState.digest,
+            parametersDigest: parameters.digest,
+          });
+          await tx.versions.insert(run, { step: range.to, digest: parameters.digest, chainHead });
+          await tx.runs.recordTraining(run, {
+            step: range.to,
+            chainHead,
+            policyDigest: parameters.digest,
+            policyTokens,
+            seconds,
+          });
+        },
+      };
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async #acquire(run: string): Promise<number> {
+    const fencing = await this.ledger.leases.acquire(run, WORKER_ID, LEASE_MS);
+    if (fencing === null)
+      throw new SolopoError('lease-lost', `Run ${run} is being trained by another process; this job waits for it.`);
+    return fencing;
+  }
+
+  /** Beats for the job and renews the lease while the engine makes progress, and tells whoever watches of each step. */
+  #keepAlive(run: string, fencing: number, context: JobContext): (progress: Progress) => void {
+    let renewed = performance.now();
+    return (progress) => {
+      context.working();
+      if (performance.now() - renewed > LEASE_MS / 4) {
+        renewed = performance.now();
+        // A lease that is lost shows at the commit, which checks it.
+        this.ledger.leases.renew(run, fencing, LEASE_MS).catch(() => undefined);
+      }
+      if (progress.kind === 'step') {
+        const { step, metrics } = progress.result;
+        this.events.publish({ type: 'run.step', run, at: new Date().toISOString(), data: { step, metrics } });
+      }
+    };
+  }
+
+  async #checkpoint(run: string, step: number) {
+    const checkpoint = (await this.ledger.checkpoints.list(run)).find((candidate) => candidate.step === step);
+    if (!checkpoint)
+      throw new SolopoError(
+        'internal',
+        `Run ${run} has no checkpoint at step ${step}, from which its next slice starts; report this as a defect.`,
+      );
+    return checkpoint;
+  }
+
+  async #pairs(
+    spec: StageSpecOf<'train'>,
+    ordinals: readonly number[],
+  ): Promise<{ record: PairRecord; reference: Partial<Record<Row, number>> }[]> {
+    const records = await this.ledger.pairs.training(spec.pair, ordinals);
+    const scores = await this.ledger.scores.list(
+      spec.pair,
+      spec.model,
+      records.map(({ position }) => position),
+    );
+    const sums = new Map(
+      scores.map(({ position, context, response, sum }) => [`${position} ${context} ${response}`, sum]),
+    );
+    const wanted = referenceRowsRead(spec);
+    return records.map((record) => ({
+      record,
+      reference: Object.fromEntries(
+        wanted.map((row) => {
+          const [context, response] = [
+            row.startsWith('short') ? 'short' : 'long',
+            row.endsWith('Chosen') ? 'chosen' : 'rejected',
+          ];
+          const sum = sums.get(`${record.position} ${context} ${response}`);
+          if (sum === undefined)
+            throw new SolopoError(
+              'internal',
+              `Pair ${record.digest} has no reference score for ${row}; report this as a defect.`,
+            );
+          return [row, sum];
+        }),
+      ),
+    }));
+  }
+}
+
+/** Passes the chunks on, with a sign of life for each. */
+async function* alive(
+  chunks: AsyncIterable<Uint8Array>,
+  onProgress: (progress: Progress) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    onProgress({ kind: 'alive' });
+    yield chunk;
+  }
+}

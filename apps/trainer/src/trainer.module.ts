@@ -1,0 +1,11 @@
+import { Module } from '@nestjs/common';
+import { WorkerModule } from '@solopo/worker';
+import { TrainSlice } from './functions/train-slice.ts';
+import { JobsController } from './jobs.controller.ts';
+
+@Module({
+  imports: [WorkerModule.forRoot('trainer')],
+  controllers: [JobsController],
+  providers: [TrainSlice],
+})
+export class TrainerModule {}
