@@ -23,7 +23,7 @@ export function demoReport(result: DemoResult): string {
     ...(only ? [...training, ...comparison] : [...comparison, ...training]),
     ['Cost', costTable(arms)],
     ['Counts', countTable(stages)],
-    ['Rows of the evidence tables', table(Object.entries(rows).map(([name, count]) => [name, whole(count)]))],
+    ['Rows of the evidence tables', rowsTable(rows)],
   ];
   const shared =
     sharing.run < sharing.wanted
@@ -46,6 +46,11 @@ function costTable(arms: readonly ArmResult[]): string {
       seconds.toFixed(1),
     ]),
   ]);
+}
+
+function rowsTable(rows: DemoResult['rows']): string {
+  const byName = Object.entries(rows).sort(([a], [b]) => (a < b ? -1 : 1));
+  return table(byName.map(([name, count]) => [name, whole(count)]));
 }
 
 const REFUSED = 'refused/';
