@@ -9,3 +9,4 @@ export type {
   TrainSliceInput,
   TrainSliceOutput,
 } from './tasks.ts';
+export type { MeasuredTree } from '@solopo/lm';

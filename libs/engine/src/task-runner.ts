@@ -1,15 +1,22 @@
 import {
+  checkWeights,
+  fromPeftNames,
+  groupByTokens,
+  initialiseLora,
   LanguageModel,
+  measureTrees,
   PreferenceTrainer,
   readModelConfig,
+  readModelFolder,
   readSafetensors,
-  checkWeights,
   Runtime,
   sample,
   scoreTrees,
+  toPeftNames,
   treeLength,
   writeSafetensors,
-  groupByTokens,
+  type HostTensors,
+  type ModelConfig,
   type TrainingPair,
 } from '@solopo/lm';
 import type { ModelSource, Progress, TaskName, Tasks } from './tasks.ts';
@@ -19,6 +26,7 @@ type Report = (progress: Progress) => void;
 /** Executes tasks one after another and keeps the last model between them. Plain code: no process, no Nest. */
 export class TaskRunner {
   readonly runtime: Runtime;
+  #base: { readonly folder: string; readonly config: ModelConfig; readonly weights: HostTensors } | undefined;
   #model: { readonly key: string; readonly model: LanguageModel } | undefined;
 
   constructor({ threads, onAlive }: { threads: number; onAlive?: () => void }) {
@@ -32,6 +40,7 @@ export class TaskRunner {
       fingerprint: () => Promise.resolve(this.runtime.fingerprint),
       sample: (given, tell) => this.#sample(given, tell),
       score: (given, tell) => this.#score(given, tell),
+      measure: (given, tell) => this.#measure(given, tell),
       trainSlice: (given, tell) => this.#trainSlice(given, tell),
     };
     return handlers[task](input, report);
@@ -66,6 +75,17 @@ export class TaskRunner {
     return { logps, tokens: trees.reduce((sum, tree) => sum + treeLength(tree), 0) };
   }
 
+  async #measure(
+    { model: source, trees, batchTokens, scorePrompt }: Tasks['measure']['input'],
+    report: Report,
+  ): Promise<Tasks['measure']['output']> {
+    return measureTrees(this.#load(source), trees, {
+      batchTokens,
+      scorePrompt,
+      onBatch: (count) => report({ kind: 'done', count }),
+    });
+  }
+
   async #trainSlice(input: Tasks['trainSlice']['input'], report: Report): Promise<Tasks['trainSlice']['output']> {
     const { pairs, batches, out } = input;
     const trainer = this.#restore(input);
@@ -76,7 +96,8 @@ export class TaskRunner {
       steps.push({ ...result, seconds: (performance.now() - started) / 1000 });
       report({ kind: 'step', result });
     }
-    writeSafetensors(out.weights, trainer.model.weights);
+    const { trainable } = trainer.model;
+    writeSafetensors(out.weights, input.model.adapter ? toPeftNames(trainable) : trainable);
     writeSafetensors(out.optimizerState, trainer.optimizerTensors, { step: String(trainer.step) });
     return { steps };
   }
@@ -93,9 +114,19 @@ export class TaskRunner {
     return this.#model.model;
   }
 
-  #read({ folder, weights }: ModelSource): LanguageModel {
-    if (!weights) return LanguageModel.fromFolder(folder, this.runtime);
-    const config = readModelConfig(folder);
-    return new LanguageModel(config, checkWeights(config, readSafetensors(weights).tensors), this.runtime);
+  #read({ folder, weights, adapter }: ModelSource): LanguageModel {
+    if (weights) {
+      const config = readModelConfig(folder);
+      return new LanguageModel(config, checkWeights(config, readSafetensors(weights).tensors), this.runtime);
+    }
+    if (!adapter) return LanguageModel.fromFolder(folder, this.runtime);
+    // The frozen weights under one adapter after another are read once.
+    if (this.#base?.folder !== folder) this.#base = { folder, ...readModelFolder(folder) };
+    const { config, weights: frozen } = this.#base;
+    const { options, seed = 0 } = adapter;
+    const tensors = adapter.weights
+      ? fromPeftNames(config, options, readSafetensors(adapter.weights).tensors)
+      : initialiseLora(config, options, seed);
+    return new LanguageModel(config, frozen, this.runtime, { options, weights: tensors });
   }
 }

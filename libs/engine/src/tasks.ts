@@ -1,10 +1,14 @@
 import type { ObjectiveOptions } from '@solopo/objectives';
-import type { PreferenceOptions, Prompt, Sample, SamplingOptions, StepResult, TrainingPair, Tree } from '@solopo/lm';
+import type { LoraOptions, MeasuredTree, PreferenceOptions, Prompt, Sample, SamplingOptions, StepResult, TrainingPair, Tree } from '@solopo/lm';
 
-/** Which weights to use: a model folder, and, for a policy version, a safetensors file that takes the place of the folder's. */
+/** Which weights to use. */
 export interface ModelSource {
+  /** A Hugging Face model folder. */
   readonly folder: string;
+  /** A policy version of full-parameter training: a safetensors file in place of the folder's. */
   readonly weights?: string;
+  /** An adapter on the folder's model: PEFT's safetensors file or, without one, fresh from the seed. */
+  readonly adapter?: { readonly options: LoraOptions; readonly weights?: string; readonly seed?: number };
 }
 
 export interface ScoredTrees {
@@ -24,7 +28,7 @@ export interface TrainSliceInput {
   readonly pairs: readonly TrainingPair[];
   /** For each step of the slice, indices into `pairs`. */
   readonly batches: readonly (readonly number[])[];
-  /** Where the new weights and optimiser state are written. */
+  /** Where the new weights (of the adapter, in PEFT's names, where there is one) and optimiser state are written. */
   readonly out: { readonly weights: string; readonly optimizerState: string };
 }
 
@@ -47,6 +51,17 @@ export interface Tasks {
   score: {
     readonly input: { readonly model: ModelSource; readonly trees: readonly Tree[]; readonly batchTokens: number };
     readonly output: ScoredTrees;
+  };
+  /** As score, with each response's tokens added up and what else the logits say of them. */
+  measure: {
+    readonly input: {
+      readonly model: ModelSource;
+      readonly trees: readonly Tree[];
+      readonly batchTokens: number;
+      /** The prompts' own tokens too. */
+      readonly scorePrompt: boolean;
+    };
+    readonly output: MeasuredTree[];
   };
   trainSlice: { readonly input: TrainSliceInput; readonly output: TrainSliceOutput };
 }

@@ -1,4 +1,5 @@
 import { differentiate, Graph, type Dim, type Value } from '@solopo/onnx-graph';
+import { blockLoraParameters, loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { blockParameters } from './parameters.ts';
 
@@ -6,6 +7,12 @@ import { blockParameters } from './parameters.ts';
  * Legend of shapes: B sequences, T tokens (padded), d hidden size, G key-value heads, R query heads a key-value head,
  * K head size, P prompt tokens, N samples a prompt, S tokens sampled so far.
  */
+
+/** What a block is made of: the model's architecture, and the adapter on it, if any. */
+export interface BlockShape {
+  readonly config: ModelConfig;
+  readonly lora: LoraOptions | null;
+}
 
 /** What a token sees: keys before `promptEnd`, and keys from `branchStart` up to the token itself. */
 interface Geometry {
@@ -18,21 +25,18 @@ interface Geometry {
   /** int32 [1, 1, 1, T, 1] and [1, 1, 1, 1, T]: 0, 1, 2 ... */
   readonly queryIndex: Value;
   readonly keyIndex: Value;
+  /** int32 [B, 1, 1, T, 1] and [B, 1, 1, 1, T]: places in the text; only where a sliding window needs them. */
+  readonly positions: { readonly query: Value; readonly key: Value; readonly window: number } | null;
   /** int64 [chunks]: how T is divided for attention. */
   readonly chunks: Value;
 }
 
-type Weights = Readonly<Record<string, Value>>;
-
 /** h [B, T, d] -> h' [B, T, d]; optionally the rotated keys and the values [B, G, 1, T, K], for sampling. */
-export function blockForward(
-  config: ModelConfig,
-  { chunks, cache = false }: { chunks: number; cache?: boolean },
-): Graph {
+export function blockForward(shape: BlockShape, { chunks, cache = false }: { chunks: number; cache?: boolean }): Graph {
   const g = new Graph('block-forward');
-  const h = g.input('h', 'float32', ['B', 'T', config.hiddenSize]);
-  const weights = weightInputs(g, config);
-  const { output, keys, values } = block(g, config, h, weights, geometryInputs(g, config, chunks), chunks);
+  const h = g.input('h', 'float32', ['B', 'T', shape.config.hiddenSize]);
+  const block = new Block(g, shape);
+  const { output, keys, values } = block.forward(h, geometryInputs(g, shape.config, chunks), chunks);
   g.output('h_out', output);
   if (cache) {
     g.output('keys', keys);
@@ -42,19 +46,18 @@ export function blockForward(
 }
 
 /**
- * h, dh' -> dh and the gradient of every weight. The forward pass is computed again inside, so that only each block's
- * input has to be kept.
+ * h, dh' -> dh and the gradient of what is trained: every weight, or the adapter's matrices. The forward pass is computed
+ * again inside, so that only each block's input has to be kept.
  */
-export function blockBackward(config: ModelConfig, { chunks }: { chunks: number }): Graph {
+export function blockBackward(shape: BlockShape, { chunks }: { chunks: number }): Graph {
   const g = new Graph('block-backward');
-  const h = g.input('h', 'float32', ['B', 'T', config.hiddenSize]);
-  const dy = g.input('dh_out', 'float32', ['B', 'T', config.hiddenSize]);
-  const weights = weightInputs(g, config);
-  const { output } = block(g, config, h, weights, geometryInputs(g, config, chunks), chunks);
-  const names = Object.keys(weights);
-  const [dh, ...dWeights] = differentiate(g, [{ y: output, dy }], [h, ...names.map((name) => weights[name] as Value)]);
+  const h = g.input('h', 'float32', ['B', 'T', shape.config.hiddenSize]);
+  const dy = g.input('dh_out', 'float32', ['B', 'T', shape.config.hiddenSize]);
+  const block = new Block(g, shape);
+  const { output } = block.forward(h, geometryInputs(g, shape.config, chunks), chunks);
+  const [dh, ...dTrained] = differentiate(g, [{ y: output, dy }], [h, ...block.trained.map(([, value]) => value)]);
   g.output('dh', dh as Value);
-  names.forEach((name, index) => g.output(`d_${name}`, dWeights[index] as Value));
+  block.trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
   return g;
 }
 
@@ -62,11 +65,11 @@ export function blockBackward(config: ModelConfig, { chunks }: { chunks: number 
  * One token of N samples of each of B prompts: h [B, N, d] -> h' [B, N, d]. The prompt's keys and values are shared by
  * its samples; each sample's own are given and come back one longer.
  */
-export function blockDecode(config: ModelConfig): Graph {
+export function blockDecode(shape: BlockShape): Graph {
   const g = new Graph('block-decode');
-  const { hiddenSize, kvHeads: G, headSize: K } = config;
+  const { hiddenSize, kvHeads: G, headSize: K, heads } = shape.config;
   const h = g.input('h', 'float32', ['B', 'N', hiddenSize]);
-  const weights = weightInputs(g, config);
+  const block = new Block(g, shape);
   const cos = g.input('cos', 'float32', ['B', 'N', 1, 1, K / 2]);
   const sin = g.input('sin', 'float32', ['B', 'N', 1, 1, K / 2]);
   const promptKeys = g.input('prompt_keys', 'float32', ['B', G, 1, 'P', K]);
@@ -75,15 +78,7 @@ export function blockDecode(config: ModelConfig): Graph {
   const ownKeys = g.input('own_keys', 'float32', ['B', 'N', G, 'S', K]);
   const ownValues = g.input('own_values', 'float32', ['B', 'N', G, 'S', K]);
 
-  const { queries, keys, values } = project(
-    g,
-    config,
-    rmsNorm(g, config, h, weight(weights, 'input_layernorm.weight')),
-    weights,
-    cos,
-    sin,
-    'N',
-  );
+  const { queries, keys, values } = block.project(h, cos, sin, 'N');
   const allKeys = g.concat([ownKeys, g.reshape(keys, ['B', 'N', G, 1, K])], 3, 'S+1');
   const allValues = g.concat([ownValues, g.reshape(values, ['B', 'N', G, 1, K])], 3, 'S+1');
 
@@ -92,32 +87,19 @@ export function blockDecode(config: ModelConfig): Graph {
   const promptScores = g.add(g.matMul(byHead, promptKeys, { transB: true }), promptBias);
   const ownScores = g.transpose(g.matMul(queries, allKeys, { transB: true }), [0, 2, 3, 1, 4]);
   const attention = g.softmax(g.concat([promptScores, ownScores], 4, 'P+S+1'));
-  const [overPrompt, overOwn] = g.split(
-    attention,
-    4,
-    ['P', 'S+1'],
-    g.concat([g.shapeOf(promptKeys, 3, 4), g.shapeOf(allKeys, 3, 4)], 0),
-  ) as [Value, Value];
+  const lengths = g.concat([g.shapeOf(promptKeys, 3, 4), g.shapeOf(allKeys, 3, 4)], 0);
+  const [overPrompt, overOwn] = g.split(attention, 4, ['P', 'S+1'], lengths) as [Value, Value];
   const fromPrompt = g.transpose(g.matMul(overPrompt, promptValues), [0, 3, 1, 2, 4]);
   const fromOwn = g.matMul(g.transpose(overOwn, [0, 3, 1, 2, 4]), allValues);
-  const mixed = g.reshape(g.add(fromPrompt, fromOwn), ['B', 'N', config.heads * K]);
+  const mixed = g.reshape(g.add(fromPrompt, fromOwn), ['B', 'N', heads * K]);
 
-  const attended = g.add(h, linear(g, mixed, weight(weights, 'self_attn.o_proj.weight')));
-  g.output('h_out', g.add(attended, feedForward(g, config, attended, weights)));
+  g.output('h_out', block.finish(h, mixed));
   g.output('own_keys_out', allKeys);
   g.output('own_values_out', allValues);
   return g;
 }
 
-function weightInputs(g: Graph, config: ModelConfig): Weights {
-  return Object.fromEntries(blockParameters(config).map(([name, dims]) => [name, g.input(name, 'float32', dims)]));
-}
-
-function weight(weights: Weights, name: string): Value {
-  return weights[name] as Value;
-}
-
-function geometryInputs(g: Graph, { headSize }: ModelConfig, chunks: number): Geometry {
+function geometryInputs(g: Graph, { headSize, slidingWindow }: ModelConfig, chunks: number): Geometry {
   return {
     cos: g.input('cos', 'float32', ['B', 'T', 1, 1, headSize / 2]),
     sin: g.input('sin', 'float32', ['B', 'T', 1, 1, headSize / 2]),
@@ -125,51 +107,93 @@ function geometryInputs(g: Graph, { headSize }: ModelConfig, chunks: number): Ge
     branchStart: g.input('branch_start', 'int32', ['B', 1, 1, 'T', 1]),
     queryIndex: g.input('query_index', 'int32', [1, 1, 1, 'T', 1]),
     keyIndex: g.input('key_index', 'int32', [1, 1, 1, 1, 'T']),
+    positions:
+      slidingWindow === null
+        ? null
+        : {
+            query: g.input('query_position', 'int32', ['B', 1, 1, 'T', 1]),
+            key: g.input('key_position', 'int32', ['B', 1, 1, 1, 'T']),
+            window: slidingWindow,
+          },
     chunks: g.input('chunks', 'int64', [chunks]),
   };
 }
 
 /** A pre-norm transformer block: h + attention(norm h), then + feed-forward(norm of that). */
-function block(g: Graph, config: ModelConfig, h: Value, weights: Weights, geometry: Geometry, chunks: number) {
-  const { queries, keys, values } = project(
-    g,
-    config,
-    rmsNorm(g, config, h, weight(weights, 'input_layernorm.weight')),
-    weights,
-    geometry.cos,
-    geometry.sin,
-    'T',
-  );
-  const byHead = (x: Value): Value => g.transpose(x, [0, 2, 3, 1, 4]); // [B, T, G, R, K] -> [B, G, R, T, K]
-  const headKeys = byHead(keys);
-  const headValues = byHead(values);
-  const mixed = chunkedAttention(g, byHead(queries), headKeys, headValues, geometry, chunks);
-  const joined = g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), ['B', 'T', config.heads * config.headSize]);
-  const attended = g.add(h, linear(g, joined, weight(weights, 'self_attn.o_proj.weight')));
-  const output = g.add(attended, feedForward(g, config, attended, weights));
-  return { output, keys: headKeys, values: headValues };
-}
+class Block {
+  readonly #weights: ReadonlyMap<string, Value>;
+  /** What gradients are taken of, by name. */
+  readonly trained: readonly (readonly [name: string, value: Value])[];
 
-/** Rotated queries [B, T, G, R, K] (already divided by sqrt K) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
-function project(
-  g: Graph,
-  { heads, kvHeads: G, headSize: K }: ModelConfig,
-  x: Value,
-  weights: Weights,
-  cos: Value,
-  sin: Value,
-  tokens: Dim,
-) {
-  const projected = (name: string, perHead: number): Value =>
-    g.reshape(
-      g.add(linear(g, x, weight(weights, `self_attn.${name}.weight`)), weight(weights, `self_attn.${name}.bias`)),
-      ['B', tokens, G, perHead, K],
-    );
-  return {
-    queries: rotate(g, g.scale(projected('q_proj', heads / G), 1 / Math.sqrt(K)), cos, sin),
-    keys: rotate(g, projected('k_proj', 1), cos, sin),
-    values: projected('v_proj', 1),
-  };
+  constructor(
+    private readonly g: Graph,
+    private readonly shape: BlockShape,
+  ) {
+    const { config, lora } = shape;
+    const inputs = (parameters: readonly (readonly [string, readonly number[]])[]) =>
+      parameters.map(([name, dims]) => [name, g.input(name, 'float32', dims)] as const);
+    const base = inputs(blockParameters(config));
+    const adapter = lora ? inputs(blockLoraParameters(config, lora)) : [];
+    this.#weights = new Map([...base, ...adapter]);
+    this.trained = lora ? adapter : base;
+  }
+
+  forward(h: Value, geometry: Geometry, chunks: number): { output: Value; keys: Value; values: Value } {
+    const { g } = this;
+    const { heads, headSize } = this.shape.config;
+    const { queries, keys, values } = this.project(h, geometry.cos, geometry.sin, 'T');
+    const byHead = (x: Value): Value => g.transpose(x, [0, 2, 3, 1, 4]); // [B, T, G, R, K] -> [B, G, R, T, K]
+    const headKeys = byHead(keys);
+    const headValues = byHead(values);
+    const mixed = chunkedAttention(g, byHead(queries), headKeys, headValues, geometry, chunks);
+    const joined = g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), ['B', 'T', heads * headSize]);
+    return { output: this.finish(h, joined), keys: headKeys, values: headValues };
+  }
+
+  /** Rotated queries [B, T, G, R, K] (already divided by sqrt K) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
+  project(h: Value, cos: Value, sin: Value, tokens: Dim): { queries: Value; keys: Value; values: Value } {
+    const { g } = this;
+    const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
+    const x = this.#norm(h, 'input_layernorm.weight');
+    const projected = (name: string, perHead: number): Value => g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
+    const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
+    return {
+      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), 1 / Math.sqrt(K)), cos, sin),
+      keys: rotate(g, normed(projected('k_proj', 1), 'k_norm'), cos, sin),
+      values: projected('v_proj', 1),
+    };
+  }
+
+  /** From the mixed values of all heads to the block's output: down(silu(gate x) * up x) of the normed sum, added. */
+  finish(h: Value, mixed: Value): Value {
+    const { g } = this;
+    const attended = g.add(h, this.#linear(mixed, 'self_attn.o_proj'));
+    const x = this.#norm(attended, 'post_attention_layernorm.weight');
+    const gate = this.#linear(x, 'mlp.gate_proj');
+    const up = this.#linear(x, 'mlp.up_proj');
+    return g.add(attended, this.#linear(g.mul(g.mul(gate, g.sigmoid(gate)), up), 'mlp.down_proj'));
+  }
+
+  /** x W' + b + s (x A') B', with W [out, in] as Hugging Face stores it; bias and adapter where the layer has them. */
+  #linear(x: Value, name: string): Value {
+    const { g } = this;
+    const { lora } = this.shape;
+    const product = g.matMul(x, this.#weight(`${name}.weight`), { transB: true });
+    const bias = this.#weights.get(`${name}.bias`);
+    const y = bias ? g.add(product, bias) : product;
+    const a = this.#weights.get(`${name}.lora_A.weight`);
+    if (!a || !lora) return y;
+    const b = this.#weight(`${name}.lora_B.weight`);
+    return g.add(y, g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) }));
+  }
+
+  #norm(x: Value, name: string): Value {
+    return rmsNorm(this.g, this.shape.config, x, this.#weight(name));
+  }
+
+  #weight(name: string): Value {
+    return this.#weights.get(name) as Value;
+  }
 }
 
 /** Rotary position embedding, halves convention: (a, b) -> (a cos - b sin, b cos + a sin). */
@@ -183,30 +207,23 @@ function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
  * softmax(q k' + mask) v. The queries are taken in chunks, and each chunk only against the keys up to its own end, so that
  * no more than a chunk's scores exist at a time and little of the causal triangle's empty half is computed.
  */
-function chunkedAttention(
-  g: Graph,
-  queries: Value,
-  keys: Value,
-  values: Value,
-  geometry: Geometry,
-  chunks: number,
-): Value {
+function chunkedAttention(g: Graph, queries: Value, keys: Value, values: Value, geometry: Geometry, chunks: number): Value {
   const dims: Dim[] = chunks === 1 ? ['T'] : Array.from({ length: chunks }, (_, i) => `T${i}`);
   const pieces = (x: Value, axis: number): Value[] => g.split(x, axis, dims, geometry.chunks);
   const queryPieces = pieces(queries, 3);
   const keyPieces = pieces(keys, 3);
   const valuePieces = pieces(values, 3);
-  const queryIndex = pieces(geometry.queryIndex, 3);
-  const keyIndex = pieces(geometry.keyIndex, 4);
-  const promptEnd = pieces(geometry.promptEnd, 3);
-  const branchStart = pieces(geometry.branchStart, 3);
+  const { positions } = geometry;
+  const ofQuery = { index: pieces(geometry.queryIndex, 3), promptEnd: pieces(geometry.promptEnd, 3), branchStart: pieces(geometry.branchStart, 3), position: positions && pieces(positions.query, 3) };
+  const ofKey = { index: pieces(geometry.keyIndex, 4), position: positions && pieces(positions.key, 4) };
   const outputs = queryPieces.map((query, c) => {
     const upTo = (parts: readonly Value[], axis: number): Value => g.concat(parts.slice(0, c + 1), axis);
     const bias = visibilityBias(g, {
-      query: queryIndex[c] as Value,
-      key: upTo(keyIndex, 4),
-      promptEnd: promptEnd[c] as Value,
-      branchStart: branchStart[c] as Value,
+      query: ofQuery.index[c] as Value,
+      key: upTo(ofKey.index, 4),
+      promptEnd: ofQuery.promptEnd[c] as Value,
+      branchStart: ofQuery.branchStart[c] as Value,
+      distance: positions && ofQuery.position && ofKey.position ? { value: g.sub(ofQuery.position[c] as Value, upTo(ofKey.position, 4)), window: positions.window } : null,
     });
     const scores = g.add(g.matMul(query, upTo(keyPieces, 3), { transB: true }), bias);
     return g.matMul(g.softmax(scores), upTo(valuePieces, 3));
@@ -214,31 +231,26 @@ function chunkedAttention(
   return g.concat(outputs, 3, 'T');
 }
 
+interface Visibility {
+  readonly query: Value;
+  readonly key: Value;
+  readonly promptEnd: Value;
+  readonly branchStart: Value;
+  /** Places between key and query, and from how many on the key is out of sight. */
+  readonly distance: { readonly value: Value; readonly window: number } | null;
+}
+
 /** 0 where the key is visible, -1e30 where not; [B, 1, 1, queries, keys]. */
-function visibilityBias(
-  g: Graph,
-  { query, key, promptEnd, branchStart }: { query: Value; key: Value; promptEnd: Value; branchStart: Value },
-): Value {
+function visibilityBias(g: Graph, { query, key, promptEnd, branchStart, distance }: Visibility): Value {
   const inPrompt = g.less(key, promptEnd);
   const inBranch = g.and(g.lessOrEqual(branchStart, key), g.lessOrEqual(key, query));
-  return g.where(g.or(inPrompt, inBranch), g.scalar(0), g.scalar(-1e30));
+  const causal = g.or(inPrompt, inBranch);
+  const visible = distance ? g.and(causal, g.less(distance.value, g.scalar(distance.window, 'int32'))) : causal;
+  return g.where(visible, g.scalar(0), g.scalar(-1e30));
 }
 
 /** x / sqrt(mean x^2 + eps) * w */
 export function rmsNorm(g: Graph, { rmsNormEps }: Pick<ModelConfig, 'rmsNormEps'>, x: Value, w: Value): Value {
   const mean = g.reduceMean(g.mul(x, x), [-1]);
   return g.mul(g.div(x, g.sqrt(g.add(mean, g.scalar(rmsNormEps)))), w);
-}
-
-/** down(silu(gate x) * up x) of the normed input. */
-function feedForward(g: Graph, config: ModelConfig, h: Value, weights: Weights): Value {
-  const x = rmsNorm(g, config, h, weight(weights, 'post_attention_layernorm.weight'));
-  const gate = linear(g, x, weight(weights, 'mlp.gate_proj.weight'));
-  const up = linear(g, x, weight(weights, 'mlp.up_proj.weight'));
-  return linear(g, g.mul(g.mul(gate, g.sigmoid(gate)), up), weight(weights, 'mlp.down_proj.weight'));
-}
-
-/** x W', with W [out, in] as Hugging Face stores it. */
-function linear(g: Graph, x: Value, w: Value): Value {
-  return g.matMul(x, w, { transB: true });
 }

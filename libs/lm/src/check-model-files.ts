@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ModelConfig } from './model-config.ts';
-import { checkWeights, readModelConfig, weightFiles } from './model-folder.ts';
+import { fromPeftNames } from './lora.ts';
+import { ADAPTER, checkWeights, hasAdapter, readAdapterConfig, readModelConfig, weightFiles } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 
@@ -20,5 +21,6 @@ export function checkModelFiles(folder: string): ModelConfig {
     );
   }
   checkWeights(config, tensors);
+  if (hasAdapter(folder)) fromPeftNames(config, readAdapterConfig(folder), readSafetensorsHeader(join(folder, ADAPTER)).tensors);
   return config;
 }

@@ -1,7 +1,20 @@
 export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
-export { blockBackward, blockDecode, blockForward } from './block.graph.ts';
-export { LanguageModel, zeroGradients, type Activations, type Gradients } from './language-model.ts';
+export { blockBackward, blockDecode, blockForward, type BlockShape } from './block.graph.ts';
+export { LanguageModel, zeroGradients, type Activations, type Adapter, type Gradients, type TargetStatistics } from './language-model.ts';
+export {
+  formatAdapterConfig,
+  fromPeftNames,
+  initialiseLora,
+  LORA_TARGETS,
+  loraParameters,
+  mergeLora,
+  parseAdapterConfig,
+  toPeftNames,
+  type LoraOptions,
+  type LoraTarget,
+} from './lora.ts';
 export { formatModelConfig, parseModelConfig, type ModelConfig } from './model-config.ts';
+export { readLlama2c } from './llama2c.ts';
 export { ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';
 export { checkWeights, readModelConfig, readModelFolder } from './model-folder.ts';
@@ -14,6 +27,7 @@ export {
   type TrainingPair,
 } from './preference-trainer.ts';
 export { Pretrainer, type PretrainOptions, type WeightedSequence } from './pretrainer.ts';
+export { measureTrees, type MeasuredTree } from './response-statistics.ts';
 export { Runtime, type RuntimeOptions } from './runtime.ts';
 export {
   readSafetensors,
@@ -27,5 +41,5 @@ export {
 export { sample, type Prompt, type Sample, type SamplingOptions } from './sampler.ts';
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
 export { groupByTokens, scoreTrees, sumOf } from './scoring.ts';
-export { packSequences, packTrees, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
+export { packSequences, packTrees, PROMPT_BRANCH, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';

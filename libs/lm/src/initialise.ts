@@ -10,7 +10,7 @@ export interface InitialiseOptions {
   /** Factor on the weights that write to the residual stream (o_proj, down_proj); the others get 1 / sqrt(inputs). */
   readonly residualScale: number;
   /**
-   * Starts a small model as one that can look things up (docs/model.md): in layer 0 query head j attends j + 1 tokens
+   * Starts a small model as one that can look things up: in layer 0 query head j attends j + 1 tokens
    * back, in later layers queries match equal keys and values are written back as they are read.
    */
   readonly retrieval?: boolean;

@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import {
   initialise,
+  initialiseLora,
   LanguageModel,
   packSequences,
   packTrees,
+  parseModelConfig,
   PreferenceTrainer,
   Runtime,
   sample,
@@ -19,20 +21,17 @@ import {
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());
 
-const config: ModelConfig = {
-  family: 'qwen2',
-  vocabSize: 50,
-  hiddenSize: 24,
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headSize: 6,
-  intermediateSize: 40,
-  ropeTheta: 100,
-  rmsNormEps: 1e-6,
-  tiedEmbeddings: true,
-  maxPositions: 4096,
-};
+const config = parseModelConfig({
+  model_type: 'qwen2',
+  vocab_size: 50,
+  hidden_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  intermediate_size: 40,
+  rope_theta: 100,
+  tie_word_embeddings: true,
+});
 
 /** A model whose every weight is random, biases and norms too, so that no gradient is 0 by chance. */
 function model(seed = 1, changes: Partial<ModelConfig> = {}): LanguageModel {
@@ -79,10 +78,10 @@ describe('shared prompts', () => {
     const lm = model();
     const prompt = ids(300, 1);
     const branches = [ids(5, 2), ids(8, 3)];
-    const together = zeroGradients(config);
+    const together = zeroGradients(lm.trainable);
     const shared = await lm.forward(packTrees([{ prompt, branches }]));
     await lm.backward(shared, new Float32Array(13).fill(1), together);
-    const apart = zeroGradients(config);
+    const apart = zeroGradients(lm.trainable);
     const rows = await lm.forward(packTrees(branches.map((branch) => ({ prompt, branches: [branch] }))));
     await lm.backward(rows, new Float32Array(13).fill(1), apart);
     for (const [name, gradient] of together) {
@@ -110,7 +109,7 @@ describe('gradients', () => {
     const dLogps = Float32Array.from(batch.targets, (_target, i) => Math.cos(i));
     const loss = async (): Promise<number> =>
       (await lm.targetLogps(await lm.forward(batch))).logps.reduce((sum, logp, i) => sum + logp * dLogps[i]!, 0);
-    const gradients = zeroGradients(lm.config);
+    const gradients = zeroGradients(lm.trainable);
     await lm.backward(await lm.forward(batch), dLogps, gradients);
     for (const [name, { data }] of lm.weights) {
       const gradient = gradients.get(name)!;
@@ -197,8 +196,16 @@ describe('sampling', () => {
 describe('preference training', () => {
   const options: PreferenceOptions = {
     arm: 'solo',
-    objective: { kind: 'dpo', beta: 0.5 },
-    alignment: { alpha: 2, reference: 'shared', detach: 'none', deadZone: 1e-5 },
+    objective: { kind: 'dpo', beta: 0.5, loss: 'sigmoid', labelSmoothing: 0 },
+    alignment: {
+      alpha: 2,
+      reference: 'shared',
+      distance: 'absolute',
+      sides: 'two',
+      detach: 'none',
+      deadZone: 1e-5,
+      fraction: 1,
+    },
     optimizer: { betas: [0.9, 0.98], epsilon: 1e-8, weightDecay: 0 },
     schedule: { learningRate: 1e-3, schedule: 'cosine', warmupRatio: 0.1, finalLearningRateRatio: 0.1 },
     clipNorm: 1,
@@ -226,7 +233,7 @@ describe('preference training', () => {
     );
   }
 
-  test.each(['short', 'expand-long', 'solo'] as const)(
+  test.each(['short', 'long', 'expand-long', 'solo', 'solo-both'] as const)(
     'at step 0 the %s arm has loss ln 2 plus its alignment, and rewards 0',
     async (arm) => {
       const lm = model();
@@ -285,6 +292,103 @@ describe('preference training', () => {
       expect(Buffer.compare(Buffer.from(values.buffer), Buffer.from(copy.weights.get(name)!.data.buffer)), name).toBe(
         0,
       );
+  });
+
+  const simpo = { kind: 'simpo', beta: 2, gamma: 0.5 } as const;
+  const orpo = { kind: 'orpo', beta: 0.5, nllWeight: 1, nll: 'response' } as const;
+  const lora = { rank: 3, alpha: 6, targets: ['q_proj', 'v_proj', 'up_proj', 'down_proj'], rsLora: false } as const;
+
+  /** A model with an adapter whose B is not zero, so that it changes something. */
+  function adapted(): LanguageModel {
+    const base = model();
+    const adapter = initialiseLora(base.config, lora, 1);
+    for (const { data } of adapter.values()) data.forEach((x, i) => (data[i] = x + 0.05 * Math.sin(i)));
+    return new LanguageModel(base.config, base.weights, runtime, { options: lora, weights: adapter });
+  }
+
+  test.each<[string, Partial<PreferenceOptions>]>([
+    ['short, dpo', { arm: 'short' }],
+    ['expand-long, ipo', { arm: 'expand-long', objective: { ...options.objective, loss: 'ipo' } as never }],
+    ['long, simpo', { arm: 'long', objective: simpo }],
+    ['solo, dpo', {}],
+    ['solo, simpo, squared', { objective: simpo, alignment: { ...options.alignment, distance: 'squared' } }],
+    ['solo, orpo with the prompt', { objective: { ...orpo, nll: 'all' } }],
+    ['solo-both, orpo', { arm: 'solo-both', objective: orpo }],
+    ['sft, short', { arm: 'sft', objective: { kind: 'sft', context: 'short' } }],
+    ['sft, long', { arm: 'sft', objective: { kind: 'sft', context: 'long' } }],
+  ])('a small step down the gradient of %s lowers the loss by its squared norm', async (_, changes) => {
+    for (const make of [model, adapted]) {
+      const data = (await pairs(make())).map((pair) => ({
+        ...pair,
+        reference: { ...pair.reference, shortChosen: (pair.reference.shortChosen ?? 0) - 1 },
+      }));
+      // With an epsilon this large AdamW steps by learningRate / epsilon times the gradient.
+      const at = (rate: number): PreferenceOptions => ({
+        ...options,
+        ...changes,
+        clipNorm: Infinity,
+        optimizer: { betas: [0, 0], epsilon: 1e12, weightDecay: 0 },
+        schedule: { learningRate: rate * 1e12, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
+      });
+      const { metrics } = await new PreferenceTrainer(make(), at(0)).takeStep(data);
+      const rate = 2e-3 / metrics.grad_norm! ** 2;
+      const trainer = new PreferenceTrainer(make(), at(rate));
+      const before = (await trainer.takeStep(data)).metrics.loss!;
+      const after = (await trainer.takeStep(data)).metrics.loss!;
+      expect(before).toBeCloseTo(metrics.loss!, 6);
+      expect((before - after) / 2e-3, make.name).toBeGreaterThan(0.9);
+      expect((before - after) / 2e-3, make.name).toBeLessThan(1.1);
+    }
+  });
+
+  test('with an adapter the base stays as it is, and a trainer resumed from its state is bit-identical', async () => {
+    const [straight, resumed] = [adapted(), adapted()];
+    const data = await pairs(straight);
+    const base = straight.weights.get('model.layers.0.self_attn.q_proj.weight')!.data.slice();
+    const whole = new PreferenceTrainer(straight, options);
+    for (let step = 0; step < 4; step++) await whole.takeStep(data);
+    const first = new PreferenceTrainer(resumed, options);
+    for (let step = 0; step < 2; step++) await first.takeStep(data);
+    const second = new PreferenceTrainer(resumed, options, { step: 2, tensors: first.optimizerTensors });
+    for (let step = 2; step < 4; step++) await second.takeStep(data);
+    expect(straight.weights.get('model.layers.0.self_attn.q_proj.weight')!.data).toEqual(base);
+    expect([...first.optimizerTensors.keys()].every((name) => /lora_[AB]/.test(name))).toBe(true);
+    for (const [name, { data: values }] of straight.trainable)
+      expect(resumed.trainable.get(name)!.data, name).toEqual(values);
+  });
+
+  test('pairs outside the aligned fraction run no long row', async () => {
+    const data = await pairs(model());
+    const tokens = async (given: readonly TrainingPair[], arm: 'short' | 'solo') =>
+      (await new PreferenceTrainer(model(), { ...options, arm }).takeStep(given)).policyTokens;
+    const [aligned, ...others] = data;
+    const some = await tokens([aligned!, ...others.map((pair) => ({ ...pair, aligned: false }))], 'solo');
+    expect(some).toBe((await tokens(data, 'short')) + aligned!.long!.length + aligned!.chosen.length);
+  });
+
+  test('token metrics are what the logits of the trained context say', async () => {
+    const lm = model();
+    const data = await pairs(lm);
+    const { metrics } = await new PreferenceTrainer(lm, { ...options, microBatchTokens: 1 }).takeStep(data);
+    const before = model();
+    const sums = { chosen: 0, rejected: 0, entropy: 0, hits: 0 };
+    for (const { short, chosen, rejected } of data)
+      for (const [name, response] of [['chosen', chosen], ['rejected', rejected]] as const) {
+        const batch = packTrees([{ prompt: short!, branches: [response] }]);
+        const { hidden } = await before.forward(batch);
+        for (const { index, token } of batch.targets) {
+          const logits = await before.predict(hidden.at(-1)!, [index], 'logits');
+          const total = logits.reduce((sum, x) => sum + Math.exp(x), 0);
+          const probabilities = [...logits].map((x) => Math.exp(x) / total);
+          sums[name] += logits.reduce((sum, x) => sum + x, 0) / logits.length;
+          sums.entropy -= probabilities.reduce((sum, p) => sum + p * Math.log(p), 0);
+          if (name === 'chosen' && logits[token] === Math.max(...logits)) sums.hits += 1;
+        }
+      }
+    expect(metrics['logits/chosen']).toBeCloseTo(sums.chosen / 12, 4);
+    expect(metrics['logits/rejected']).toBeCloseTo(sums.rejected / 16, 4);
+    expect(metrics.entropy).toBeCloseTo(sums.entropy / 28, 4);
+    expect(metrics.mean_token_accuracy).toBeCloseTo(sums.hits / 12, 6);
   });
 
   test('a loss that is not finite is refused with its step, and the weights are as before', async () => {

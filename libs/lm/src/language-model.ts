@@ -1,5 +1,6 @@
-import { blockBackward, blockForward } from './block.graph.ts';
+import { blockBackward, blockForward, type BlockShape } from './block.graph.ts';
 import { headBackward, headPredict, headScore } from './head.graph.ts';
+import { blockLoraParameters, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { readModelFolder } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
@@ -8,9 +9,9 @@ import {
   EMBEDDING,
   FINAL_NORM,
   layerParameter,
-  modelParameters,
   outputParameter,
 } from './parameters.ts';
+import { rotaryFrequencies } from './rotary.ts';
 import { float32, floats, int32, int64, type Runtime, type Tensor } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import type { Target, TreeBatch } from './tree-batch.ts';
@@ -29,17 +30,45 @@ export interface Activations {
 /** Gradients of a loss, by parameter; summed over the passes that are added. */
 export type Gradients = Map<string, Float32Array>;
 
+/** A low-rank adapter on a model: what is trained instead of the model's own parameters. */
+export interface Adapter {
+  readonly options: LoraOptions;
+  readonly weights: HostTensors;
+}
+
+/** What each target of a batch gave. */
+export interface TargetStatistics {
+  readonly logps: Float32Array;
+  /** 1 where the target was the most likely token. */
+  readonly hits: Uint8Array;
+  /** Entropy of the predicted distribution, in nats. */
+  readonly entropies: Float32Array;
+  /** Mean over the vocabulary. */
+  readonly meanLogits: Float32Array;
+}
+
 /** A decoder-only transformer run block by block on onnxruntime. Weights may be changed in place between runs. */
 export class LanguageModel {
   readonly #weights: ReadonlyMap<string, Tensor>;
+  readonly #adapter: ReadonlyMap<string, Tensor>;
+  readonly #shape: BlockShape;
+  readonly #key: (graph: string) => string;
+  readonly #frequencies: Float64Array;
   readonly #rotary: { readonly cos: Float32Array; readonly sin: Float32Array }[] = [];
 
   constructor(
     readonly config: ModelConfig,
     weights: HostTensors,
     readonly runtime: Runtime,
+    adapter: Adapter | null = null,
   ) {
-    this.#weights = new Map([...weights].map(([name, { dims, data }]) => [name, float32(data, dims)]));
+    this.#weights = tensorsOf(weights);
+    this.#adapter = tensorsOf(adapter?.weights ?? new Map());
+    this.#shape = { config, lora: adapter?.options ?? null };
+    // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
+    const shape = JSON.stringify(this.#shape);
+    this.#key = (graph) => `${graph} ${shape}`;
+    this.#frequencies = rotaryFrequencies(config.headSize, config.ropeTheta, config.ropeScaling);
   }
 
   static fromFolder(folder: string, runtime: Runtime): LanguageModel {
@@ -49,9 +78,16 @@ export class LanguageModel {
 
   /** The parameters themselves, not a copy. */
   get weights(): Map<string, HostTensor> {
-    return new Map(
-      [...this.#weights].map(([name, tensor]) => [name, { dims: tensor.dims, data: tensor.data as Float32Array }]),
-    );
+    return hostTensorsOf(this.#weights);
+  }
+
+  /** What training changes: the adapter's matrices, or every parameter. The tensors themselves, not a copy. */
+  get trainable(): Map<string, HostTensor> {
+    return this.#shape.lora ? hostTensorsOf(this.#adapter) : this.weights;
+  }
+
+  get shape(): BlockShape {
+    return this.#shape;
   }
 
   /** Runs every block; hidden states are [rows, length, d]. */
@@ -60,8 +96,8 @@ export class LanguageModel {
     const hidden: Tensor[] = [this.embed(batch.tokens, [batch.rows, batch.length])];
     for (let layer = 0; layer < this.config.layers; layer++) {
       const outputs = await this.runtime.run(
-        this.#key('block-forward', geometry.chunks),
-        () => blockForward(this.config, { chunks: geometry.chunks }),
+        this.#key(`block-forward/${geometry.chunks}`),
+        () => blockForward(this.#shape, { chunks: geometry.chunks }),
         { ...geometry.feeds, ...this.layerWeights(layer), h: hidden[layer] as Tensor },
       );
       hidden.push(outputs.h_out as Tensor);
@@ -76,8 +112,8 @@ export class LanguageModel {
     const caches: { keys: Tensor; values: Tensor }[] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
       const outputs = await this.runtime.run(
-        this.#key('block-prefill', geometry.chunks),
-        () => blockForward(this.config, { chunks: geometry.chunks, cache: true }),
+        this.#key(`block-prefill/${geometry.chunks}`),
+        () => blockForward(this.#shape, { chunks: geometry.chunks, cache: true }),
         { ...geometry.feeds, ...this.layerWeights(layer), h: hidden },
       );
       hidden = outputs.h_out as Tensor;
@@ -86,22 +122,34 @@ export class LanguageModel {
     return { hidden, caches };
   }
 
-  /** log p of each target, and whether it was the most likely token. Only the targets' rows reach the vocabulary. */
-  async targetLogps({ batch, hidden }: Activations): Promise<{ logps: Float32Array; hits: Uint8Array }> {
-    const { targets } = batch;
-    const logps = new Float32Array(targets.length);
-    const hits = new Uint8Array(targets.length);
+  /** log p of each target. Only the targets' rows reach the vocabulary. */
+  async targetLogps(activations: Activations): Promise<{ logps: Float32Array; hits: Uint8Array }> {
+    return this.#score(activations, false);
+  }
+
+  /** As targetLogps, with the entropy and the mean logit of each row. */
+  async targetStats(activations: Activations): Promise<TargetStatistics> {
+    return this.#score(activations, true);
+  }
+
+  async #score({ batch: { targets }, hidden }: Activations, statistics: boolean): Promise<TargetStatistics> {
+    const column = (): Float32Array => new Float32Array(statistics ? targets.length : 0);
+    const result = { logps: new Float32Array(targets.length), hits: new Uint8Array(targets.length), entropies: column(), meanLogits: column() };
     for (const [from, to] of this.#headChunks(targets.length)) {
       const chunk = targets.slice(from, to);
-      const outputs = await this.runtime.run(this.#key('head-score'), () => headScore(this.config), {
-        ...this.#headFeeds(hidden.at(-1) as Tensor, chunk),
-        targets: targetTensor(chunk),
-      });
-      logps.set(floats(outputs, 'logps'), from);
+      const outputs = await this.runtime.run(
+        this.#key(statistics ? 'head-statistics' : 'head-score'),
+        () => headScore(this.config, { statistics }),
+        { ...this.#headFeeds(hidden.at(-1) as Tensor, chunk), targets: targetTensor(chunk) },
+      );
+      result.logps.set(floats(outputs, 'logps'), from);
       const argmax = outputs.argmax?.data as BigInt64Array;
-      chunk.forEach(({ token }, i) => (hits[from + i] = Number(argmax[i]) === token ? 1 : 0));
+      chunk.forEach(({ token }, i) => (result.hits[from + i] = Number(argmax[i]) === token ? 1 : 0));
+      if (!statistics) continue;
+      result.entropies.set(floats(outputs, 'entropies'), from);
+      result.meanLogits.set(floats(outputs, 'mean_logits'), from);
     }
-    return { logps, hits };
+    return result;
   }
 
   /** The most likely next token, or all logits, after the hidden states at the given places. */
@@ -124,11 +172,13 @@ export class LanguageModel {
   }
 
   /**
-   * Adds to `gradients` the gradient of sum(dLogps * log p(target)) with respect to every parameter. Targets whose
+   * Adds to `gradients` the gradient of sum(dLogps * log p(target)) with respect to what is trainable. Targets whose
    * derivative is 0 are left out.
    */
   async backward({ batch, hidden }: Activations, dLogps: Float32Array, gradients: Gradients): Promise<void> {
     const { hiddenSize: d, layers } = this.config;
+    const frozen = this.#shape.lora !== null;
+    const trained = this.#shape.lora ? blockLoraParameters(this.config, this.#shape.lora) : blockParameters(this.config);
     const last = hidden.at(-1) as Tensor;
     const dHidden = new Float32Array(batch.rows * batch.length * d);
     const active = batch.targets
@@ -137,7 +187,7 @@ export class LanguageModel {
     if (active.length === 0) return;
     for (const [from, to] of this.#headChunks(active.length)) {
       const chunk = active.slice(from, to);
-      const outputs = await this.runtime.run(this.#key('head-backward'), () => headBackward(this.config), {
+      const outputs = await this.runtime.run(this.#key('head-backward'), () => headBackward(this.config, { frozen }), {
         ...this.#headFeeds(last, chunk),
         targets: targetTensor(chunk),
         dlogps: float32(
@@ -146,6 +196,7 @@ export class LanguageModel {
         ),
       });
       scatterRows(dHidden, floats(outputs, 'dh'), chunk, d);
+      if (frozen) continue;
       accumulate(gradients, FINAL_NORM, floats(outputs, 'd_norm'));
       accumulate(gradients, outputParameter(this.config), floats(outputs, 'd_table'));
     }
@@ -154,14 +205,15 @@ export class LanguageModel {
     let dh = float32(dHidden, last.dims);
     for (let layer = layers - 1; layer >= 0; layer--) {
       const outputs = await this.runtime.run(
-        this.#key('block-backward', geometry.chunks),
-        () => blockBackward(this.config, { chunks: geometry.chunks }),
+        this.#key(`block-backward/${geometry.chunks}`),
+        () => blockBackward(this.#shape, { chunks: geometry.chunks }),
         { ...geometry.feeds, ...this.layerWeights(layer), h: hidden[layer] as Tensor, dh_out: dh },
       );
-      for (const [name] of blockParameters(this.config))
+      for (const [name] of trained)
         accumulate(gradients, layerParameter(layer, name), floats(outputs, `d_${name}`));
       dh = outputs.dh as Tensor;
     }
+    if (frozen) return;
     const table = gradients.get(EMBEDDING) ?? new Float32Array(this.config.vocabSize * d);
     gradients.set(EMBEDDING, table);
     scatterEmbeddings(table, dh.data as Float32Array, batch.tokens, d);
@@ -183,9 +235,13 @@ export class LanguageModel {
   }
 
   layerWeights(layer: number): Record<string, Tensor> {
-    return Object.fromEntries(
-      blockParameters(this.config).map(([name]) => [name, this.#weight(layerParameter(layer, name))]),
-    );
+    const { lora } = this.#shape;
+    const named = (parameters: readonly (readonly [name: string, dims: readonly number[]])[], tensor: (name: string) => Tensor) =>
+      parameters.map(([name]) => [name, tensor(layerParameter(layer, name))] as const);
+    return Object.fromEntries([
+      ...named(blockParameters(this.config), (name) => this.#weight(name)),
+      ...(lora ? named(blockLoraParameters(this.config, lora), (name) => this.#adapter.get(name) as Tensor) : []),
+    ]);
   }
 
   /** Cosines and sines [rows, length, 1, 1, K/2] of the rotary angles at positions. */
@@ -205,9 +261,8 @@ export class LanguageModel {
   #angles(position: number): { cos: Float32Array; sin: Float32Array } {
     let angles = this.#rotary[position];
     if (!angles) {
-      const { headSize, ropeTheta } = this.config;
       const of = (f: (x: number) => number): Float32Array =>
-        Float32Array.from({ length: headSize / 2 }, (_, i) => f(position * ropeTheta ** ((-2 * i) / headSize)));
+        Float32Array.from(this.#frequencies, (frequency) => f(position * frequency));
       angles = { cos: of(Math.cos), sin: of(Math.sin) };
       this.#rotary[position] = angles;
     }
@@ -224,6 +279,12 @@ export class LanguageModel {
       chunks,
       feeds: {
         ...this.rotary(batch.positions, rows, length),
+        ...(this.config.slidingWindow === null
+          ? {}
+          : {
+              query_position: int32(batch.positions, [rows, 1, 1, length, 1]),
+              key_position: int32(batch.positions, [rows, 1, 1, 1, length]),
+            }),
         prompt_end: int32(batch.promptEnd, [rows, 1, 1, length, 1]),
         branch_start: int32(batch.branchStart, [rows, 1, 1, length, 1]),
         query_index: int32(index, [1, 1, 1, length, 1]),
@@ -255,21 +316,19 @@ export class LanguageModel {
     if (!tensor) throw new ModelError(`parameter "${name}" is not in this model`);
     return tensor;
   }
-
-  /** Graphs differ between architectures, so a shared runtime keeps them apart. */
-  #key(graph: string, chunks = 1): string {
-    return `${graph}/${chunks}/${JSON.stringify(this.config)}`;
-  }
 }
 
-/** Names, shapes and zeros for every parameter, in their fixed order. */
-export function zeroGradients(config: ModelConfig): Gradients {
-  return new Map(
-    modelParameters(config).map(([name, dims]) => [
-      name,
-      new Float32Array(dims.reduce((product, dim) => product * dim, 1)),
-    ]),
-  );
+/** Zeros in the shape of each parameter. */
+export function zeroGradients(parameters: HostTensors): Gradients {
+  return new Map([...parameters].map(([name, { data }]) => [name, new Float32Array(data.length)]));
+}
+
+function tensorsOf(tensors: HostTensors): ReadonlyMap<string, Tensor> {
+  return new Map([...tensors].map(([name, { dims, data }]) => [name, float32(data, dims)]));
+}
+
+function hostTensorsOf(tensors: ReadonlyMap<string, Tensor>): Map<string, HostTensor> {
+  return new Map([...tensors].map(([name, { dims, data }]) => [name, { dims, data: data as Float32Array }]));
 }
 
 function targetTensor(targets: readonly Pick<Target, 'token'>[]): Tensor {

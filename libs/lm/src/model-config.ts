@@ -1,8 +1,11 @@
+import { ConfigReader } from './config-reader.ts';
+import { FAMILIES, type FamilyName } from './families/families.ts';
 import { ModelError } from './model.error.ts';
+import { readRopeScaling, type RopeScaling } from './rotary.ts';
 
 /** The architecture of a decoder-only transformer, as `config.json` gives it. */
 export interface ModelConfig {
-  readonly family: 'qwen2';
+  readonly family: FamilyName;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly layers: number;
@@ -13,10 +16,15 @@ export interface ModelConfig {
   readonly headSize: number;
   readonly intermediateSize: number;
   readonly ropeTheta: number;
+  readonly ropeScaling: RopeScaling | null;
   readonly rmsNormEps: number;
   /** The output layer is the embedding table. */
   readonly tiedEmbeddings: boolean;
   readonly maxPositions: number;
+  readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
+  readonly headNorms: boolean;
+  /** Keys a token can see, itself included; null: all before it. */
+  readonly slidingWindow: number | null;
 }
 
 /**
@@ -24,78 +32,78 @@ export interface ModelConfig {
  * @throws ModelError that names the setting which is missing, out of range or not supported.
  */
 export function parseModelConfig(json: unknown): ModelConfig {
-  if (json === null || typeof json !== 'object' || Array.isArray(json))
-    throw new ModelError('config.json is not a JSON object');
-  const config = json as Readonly<Record<string, unknown>>;
-  if (config.model_type !== 'qwen2') {
-    throw new ModelError(
-      `config.json: model_type ${JSON.stringify(config.model_type)} is not supported; use a Qwen2 or Qwen2.5 model ("qwen2")`,
-    );
+  const config = new ConfigReader(json);
+  const name = config.get('model_type');
+  if (typeof name !== 'string' || !Object.hasOwn(FAMILIES, name)) {
+    const known = Object.keys(FAMILIES).map((family) => `"${family}"`);
+    throw new ModelError(`config.json: model_type ${JSON.stringify(name) ?? 'is missing and'} is not supported; supported are ${known.join(', ')}`);
   }
-  const whole = (key: string, fallback?: number): number => {
-    const value = config[key] ?? fallback;
-    if (!Number.isSafeInteger(value) || (value as number) <= 0)
-      throw new ModelError(`config.json: ${key} must be a positive whole number, not ${JSON.stringify(value)}`);
-    return value as number;
-  };
-  const positive = (key: string, fallback: number): number => {
-    const value = config[key] ?? fallback;
-    if (typeof value !== 'number' || !(value > 0))
-      throw new ModelError(`config.json: ${key} must be a positive number, not ${JSON.stringify(value)}`);
-    return value;
-  };
-  const refuse = (key: string, supported: readonly unknown[]): void => {
-    if (!supported.includes(config[key]))
-      throw new ModelError(`config.json: ${key} = ${JSON.stringify(config[key])} is not supported`);
-  };
-  refuse('hidden_act', ['silu', undefined]);
-  refuse('rope_scaling', [null, undefined]);
-  refuse('use_sliding_window', [false, undefined]);
+  const family = FAMILIES[name as FamilyName];
+  config.only('hidden_act', ['silu', undefined]);
 
-  const hiddenSize = whole('hidden_size');
-  const heads = whole('num_attention_heads');
-  const kvHeads = whole('num_key_value_heads', heads);
-  const headSize = whole('head_dim', hiddenSize / heads);
+  const hiddenSize = config.whole('hidden_size');
+  const heads = config.whole('num_attention_heads');
+  const kvHeads = config.whole('num_key_value_heads', heads);
+  const headSize = config.whole('head_dim', hiddenSize / heads);
   if (heads % kvHeads !== 0)
-    throw new ModelError(
-      `config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`,
-    );
+    throw new ModelError(`config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`);
   if (headSize % 2 !== 0)
     throw new ModelError(`config.json: head size ${headSize} is odd; rotary embeddings need an even one`);
+  // Newer files keep theta and scaling together in rope_parameters.
+  const rope = config.section('rope_parameters');
   return {
-    family: 'qwen2',
-    vocabSize: whole('vocab_size'),
+    family: name as FamilyName,
+    vocabSize: config.whole('vocab_size'),
     hiddenSize,
-    layers: whole('num_hidden_layers'),
+    layers: config.whole('num_hidden_layers'),
     heads,
     kvHeads,
     headSize,
-    intermediateSize: whole('intermediate_size'),
-    ropeTheta: positive('rope_theta', 10_000),
-    rmsNormEps: positive('rms_norm_eps', 1e-6),
-    tiedEmbeddings: config.tie_word_embeddings === true,
-    maxPositions: whole('max_position_embeddings', 32_768),
+    intermediateSize: config.whole('intermediate_size'),
+    ropeTheta: (rope ?? config).positive('rope_theta', 10_000),
+    ropeScaling: readRopeScaling(rope ?? config.section('rope_scaling')),
+    rmsNormEps: config.positive('rms_norm_eps', 1e-6),
+    tiedEmbeddings: config.flag('tie_word_embeddings'),
+    maxPositions: config.whole('max_position_embeddings', 32_768),
+    biases: family.biases(config),
+    headNorms: family.headNorms,
+    slidingWindow: family.slidingWindow(config),
   };
 }
 
 /** The inverse of parseModelConfig, as other tools read it. */
 export function formatModelConfig(config: ModelConfig): Record<string, unknown> {
   return {
-    architectures: ['Qwen2ForCausalLM'],
+    architectures: [FAMILIES[config.family].architecture],
     model_type: config.family,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
     num_hidden_layers: config.layers,
     num_attention_heads: config.heads,
     num_key_value_heads: config.kvHeads,
-    ...(config.headSize * config.heads === config.hiddenSize ? {} : { head_dim: config.headSize }),
+    head_dim: config.headSize,
     intermediate_size: config.intermediateSize,
     hidden_act: 'silu',
     rope_theta: config.ropeTheta,
+    rope_scaling: formatRopeScaling(config.ropeScaling),
     rms_norm_eps: config.rmsNormEps,
     tie_word_embeddings: config.tiedEmbeddings,
     max_position_embeddings: config.maxPositions,
-    use_sliding_window: false,
+    ...(config.family === 'llama' || config.family === 'qwen3' ? { attention_bias: config.biases.qkv } : {}),
+    ...(config.family === 'llama' ? { mlp_bias: config.biases.mlp } : {}),
+    ...(config.family === 'mistral' ? { sliding_window: config.slidingWindow } : { use_sliding_window: false }),
     torch_dtype: 'float32',
+  };
+}
+
+function formatRopeScaling(scaling: RopeScaling | null): Record<string, unknown> | null {
+  if (!scaling) return null;
+  if (scaling.type === 'linear') return { rope_type: 'linear', factor: scaling.factor };
+  return {
+    rope_type: 'llama3',
+    factor: scaling.factor,
+    low_freq_factor: scaling.lowFrequencyFactor,
+    high_freq_factor: scaling.highFrequencyFactor,
+    original_max_position_embeddings: scaling.originalPositions,
   };
 }

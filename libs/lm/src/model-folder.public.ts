@@ -2,5 +2,6 @@
 export { checkModelFiles } from './check-model-files.ts';
 export { parseModelConfig, type ModelConfig } from './model-config.ts';
 export { readModelConfig } from './model-folder.ts';
+export { formatAdapterConfig, LORA_TARGETS, parseAdapterConfig, type LoraOptions } from './lora.ts';
 export { ModelError } from './model.error.ts';
 export { modelParameters, parameterCount } from './parameters.ts';

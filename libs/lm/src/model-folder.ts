@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fromPeftNames, mergeLora, parseAdapterConfig, type LoraOptions } from './lora.ts';
 import { parseModelConfig, type ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
 import { modelParameters, OUTPUT } from './parameters.ts';
@@ -7,13 +8,29 @@ import { readSafetensors, type HostTensor } from './safetensors.ts';
 
 /**
  * Reads a Hugging Face model folder: config.json and model.safetensors, or the shards that
- * model.safetensors.index.json names.
+ * model.safetensors.index.json names; a PEFT adapter beside them is merged.
  * @throws ModelError that names the file, setting or tensor that is missing, unknown or of the wrong shape.
  */
 export function readModelFolder(folder: string): { config: ModelConfig; weights: Map<string, HostTensor> } {
   const config = readModelConfig(folder);
   const tensors = new Map(weightFiles(folder).flatMap((file) => [...readSafetensors(join(folder, file)).tensors]));
-  return { config, weights: checkWeights(config, tensors) };
+  const weights = checkWeights(config, tensors);
+  if (!hasAdapter(folder)) return { config, weights };
+  const options = readAdapterConfig(folder);
+  const adapter = fromPeftNames(config, options, readSafetensors(join(folder, ADAPTER)).tensors);
+  return { config, weights: mergeLora(weights, options, adapter) };
+}
+
+export const ADAPTER = 'adapter_model.safetensors';
+
+/** A folder may hold a PEFT adapter beside its base model: the model is then the two merged. */
+export function hasAdapter(folder: string): boolean {
+  return existsSync(join(folder, ADAPTER)) || existsSync(join(folder, 'adapter_config.json'));
+}
+
+export function readAdapterConfig(folder: string): LoraOptions {
+  if (!existsSync(join(folder, ADAPTER))) throw new ModelError(`${ADAPTER} is missing from the model folder, which has an adapter_config.json`);
+  return parseAdapterConfig(readJson(folder, 'adapter_config.json'));
 }
 
 export function readModelConfig(folder: string): ModelConfig {

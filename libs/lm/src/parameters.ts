@@ -2,20 +2,22 @@ import type { ModelConfig } from './model-config.ts';
 
 /** Names and shapes of a block's weights, after `model.layers.N.`, in the order of the block graph's inputs. */
 export function blockParameters(config: ModelConfig): readonly (readonly [name: string, dims: readonly number[]])[] {
-  const { hiddenSize: d, heads, kvHeads, headSize, intermediateSize: f } = config;
+  const { hiddenSize: d, heads, kvHeads, headSize: k, intermediateSize: f, biases, headNorms } = config;
+  const linear = (name: string, outputs: number, inputs: number, bias: boolean): (readonly [string, readonly number[]])[] => [
+    [`${name}.weight`, [outputs, inputs]],
+    ...(bias ? [[`${name}.bias`, [outputs]] as const] : []),
+  ];
   return [
     ['input_layernorm.weight', [d]],
-    ['self_attn.q_proj.weight', [heads * headSize, d]],
-    ['self_attn.q_proj.bias', [heads * headSize]],
-    ['self_attn.k_proj.weight', [kvHeads * headSize, d]],
-    ['self_attn.k_proj.bias', [kvHeads * headSize]],
-    ['self_attn.v_proj.weight', [kvHeads * headSize, d]],
-    ['self_attn.v_proj.bias', [kvHeads * headSize]],
-    ['self_attn.o_proj.weight', [d, heads * headSize]],
+    ...linear('self_attn.q_proj', heads * k, d, biases.qkv),
+    ...linear('self_attn.k_proj', kvHeads * k, d, biases.qkv),
+    ...linear('self_attn.v_proj', kvHeads * k, d, biases.qkv),
+    ...linear('self_attn.o_proj', d, heads * k, biases.output),
+    ...(headNorms ? [['self_attn.q_norm.weight', [k]] as const, ['self_attn.k_norm.weight', [k]] as const] : []),
     ['post_attention_layernorm.weight', [d]],
-    ['mlp.gate_proj.weight', [f, d]],
-    ['mlp.up_proj.weight', [f, d]],
-    ['mlp.down_proj.weight', [d, f]],
+    ...linear('mlp.gate_proj', f, d, biases.mlp),
+    ...linear('mlp.up_proj', f, d, biases.mlp),
+    ...linear('mlp.down_proj', d, f, biases.mlp),
   ];
 }
 

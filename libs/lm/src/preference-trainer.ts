@@ -1,10 +1,26 @@
-import { pairTerm, rowsRead, type ObjectiveOptions, type Row, type RowLogps, type Rows } from '@solopo/objectives';
+import {
+  meanMetrics,
+  pairTerm,
+  promptRead,
+  rowName,
+  rowsRead,
+  tokenMetrics,
+  trainedContext,
+  type ObjectiveOptions,
+  type PairTerm,
+  type Prompt,
+  type ResponseStatistics,
+  type Row,
+  type RowLogps,
+  type Rows,
+} from '@solopo/objectives';
 import { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
 import { zeroGradients, type Activations, type LanguageModel } from './language-model.ts';
+import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
-import { groupByTokens, splitByBranch, sumOf } from './scoring.ts';
+import { groupByTokens } from './scoring.ts';
 import type { HostTensors } from './safetensors.ts';
-import { packTrees, treeLength, type Tree } from './tree-batch.ts';
+import { packTrees, PROMPT_BRANCH, treeLength, type Tree } from './tree-batch.ts';
 
 /** A preference pair as the trainer needs it; contexts that the arm does not read may be absent. */
 export interface TrainingPair {
@@ -12,6 +28,8 @@ export interface TrainingPair {
   readonly long?: Int32Array;
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
+  /** Whether it is of the aligned fraction; others run their short rows alone. True when absent. */
+  readonly aligned?: boolean;
   /** Summed reference log-probabilities of the rows that the objective reads. */
   readonly reference: Readonly<Partial<Record<Row, number>>>;
 }
@@ -53,7 +71,7 @@ export class PreferenceTrainer {
     readonly options: PreferenceOptions,
     state?: { readonly step: number; readonly tensors: HostTensors },
   ) {
-    this.#optimizer = new AdamW(options.optimizer, model.weights, state);
+    this.#optimizer = new AdamW(options.optimizer, model.trainable, state);
   }
 
   get step(): number {
@@ -61,7 +79,7 @@ export class PreferenceTrainer {
   }
 
   get optimizerTensors(): HostTensors {
-    return this.#optimizer.tensors(this.model.weights);
+    return this.#optimizer.tensors(this.model.trainable);
   }
 
   /**
@@ -71,9 +89,9 @@ export class PreferenceTrainer {
   async takeStep(pairs: readonly TrainingPair[]): Promise<StepResult> {
     const step = this.#optimizer.step + 1;
     const { schedule, steps, clipNorm, microBatchTokens } = this.options;
-    const gradients = zeroGradients(this.model.config);
-    const sums: Record<string, number> = {};
-    let loss = 0;
+    const gradients = zeroGradients(this.model.trainable);
+    const terms: PairTerm[] = [];
+    const statistics: Partial<Record<Row, ResponseStatistics>>[] = [];
     let policyTokens = 0;
     // A group holds whole pairs: a pair's short and long rows meet in one loss.
     const groups = groupByTokens(
@@ -83,17 +101,16 @@ export class PreferenceTrainer {
     );
     for (const group of groups) {
       const passes = await this.#forward(group);
-      const terms = group.map((_, i) => pairTerm(this.options, passes.rows[i] as Rows));
-      for (const term of terms) {
-        loss += term.loss;
-        for (const [name, value] of Object.entries(term.metrics)) sums[name] = (sums[name] ?? 0) + value;
-      }
-      if (!Number.isFinite(loss)) throw new LossNotFiniteError(step, 'the loss');
+      const own = group.map(({ aligned = true }, i) => pairTerm(this.options, passes.rows[i] as Rows, { aligned }));
+      if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
+      terms.push(...own);
+      statistics.push(...passes.statistics);
       for (const { activations, places } of passes.batches) {
         policyTokens += activations.batch.tokenCount;
         const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
-          const { pair, rows } = places[tree] as Place;
-          return (terms[pair]?.gradients[rows[branch] as Row] ?? 0) / pairs.length;
+          const { pair, context, rows } = places[tree] as Place;
+          const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
+          return (own[pair]?.gradients[row] ?? 0) / pairs.length;
         });
         await this.model.backward(activations, dLogps, gradients);
       }
@@ -101,45 +118,59 @@ export class PreferenceTrainer {
     const gradNorm = clipGradients(gradients, clipNorm);
     if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
     const learningRate = learningRateAt(schedule, step, steps);
-    this.#optimizer.update(this.model.weights, gradients, learningRate);
-    const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / pairs.length]));
+    this.#optimizer.update(this.model.trainable, gradients, learningRate);
+    const context = trainedContext(this.options);
+    const of = (response: 'chosen' | 'rejected') =>
+      statistics.flatMap((pair) => pair[rowName(context, response)] ?? []);
     return {
       step,
       policyTokens,
-      metrics: { loss: loss / pairs.length, grad_norm: gradNorm, learning_rate: learningRate, ...means },
+      metrics: {
+        grad_norm: gradNorm,
+        learning_rate: learningRate,
+        ...meanMetrics(terms.map(({ loss, metrics }) => ({ loss, ...metrics }))),
+        ...tokenMetrics(of('chosen'), of('rejected')),
+      },
     };
   }
 
-  async #forward(
-    pairs: readonly TrainingPair[],
-  ): Promise<{ batches: { activations: Activations; places: Place[] }[]; rows: Rows[] }> {
-    const rows = pairs.map((): Partial<Record<Row, RowLogps>> => ({}));
+  async #forward(pairs: readonly TrainingPair[]): Promise<{
+    batches: { activations: Activations; places: Place[] }[];
+    rows: Rows[];
+    statistics: Partial<Record<Row, ResponseStatistics>>[];
+  }> {
+    const rows = pairs.map((): Partial<Record<Row | Prompt, RowLogps>> => ({}));
+    const statistics = pairs.map((): Partial<Record<Row, ResponseStatistics>> => ({}));
     const batches: { activations: Activations; places: Place[] }[] = [];
     const trees = pairs.flatMap((pair, index) => treesOf(this.options, pair).map((tree) => ({ ...tree, pair: index })));
     for (const context of ['short', 'long'] as const) {
       const places = trees.filter((tree) => tree.context === context);
       if (places.length === 0) continue;
-      const activations = await this.model.forward(packTrees(places.map(({ tree }) => tree)));
-      const { logps } = await this.model.targetLogps(activations);
-      splitByBranch(
+      const scorePrompt = promptRead(this.options) === promptOf(context);
+      const batch = packTrees(
         places.map(({ tree }) => tree),
-        logps,
-      ).forEach((branches, i) => {
-        const { pair, rows: names } = places[i] as Place;
-        branches.forEach((values, branch) => {
-          const row = names[branch] as Row;
+        { scorePrompt },
+      );
+      const activations = await this.model.forward(batch);
+      const of = responseStatistics(batch.targets, await this.model.targetStats(activations));
+      places.forEach(({ pair, rows: names }, tree) => {
+        const [own, measured] = [rows[pair], statistics[pair]] as [(typeof rows)[0], (typeof statistics)[0]];
+        names.forEach((row, branch) => {
+          const { logp, tokens } = (measured[row] = of(tree, branch));
           const reference = pairs[pair]?.reference[row];
-          (rows[pair] as Partial<Record<Row, RowLogps>>)[row] = {
-            policy: sumOf(values),
-            tokens: values.length,
-            ...(reference === undefined ? {} : { reference }),
-          };
+          own[row] = { policy: logp, tokens, ...(reference === undefined ? {} : { reference }) };
         });
+        const { logp, tokens } = of(tree, PROMPT_BRANCH);
+        if (scorePrompt) own[promptOf(context)] = { policy: logp, tokens };
       });
       batches.push({ activations, places });
     }
-    return { batches, rows };
+    return { batches, rows, statistics };
   }
+}
+
+function promptOf(context: 'short' | 'long'): Prompt {
+  return `${context}Prompt`;
 }
 
 interface Place {
@@ -152,7 +183,7 @@ interface Place {
 
 /** The trees that give the arm's rows: at most one under each context, its responses sharing the prompt. */
 function treesOf(options: ObjectiveOptions, pair: TrainingPair): Omit<Place, 'pair'>[] {
-  const wanted = rowsRead(options);
+  const wanted = rowsRead(options, pair.aligned);
   return (['short', 'long'] as const).flatMap((context) => {
     const rows = wanted.filter((row) => row.startsWith(context));
     const prompt = pair[context];

@@ -27,7 +27,7 @@ export class Pretrainer {
     readonly model: LanguageModel,
     readonly options: PretrainOptions,
   ) {
-    this.#optimizer = new AdamW(options.optimizer, model.weights);
+    this.#optimizer = new AdamW(options.optimizer, model.trainable);
   }
 
   async takeStep(
@@ -35,7 +35,7 @@ export class Pretrainer {
   ): Promise<{ step: number; loss: number; gradNorm: number; tokens: number }> {
     const { schedule, steps, clipNorm, microBatchTokens } = this.options;
     const step = this.#optimizer.step + 1;
-    const gradients = zeroGradients(this.model.config);
+    const gradients = zeroGradients(this.model.trainable);
     const total = sequences.reduce((sum, { weights }) => sum + weights.subarray(1).reduce((a, b) => a + b, 0), 0);
     const sorted = sequences.toSorted((a, b) => a.tokens.length - b.tokens.length);
     let loss = 0;
@@ -59,7 +59,7 @@ export class Pretrainer {
     }
     const gradNorm = clipGradients(gradients, clipNorm);
     if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
-    this.#optimizer.update(this.model.weights, gradients, learningRateAt(schedule, step, steps));
+    this.#optimizer.update(this.model.trainable, gradients, learningRateAt(schedule, step, steps));
     return { step, loss, gradNorm, tokens };
   }
 }

@@ -105,6 +105,12 @@ function readHeader(file: number, label: string): SafetensorsHeader {
   const tensors = new Map(
     Object.entries(entries).map(([name, entry]) => [name, checkEntry(entry, label, name, start, size)]),
   );
+  const ordered = [...tensors].sort(([, a], [, b]) => a.from - b.from);
+  ordered.forEach(([name, entry], i) => {
+    const [before, previous] = ordered[i - 1] ?? [];
+    if (previous && entry.from < previous.to)
+      throw new ModelError(`${label}: "${name}" overlaps "${before}"; the file is damaged, download it again`);
+  });
   return { tensors, metadata: metadata as Record<string, string> };
 }
 

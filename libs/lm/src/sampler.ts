@@ -1,5 +1,6 @@
 import { blockDecode } from './block.graph.ts';
 import type { LanguageModel } from './language-model.ts';
+import { ModelError } from './model.error.ts';
 import { uniform } from '@solopo/random';
 import { float32, type Tensor } from './runtime.ts';
 import { packTrees } from './tree-batch.ts';
@@ -24,7 +25,7 @@ export interface Sample {
   /** Without the end-of-sequence token. */
   readonly tokens: Int32Array;
   readonly finish: 'stop' | 'length';
-  /** sum of log p of the drawn tokens (the end token included) under the untempered model. */
+  /** sum of log p of the drawn tokens (the end token included) under the untempered model; 0 when greedy. */
   readonly logp: number;
 }
 
@@ -39,56 +40,58 @@ export async function sample(
   prompts: readonly Prompt[],
   options: SamplingOptions,
 ): Promise<Sample[][]> {
-  const { samplesPerPrompt: n, maxNewTokens, temperature } = options;
-  const { layers, kvHeads, headSize } = model.config;
+  const { samplesPerPrompt: n, maxNewTokens } = options;
+  const { layers, kvHeads, headSize, slidingWindow } = model.config;
+  if (slidingWindow !== null && maxNewTokens > slidingWindow)
+    throw new ModelError(`${maxNewTokens} new tokens are more than this model's sliding window of ${slidingWindow}; lower maxNewTokens`);
   const rows = prompts.length;
   const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
   const { hidden, caches } = await model.prefill(batch);
   const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
-
   const lengths = prompts.map(({ tokens }) => tokens.length);
-  const bias = new Float32Array(rows * batch.length);
-  lengths.forEach((length, row) => bias.fill(-1e30, row * batch.length + length, (row + 1) * batch.length));
-  const promptBias = float32(bias, [rows, 1, 1, 1, batch.length]);
+
+  /** Hides padding, and what lies before the sliding window of the token at `step`. */
+  const promptBias = (step: number): Tensor => {
+    const bias = new Float32Array(rows * batch.length);
+    lengths.forEach((length, row) => {
+      const hiddenKeys = slidingWindow === null ? 0 : Math.max(0, Math.min(length, length + step - slidingWindow));
+      bias.fill(-1e30, row * batch.length, row * batch.length + hiddenKeys);
+      bias.fill(-1e30, row * batch.length + length, (row + 1) * batch.length);
+    });
+    return float32(bias, [rows, 1, 1, 1, batch.length]);
+  };
+  let bias = promptBias(0);
   let own = Array.from({ length: layers }, () => ({
     keys: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
     values: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
   }));
 
   // The first token of every sample comes from its prompt's last hidden state.
-  const ends = lengths.map((length, row) => row * batch.length + length - 1);
-  const vocabulary = model.config.vocabSize;
-  if (temperature === 0) {
-    const tokens = await model.predict(hidden, ends, 'argmax');
-    streams.forEach((stream, i) => stream.take(Number(tokens[Math.floor(i / n)]), 0, options));
-  } else {
-    const logits = await model.predict(hidden, ends, 'logits');
-    streams.forEach((stream, i) => {
-      const row = Math.floor(i / n);
-      stream.draw(logits.subarray(row * vocabulary, (row + 1) * vocabulary), options);
-    });
-  }
+  await extend(model, streams, hidden, lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)), options);
 
-  const all = Array.from({ length: rows * n }, (_, i) => i);
+  const all = streams.map((_, i) => i);
   for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {
-    const tokens = Int32Array.from(streams, (stream) => stream.last);
+    if (slidingWindow !== null) bias = promptBias(step);
     const positions = Int32Array.from(streams, (_, i) => (lengths[Math.floor(i / n)] as number) + step - 1);
     const rotary = model.rotary(positions, rows, n);
-    let h: Tensor = model.embed(tokens, [rows, n]);
+    let h: Tensor = model.embed(
+      Int32Array.from(streams, (stream) => stream.last),
+      [rows, n],
+    );
     const grown: typeof own = [];
     for (let layer = 0; layer < layers; layer++) {
       const cache = caches[layer] as { keys: Tensor; values: Tensor };
       const mine = own[layer] as { keys: Tensor; values: Tensor };
       const outputs = await model.runtime.run(
-        `block-decode/${JSON.stringify(model.config)}`,
-        () => blockDecode(model.config),
+        `block-decode ${JSON.stringify(model.shape)}`,
+        () => blockDecode(model.shape),
         {
           ...model.layerWeights(layer),
           ...rotary,
           h,
           prompt_keys: cache.keys,
           prompt_values: cache.values,
-          prompt_bias: promptBias,
+          prompt_bias: bias,
           own_keys: mine.keys,
           own_values: mine.values,
         },
@@ -97,15 +100,30 @@ export async function sample(
       grown.push({ keys: outputs.own_keys_out as Tensor, values: outputs.own_values_out as Tensor });
     }
     own = grown;
-    if (temperature === 0) {
-      const next = await model.predict(h, all, 'argmax');
-      streams.forEach((stream, i) => stream.take(Number(next[i]), 0, options));
-    } else {
-      const logits = await model.predict(h, all, 'logits');
-      streams.forEach((stream, i) => stream.draw(logits.subarray(i * vocabulary, (i + 1) * vocabulary), options));
-    }
+    await extend(model, streams, h, all, options);
   }
   return prompts.map((_, row) => streams.slice(row * n, (row + 1) * n).map((stream) => stream.sample()));
+}
+
+/** Each stream's next token, from the hidden state at its place. Equal places are predicted once. */
+async function extend(
+  model: LanguageModel,
+  streams: readonly Stream[],
+  hidden: Tensor,
+  places: readonly number[],
+  options: SamplingOptions,
+): Promise<void> {
+  const distinct = [...new Set(places)];
+  const rowOf = new Map(distinct.map((place, row) => [place, row]));
+  const row = (i: number): number => rowOf.get(places[i] as number) as number;
+  if (options.temperature === 0) {
+    const tokens = await model.predict(hidden, distinct, 'argmax');
+    streams.forEach((stream, i) => stream.take(Number(tokens[row(i)]), 0, options));
+    return;
+  }
+  const size = model.config.vocabSize;
+  const logits = await model.predict(hidden, distinct, 'logits');
+  streams.forEach((stream, i) => stream.draw(logits.subarray(row(i) * size, (row(i) + 1) * size), options));
 }
 
 /** One sample as it grows. A closed stream keeps its place in the batch; what it draws is ignored. */

@@ -31,10 +31,17 @@ export interface TreeBatch {
 export const treeLength = ({ prompt, branches }: Tree): number =>
   prompt.length + branches.reduce((sum, { length }) => sum + length, 0);
 
-/** Targets are the tokens of the branches; the first one of each is predicted by the prompt's last token. */
-export function packTrees(trees: readonly Tree[]): TreeBatch {
+/** In place of a branch's number: the target is a token of the prompt. */
+export const PROMPT_BRANCH = -1;
+
+/**
+ * Targets are the tokens of the branches; the first one of each is predicted by the prompt's last token. With
+ * `scorePrompt` the prompt's tokens but the first are targets too, behind those of all branches.
+ */
+export function packTrees(trees: readonly Tree[], { scorePrompt = false } = {}): TreeBatch {
   const batch = allocate(trees.length, Math.max(...trees.map(treeLength)));
   const targets: Target[] = [];
+  const promptTargets: Target[] = [];
   let tokenCount = 0;
   trees.forEach(({ prompt, branches }, row) => {
     const start = row * batch.length;
@@ -49,10 +56,13 @@ export function packTrees(trees: readonly Tree[]): TreeBatch {
       });
     });
     tokenCount += column;
+    for (let t = 1; scorePrompt && t < prompt.length; t++) {
+      promptTargets.push({ index: start + t - 1, token: prompt[t] as number, tree: row, branch: PROMPT_BRANCH });
+    }
     // Padding sees the prompt and itself only; nothing sees it.
     for (; column < batch.length; column++) place(batch, start + column, 0, 0, prompt.length, column);
   });
-  return { ...batch, targets, tokenCount };
+  return { ...batch, targets: [...targets, ...promptTargets], tokenCount };
 }
 
 /** Plain sequences: every token but the first is a target. */

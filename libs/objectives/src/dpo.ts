@@ -1,47 +1,43 @@
+import { sigmoid, softplus } from './numbers.ts';
+import type { MarginLoss, Reward } from './reward.ts';
+import type { ScoredRow } from './rows.ts';
+
 /**
- * Direct preference optimization (Rafailov et al. 2023, arXiv 2305.18290, eq. 7).
+ * Direct preference optimization (Rafailov et al. 2023, arXiv 2305.18290, eq. 7), with m = r_w - r_l:
  *
  *     r(x, y) = beta (log pi(y | x) - log pi_ref(y | x))          summed over the response's tokens
- *     L       = -log sigmoid(r_w - r_l)
+ *     sigmoid   L = -(1 - e) log sigmoid(m) - e log sigmoid(-m)   e: label smoothing (Mitchell 2023, "cDPO")
+ *     hinge     L = max(0, 1 - m)                                 (Liu et al. 2024, RSO, arXiv 2309.06657)
+ *     ipo       L = (m / beta - 1 / (2 beta))^2                   (Azar et al. 2023, arXiv 2310.12036, eq. 17)
+ *
+ * With `ipo` the reward is the mean over the response's tokens, as TRL has it: IPO regresses on a fixed target, which
+ * sums over responses of different lengths would move.
  */
-export interface DpoTerm {
-  readonly loss: number;
-  /** r_w and r_l. */
-  readonly rewardChosen: number;
-  readonly rewardRejected: number;
-  /** dL / d log pi(y_w) and dL / d log pi(y_l). */
-  readonly dChosen: number;
-  readonly dRejected: number;
+export interface DpoOptions {
+  readonly kind: 'dpo';
+  readonly beta: number;
+  readonly loss: 'sigmoid' | 'ipo' | 'hinge';
+  readonly labelSmoothing: number;
 }
 
-export interface Logps {
-  readonly policy: number;
-  readonly reference: number;
+export function dpoReward({ beta, loss }: DpoOptions, { policy, reference, tokens }: ScoredRow): Reward {
+  const slope = loss === 'ipo' ? beta / tokens : beta;
+  return { value: slope * (policy - reference), slope };
 }
 
-export function dpo(beta: number, chosen: Logps, rejected: Logps): DpoTerm {
-  const rewardChosen = beta * (chosen.policy - chosen.reference);
-  const rewardRejected = beta * (rejected.policy - rejected.reference);
-  const margin = rewardChosen - rewardRejected;
-  // dL/dmargin = -sigmoid(-margin)
-  const slope = -sigmoid(-margin);
-  return {
-    loss: softplus(-margin),
-    rewardChosen,
-    rewardRejected,
-    dChosen: beta * slope,
-    dRejected: -beta * slope,
-  };
-}
-
-/** log(1 + exp x), without overflow. */
-export function softplus(x: number): number {
-  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
-}
-
-/** 1 / (1 + exp(-x)), without overflow. */
-export function sigmoid(x: number): number {
-  if (x >= 0) return 1 / (1 + Math.exp(-x));
-  const e = Math.exp(x);
-  return e / (1 + e);
+export function dpoLoss({ beta, loss, labelSmoothing: e }: DpoOptions, margin: number): MarginLoss {
+  switch (loss) {
+    case 'sigmoid':
+      // softplus(-m) = -log sigmoid(m)
+      return {
+        loss: (1 - e) * softplus(-margin) + e * softplus(margin),
+        slope: e * sigmoid(margin) - (1 - e) * sigmoid(-margin),
+      };
+    case 'hinge':
+      return { loss: Math.max(0, 1 - margin), slope: margin < 1 ? -1 : 0 };
+    case 'ipo': {
+      const error = (margin - 0.5) / beta;
+      return { loss: error * error, slope: (2 * error) / beta };
+    }
+  }
 }

@@ -2,6 +2,9 @@
 export const ROWS = ['shortChosen', 'shortRejected', 'longChosen', 'longRejected'] as const;
 export type Row = (typeof ROWS)[number];
 
+/** A context's own tokens, which an objective may score too. */
+export type Prompt = 'shortPrompt' | 'longPrompt';
+
 /** One row's log-probabilities, summed over its `tokens` response tokens. */
 export interface RowLogps {
   /** sum_t log pi(y_t | x, y_<t) */
@@ -11,27 +14,31 @@ export interface RowLogps {
   readonly tokens: number;
 }
 
-export type Rows = Readonly<Partial<Record<Row, RowLogps>>>;
+export type Rows = Readonly<Partial<Record<Row | Prompt, RowLogps>>>;
 
 export class MissingRowError extends Error {
   override readonly name = 'MissingRowError';
 }
 
-export function rowOf(rows: Rows, row: Row): RowLogps {
+export function rowOf(rows: Rows, row: Row | Prompt): RowLogps {
   const found = rows[row];
   if (!found)
     throw new MissingRowError(
-      `the objective reads row "${row}", which was not run; run every row that rowsRead() names`,
+      `the objective reads row "${row}", which was not run; run every row that rowsRead() and promptRead() name`,
     );
   return found;
 }
 
-export function referenceOf(rows: Rows, row: Row): number {
-  const { reference } = rowOf(rows, row);
+/** A row with its reference. */
+export function scoredRowOf(rows: Rows, row: Row): ScoredRow {
+  const found = rowOf(rows, row);
+  const { reference } = found;
   if (reference === undefined) {
     throw new MissingRowError(
       `the objective reads the reference of row "${row}", which was not scored; score every row that referenceRowsRead() names`,
     );
   }
-  return reference;
+  return { ...found, reference };
 }
+
+export type ScoredRow = RowLogps & { readonly reference: number };

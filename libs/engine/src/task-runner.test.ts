@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  formatAdapterConfig,
+  formatModelConfig,
+  initialise,
+  parseModelConfig,
+  readSafetensors,
+  writeSafetensors,
+  type LoraOptions,
+} from '@solopo/lm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TaskRunner } from './task-runner.ts';
+import type { ModelSource, Tasks } from './tasks.ts';
+
+const lora: LoraOptions = { rank: 2, alpha: 4, targets: ['q_proj', 'v_proj', 'down_proj'], rsLora: false };
+const config = parseModelConfig({
+  model_type: 'llama',
+  vocab_size: 30,
+  hidden_size: 16,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 24,
+});
+const ids = (length: number, salt: number): Int32Array => Int32Array.from({ length }, (_, i) => (i * 7 + salt * 3) % 30);
+const trees = [{ prompt: ids(12, 1), branches: [ids(4, 2), ids(5, 3)] }];
+
+let folder = '';
+const runner = new TaskRunner({ threads: 1 });
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'solopo-tasks-'));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(formatModelConfig(config)));
+  writeSafetensors(join(folder, 'model.safetensors'), initialise(config, { seed: 1, embeddingStd: 0.5, residualScale: 1 }));
+});
+afterAll(async () => {
+  await runner.runtime.close();
+  rmSync(folder, { recursive: true });
+});
+
+const score = async (model: ModelSource): Promise<number[]> => {
+  const { logps } = await runner.run('score', { model, trees, batchTokens: 1000 }, () => undefined);
+  return logps.flatMap((tree) => tree.flatMap((branch) => [...branch]));
+};
+
+/** A slice of SFT steps: it needs no reference. */
+function slice(model: ModelSource, name: string, fromStep: number, steps: number, optimizerState?: string): Tasks['trainSlice']['input'] {
+  return {
+    model,
+    ...(optimizerState ? { optimizerState } : {}),
+    fromStep,
+    options: {
+      arm: 'sft',
+      objective: { kind: 'sft', context: 'short' },
+      alignment: { alpha: 0, reference: 'shared', distance: 'absolute', sides: 'two', detach: 'short', deadZone: 0, fraction: 1 },
+      optimizer: { betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 },
+      schedule: { learningRate: 1e-2, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
+      clipNorm: 1,
+      microBatchTokens: 1000,
+      steps: 4,
+    },
+    pairs: [{ short: ids(12, 1), chosen: ids(4, 2), rejected: ids(5, 3), reference: {} }],
+    batches: Array.from({ length: steps }, () => [0]),
+    out: { weights: join(folder, `${name}.safetensors`), optimizerState: join(folder, `${name}.state`) },
+  };
+}
+
+test('an adapter is trained in slices as in one go, written in PEFT\'s names, and leaves the base alone', async () => {
+  const base = await score({ folder });
+  const fresh = { folder, adapter: { options: lora, seed: 7 } };
+  expect(await score(fresh)).toEqual(base);
+  const whole = slice(fresh, 'whole', 0, 4);
+  await runner.run('trainSlice', whole, () => undefined);
+  const first = slice(fresh, 'first', 0, 2);
+  await runner.run('trainSlice', first, () => undefined);
+  const second = slice({ folder, adapter: { options: lora, weights: first.out.weights } }, 'second', 2, 2, first.out.optimizerState);
+  await runner.run('trainSlice', second, () => undefined);
+
+  const tensors = readSafetensors(whole.out.weights).tensors;
+  expect([...readSafetensors(second.out.weights).tensors]).toEqual([...tensors]);
+  expect([...tensors.keys()][0]).toBe('base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight');
+  const adapted = await score({ folder, adapter: { options: lora, weights: whole.out.weights } });
+  expect(adapted.slice(0, 4).reduce((a, b) => a + b)).toBeGreaterThan(base.slice(0, 4).reduce((a, b) => a + b));
+  expect(await score({ folder })).toEqual(base);
+});
+
+test('an adapter for another model is refused by the tensor that does not fit', async () => {
+  const { out } = slice({ folder }, 'whole', 0, 0);
+  const other = { folder, adapter: { options: { ...lora, rank: 3 }, weights: out.weights } };
+  await expect(score(other)).rejects.toThrow(/lora_A.weight" has shape \[2, 16\].* ask for \[3, 16\]/);
+  expect(formatAdapterConfig(lora, 'x')).toMatchObject({ r: 2, lora_alpha: 4, target_modules: ['q_proj', 'v_proj', 'down_proj'] });
+});

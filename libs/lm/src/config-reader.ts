@@ -1,0 +1,58 @@
+import { ModelError } from './model.error.ts';
+
+/** Typed reading of a JSON object of settings; every refusal names the setting. */
+export class ConfigReader {
+  readonly #json: Readonly<Record<string, unknown>>;
+  readonly #path: string;
+
+  constructor(json: unknown, path = 'config.json') {
+    if (json === null || typeof json !== 'object' || Array.isArray(json)) throw new ModelError(`${path} is not a JSON object`);
+    this.#json = json as Readonly<Record<string, unknown>>;
+    this.#path = path;
+  }
+
+  get(key: string): unknown {
+    return this.#json[key];
+  }
+
+  whole(key: string, fallback?: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (!Number.isSafeInteger(value) || (value as number) <= 0) this.#refuse(key, 'must be a positive whole number', value);
+    return value as number;
+  }
+
+  optionalWhole(key: string): number | null {
+    return this.#json[key] === null || this.#json[key] === undefined ? null : this.whole(key);
+  }
+
+  positive(key: string, fallback?: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value !== 'number' || !(value > 0)) this.#refuse(key, 'must be a positive number', value);
+    return value;
+  }
+
+  flag(key: string): boolean {
+    const value = this.#json[key] ?? false;
+    if (typeof value !== 'boolean') this.#refuse(key, 'must be true or false', value);
+    return value;
+  }
+
+  /** An object inside, or undefined. */
+  section(key: string): ConfigReader | undefined {
+    const value = this.#json[key];
+    return value === null || value === undefined ? undefined : new ConfigReader(value, `${this.#path}: ${key}`);
+  }
+
+  /** @throws ModelError unless the setting has one of the supported values */
+  only(key: string, supported: readonly unknown[]): void {
+    const value = this.#json[key];
+    if (!supported.includes(value)) {
+      const known = supported.filter((item) => item !== undefined).map((item) => JSON.stringify(item));
+      this.#refuse(key, `is supported only as ${known.join(' or ')}`, value);
+    }
+  }
+
+  #refuse(key: string, what: string, value: unknown): never {
+    throw new ModelError(`${this.#path}: ${key} ${what}, not ${JSON.stringify(value) ?? 'missing'}`);
+  }
+}

@@ -1,0 +1,158 @@
+import { Random } from '@solopo/random';
+import { ConfigReader } from './config-reader.ts';
+import type { ModelConfig } from './model-config.ts';
+import { ModelError } from './model.error.ts';
+import { blockParameters, layerParameter } from './parameters.ts';
+import type { HostTensor, HostTensors } from './safetensors.ts';
+
+export const LORA_TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+export type LoraTarget = (typeof LORA_TARGETS)[number];
+
+/**
+ * Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685): y = x W' + s (x A') B' with A [rank, in], B [out, rank] and
+ * s = alpha / rank, or alpha / sqrt(rank) (rank-stabilised, Kalajdzievski 2023, arXiv 2312.03732).
+ */
+export interface LoraOptions {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Linear layers, by the last part of their name. */
+  readonly targets: readonly LoraTarget[];
+  readonly rsLora: boolean;
+}
+
+export const loraScale = ({ rank, alpha, rsLora }: LoraOptions): number => alpha / (rsLora ? Math.sqrt(rank) : rank);
+
+/** Names, after `model.layers.N.`, and shapes of a block's adapter matrices: A and B of each target. */
+export function blockLoraParameters(config: ModelConfig, { rank, targets }: LoraOptions): readonly (readonly [name: string, dims: readonly number[]])[] {
+  return blockParameters(config).flatMap(([name, dims]) => {
+    const layer = /^(.*\.(\w+))\.weight$/.exec(name);
+    const [outputs, inputs] = dims;
+    if (!layer || inputs === undefined || !targets.includes(layer[2] as LoraTarget)) return [];
+    return [
+      [`${layer[1]}.lora_A.weight`, [rank, inputs]] as const,
+      [`${layer[1]}.lora_B.weight`, [outputs as number, rank]] as const,
+    ];
+  });
+}
+
+/** Every adapter matrix, in a fixed order, by the name of its layer in the model. */
+export function loraParameters(config: ModelConfig, options: LoraOptions): readonly (readonly [name: string, dims: readonly number[]])[] {
+  return Array.from({ length: config.layers }, (_, layer) =>
+    blockLoraParameters(config, options).map(([name, dims]) => [layerParameter(layer, name), dims] as const),
+  ).flat();
+}
+
+/** A uniform in +-1 / sqrt(inputs) (PyTorch's default for linear layers), B zero: the adapter starts as no change. */
+export function initialiseLora(config: ModelConfig, options: LoraOptions, seed: number): Map<string, HostTensor> {
+  return new Map(
+    loraParameters(config, options).map(([name, dims]) => {
+      const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
+      if (name.endsWith('lora_A.weight')) {
+        const random = new Random('lora', seed, name);
+        const bound = 1 / Math.sqrt(dims[1] as number);
+        for (let i = 0; i < data.length; i++) data[i] = bound * (2 * random.float() - 1);
+      }
+      return [name, { dims, data }];
+    }),
+  );
+}
+
+/** PEFT's names: the model's, inside two wrappers. */
+const PEFT_PREFIX = 'base_model.model.';
+
+export function toPeftNames(adapter: HostTensors): Map<string, HostTensor> {
+  return new Map([...adapter].map(([name, tensor]) => [PEFT_PREFIX + name, tensor]));
+}
+
+/**
+ * An adapter's tensors as PEFT stores them, by the names used here: nothing missing, nothing unknown, every shape right.
+ * @throws ModelError that names the tensor which does not fit the base model
+ */
+export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
+  config: ModelConfig,
+  options: LoraOptions,
+  tensors: ReadonlyMap<string, T>,
+): Map<string, T> {
+  const wanted = loraParameters(config, options);
+  const known = new Set(wanted.map(([name]) => PEFT_PREFIX + name));
+  const unknown = [...tensors.keys()].find((name) => !known.has(name));
+  if (unknown) throw new ModelError(`adapter tensor "${unknown}" does not fit the base model or adapter_config.json; use the adapter with the base model it was trained on`);
+  return new Map(
+    wanted.map(([name, dims]) => {
+      const tensor = tensors.get(PEFT_PREFIX + name);
+      if (!tensor) throw new ModelError(`adapter tensor "${PEFT_PREFIX}${name}" is missing from adapter_model.safetensors`);
+      if (tensor.dims.join() !== dims.join())
+        throw new ModelError(`adapter tensor "${PEFT_PREFIX}${name}" has shape [${tensor.dims.join(', ')}], the base model and adapter_config.json ask for [${dims.join(', ')}]`);
+      return [name, tensor];
+    }),
+  );
+}
+
+/** PEFT's `adapter_config.json`. @throws ModelError that names a setting which is not supported */
+export function parseAdapterConfig(json: unknown): LoraOptions {
+  const config = new ConfigReader(json, 'adapter_config.json');
+  config.only('peft_type', ['LORA']);
+  config.only('bias', ['none', undefined]);
+  config.only('use_dora', [false, null, undefined]);
+  config.only('modules_to_save', [null, undefined]);
+  for (const key of ['layers_to_transform', 'rank_pattern', 'alpha_pattern']) {
+    const value = config.get(key);
+    const empty = value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0);
+    if (!empty) throw new ModelError(`adapter_config.json: ${key} is not supported; merge the adapter into its base model with PEFT first`);
+  }
+  const targets = config.get('target_modules');
+  const names = Array.isArray(targets) ? (targets as unknown[]) : [];
+  const unknown = names.find((name) => !LORA_TARGETS.includes(name as LoraTarget));
+  if (names.length === 0 || unknown !== undefined)
+    throw new ModelError(`adapter_config.json: target_modules must list linear layers of ${LORA_TARGETS.join(', ')}, not ${JSON.stringify(unknown ?? targets)}`);
+  return {
+    rank: config.whole('r'),
+    alpha: config.positive('lora_alpha'),
+    targets: LORA_TARGETS.filter((target) => names.includes(target)),
+    rsLora: config.flag('use_rslora'),
+  };
+}
+
+export function formatAdapterConfig({ rank, alpha, targets, rsLora }: LoraOptions, baseModel: string): Record<string, unknown> {
+  return {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: baseModel,
+    r: rank,
+    lora_alpha: alpha,
+    lora_dropout: 0,
+    use_rslora: rsLora,
+    target_modules: [...targets],
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    modules_to_save: null,
+  };
+}
+
+/** W + s B A for every target: new tensors where the adapter changes something, the base's own elsewhere. */
+export function mergeLora(weights: HostTensors, options: LoraOptions, adapter: HostTensors): Map<string, HostTensor> {
+  const scale = loraScale(options);
+  return new Map(
+    [...weights].map(([name, base]) => {
+      const layer = name.replace(/\.weight$/, '');
+      const a = adapter.get(`${layer}.lora_A.weight`);
+      const b = adapter.get(`${layer}.lora_B.weight`);
+      return [name, a && b ? { dims: base.dims, data: addProduct(base, scale, b, a) } : base];
+    }),
+  );
+}
+
+function addProduct({ dims: [outputs, inputs], data }: HostTensor, scale: number, b: HostTensor, a: HostTensor): Float32Array {
+  const [n, m, rank] = [outputs as number, inputs as number, a.dims[0] as number];
+  const sum = Float32Array.from(data);
+  for (let i = 0; i < n; i++) {
+    for (let r = 0; r < rank; r++) {
+      const factor = scale * (b.data[i * rank + r] as number);
+      if (factor === 0) continue;
+      for (let j = 0; j < m; j++) sum[i * m + j] = (sum[i * m + j] as number) + factor * (a.data[r * m + j] as number);
+    }
+  }
+  return sum;
+}

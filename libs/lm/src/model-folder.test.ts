@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  checkModelFiles,
+  formatAdapterConfig,
+  formatModelConfig,
+  initialise,
+  initialiseLora,
+  LanguageModel,
+  mergeLora,
+  parseModelConfig,
+  readModelFolder,
+  readSafetensors,
+  Runtime,
+  toPeftNames,
+  writeSafetensors,
+  type HostTensor,
+  type LoraOptions,
+} from './index.ts';
+
+const runtime = new Runtime({ threads: 1 });
+const config = parseModelConfig({
+  model_type: 'llama', vocab_size: 20, hidden_size: 8, num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1, intermediate_size: 12, tie_word_embeddings: true,
+});
+const lora: LoraOptions = { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'], rsLora: false };
+const folders: string[] = [];
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'solopo-model-'));
+  folders.push(folder);
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(formatModelConfig(config)));
+});
+afterAll(async () => {
+  for (const each of folders) rmSync(each, { recursive: true });
+  await runtime.close();
+});
+const weights = (): Map<string, HostTensor> => initialise(config, { seed: 1, embeddingStd: 0.5, residualScale: 1 });
+const put = (tensors: ReadonlyMap<string, HostTensor>, file = 'model.safetensors'): void => writeSafetensors(join(folder, file), tensors);
+
+/** A safetensors file from a hand-made header. */
+function putRaw(header: unknown, bytes: number, claimed?: bigint): void {
+  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(claimed ?? BigInt(json.length));
+  writeFileSync(join(folder, 'model.safetensors'), Buffer.concat([length, json, Buffer.alloc(bytes)]));
+}
+
+describe('safetensors', () => {
+  test('what is written is read', () => {
+    put(weights());
+    const { tensors } = readSafetensors(join(folder, 'model.safetensors'));
+    expect([...tensors]).toEqual([...weights()]);
+  });
+
+  test('bfloat16 and float16 become float32 exactly', () => {
+    const halves = (words: number[]): Buffer => Buffer.from(Uint16Array.from(words).buffer);
+    const header = Buffer.from(JSON.stringify({ b: { dtype: 'BF16', shape: [3], data_offsets: [0, 6] }, h: { dtype: 'F16', shape: [5], data_offsets: [6, 16] } }).padEnd(120));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    // 1, -2.5, 2^-126 * 1.5;  1, -2, smallest subnormal, greatest finite, infinity
+    const data = [halves([0x3f80, 0xc020, 0x00c0]), halves([0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00])];
+    writeFileSync(join(folder, 'model.safetensors'), Buffer.concat([length, header, ...data]));
+    const { tensors } = readSafetensors(join(folder, 'model.safetensors'));
+    expect([...tensors.get('b')!.data]).toEqual([1, -2.5, 1.5 * 2 ** -126]);
+    expect([...tensors.get('h')!.data]).toEqual([1, -2, 2 ** -24, 65504, Infinity]);
+  });
+
+  test.each([
+    ['an oversized header', () => putRaw({}, 0, 2n ** 60n), /header claims/],
+    ['a truncated header', () => putRaw({}, 0, 100n), /header claims 100 bytes/],
+    ['a header that is not JSON', () => putRaw('{"a":', 0), /header is not a JSON object/],
+    ['a truncated tensor', () => putRaw({ a: { dtype: 'F32', shape: [4], data_offsets: [0, 16] } }, 8), /"a" lies outside the file/],
+    ['offsets that do not fit the shape', () => putRaw({ a: { dtype: 'F32', shape: [4], data_offsets: [0, 12] } }, 16), /"a" of shape \[4\] needs 16 bytes/],
+    ['overlapping tensors', () => putRaw({ a: { dtype: 'F32', shape: [2], data_offsets: [0, 8] }, b: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12), /"b" overlaps "a"/],
+    ['an unknown type', () => putRaw({ a: { dtype: 'I8', shape: [4], data_offsets: [0, 4] } }, 4), /"a" has type I8/],
+    ['a negative size', () => putRaw({ a: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, 4), /header entry of "a"/],
+  ])('%s is refused by name', (_, make, message) => {
+    make();
+    expect(() => readSafetensors(join(folder, 'model.safetensors'))).toThrow(message);
+  });
+});
+
+describe('a folder', () => {
+  test('of shards is one model', () => {
+    const all = [...weights()];
+    put(new Map(all.slice(0, 5)), 'model-00001-of-00002.safetensors');
+    put(new Map(all.slice(5)), 'model-00002-of-00002.safetensors');
+    const map = Object.fromEntries(all.map(([name], i) => [name, `model-0000${i < 5 ? 1 : 2}-of-00002.safetensors`]));
+    writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
+    expect([...readModelFolder(folder).weights]).toEqual(all);
+    expect(checkModelFiles(folder)).toEqual(config);
+  });
+
+  test('with a PEFT adapter is base and adapter merged', () => {
+    put(weights());
+    const adapter = initialiseLora(config, lora, 3);
+    for (const { data } of adapter.values()) data.forEach((_, i) => (data[i] = Math.sin(i)));
+    put(toPeftNames(adapter), 'adapter_model.safetensors');
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(formatAdapterConfig(lora, 'base')));
+    checkModelFiles(folder);
+    const merged = mergeLora(weights(), lora, adapter);
+    expect([...readModelFolder(folder).weights]).toEqual([...merged]);
+    expect(merged.get('model.layers.0.self_attn.q_proj.weight')).not.toEqual(weights().get('model.layers.0.self_attn.q_proj.weight'));
+    expect(new LanguageModel(config, merged, runtime).weights.size).toBe(weights().size);
+  });
+
+  test.each([
+    ['another rank', { ...lora, rank: 3 }, /lora_A.weight" has shape \[2, 8\], the base model and adapter_config.json ask for \[3, 8\]/],
+    ['other layers', { ...lora, targets: ['q_proj'] as const }, /adapter tensor "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight" does not fit/],
+    ['more layers', { ...lora, targets: ['q_proj', 'down_proj', 'k_proj'] as const }, /k_proj.lora_A.weight" is missing/],
+  ])('whose adapter_config.json says %s is refused by the tensor', (_, said, message) => {
+    put(weights());
+    put(toPeftNames(initialiseLora(config, lora, 3)), 'adapter_model.safetensors');
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(formatAdapterConfig(said, 'base')));
+    expect(() => readModelFolder(folder)).toThrow(message);
+    expect(() => checkModelFiles(folder)).toThrow(message);
+  });
+
+  test.each([
+    [{ peft_type: 'IA3' }, /peft_type is supported only as "LORA", not "IA3"/],
+    [{ use_dora: true }, /use_dora/],
+    [{ target_modules: ['c_attn'] }, /target_modules must list .* not "c_attn"/],
+    [{ rank_pattern: { q_proj: 4 } }, /rank_pattern is not supported/],
+    [{ r: 0 }, /adapter_config.json: r must be a positive whole number, not 0/],
+  ])('whose adapter has %j is refused', (changes, message) => {
+    put(weights());
+    put(toPeftNames(initialiseLora(config, lora, 3)), 'adapter_model.safetensors');
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify({ ...formatAdapterConfig(lora, 'base'), ...changes }));
+    expect(() => readModelFolder(folder)).toThrow(message);
+  });
+});

@@ -1,0 +1,56 @@
+import type { ResponseStatistics } from '@solopo/objectives';
+import type { LanguageModel, TargetStatistics } from './language-model.ts';
+import { groupByTokens } from './scoring.ts';
+import { packTrees, PROMPT_BRANCH, treeLength, type Target, type Tree } from './tree-batch.ts';
+
+/** Sums over the targets of each response, or prompt, in their order and in double precision; by tree and branch. */
+export function responseStatistics(
+  targets: readonly Pick<Target, 'tree' | 'branch'>[],
+  { logps, hits, entropies, meanLogits }: TargetStatistics,
+): (tree: number, branch: number) => ResponseStatistics {
+  const rows = new Map<string, { -readonly [K in keyof ResponseStatistics]: number }>();
+  targets.forEach(({ tree, branch }, i) => {
+    const key = `${tree} ${branch}`;
+    const row = rows.get(key) ?? { ...EMPTY };
+    rows.set(key, row);
+    row.tokens += 1;
+    row.logp += logps[i] as number;
+    row.hits += hits[i] as number;
+    row.entropy += entropies[i] as number;
+    row.meanLogit += meanLogits[i] as number;
+  });
+  return (tree, branch) => rows.get(`${tree} ${branch}`) ?? EMPTY;
+}
+
+const EMPTY: ResponseStatistics = { tokens: 0, logp: 0, hits: 0, entropy: 0, meanLogit: 0 };
+
+export interface MeasuredTree {
+  readonly branches: readonly ResponseStatistics[];
+  /** Of the prompt's own tokens but the first, where they were asked for. */
+  readonly prompt: ResponseStatistics | null;
+}
+
+/** As scoreTrees, with each response's tokens added up. */
+export async function measureTrees(
+  model: LanguageModel,
+  trees: readonly Tree[],
+  {
+    batchTokens,
+    scorePrompt = false,
+    onBatch,
+  }: { batchTokens: number; scorePrompt?: boolean; onBatch?: (done: number) => void },
+): Promise<MeasuredTree[]> {
+  const measured: MeasuredTree[] = [];
+  for (const group of groupByTokens(trees, treeLength, batchTokens)) {
+    const activations = await model.forward(packTrees(group, { scorePrompt }));
+    const of = responseStatistics(activations.batch.targets, await model.targetStats(activations));
+    measured.push(
+      ...group.map(({ branches }, tree) => ({
+        branches: branches.map((_, branch) => of(tree, branch)),
+        prompt: scorePrompt ? of(tree, PROMPT_BRANCH) : null,
+      })),
+    );
+    onBatch?.(measured.length);
+  }
+  return measured;
+}
