@@ -3,6 +3,8 @@ export const ERROR_CODES = {
   'input-invalid': { status: 400, job: 'dead-letter' },
   'config-invalid': { status: 422, job: 'dead-letter' },
   'not-found': { status: 404, job: 'dead-letter' },
+  unauthorized: { status: 401, job: 'dead-letter' },
+  forbidden: { status: 403, job: 'dead-letter' },
   conflict: { status: 409, job: 'dead-letter' },
   'model-invalid': { status: 422, job: 'dead-letter' },
   'dataset-invalid': { status: 422, job: 'dead-letter' },

@@ -19,5 +19,5 @@ export const exampleSchema = z.strictObject({
 export type Document = z.infer<typeof documentSchema>;
 export type Example = z.infer<typeof exampleSchema>;
 
-export const DATASET_FORMATS = ['solopo', 'musique'] as const;
+export const DATASET_FORMATS = ['solopo', 'musique', 'hotpotqa', '2wiki'] as const;
 export type DatasetFormat = (typeof DATASET_FORMATS)[number];

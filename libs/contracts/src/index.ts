@@ -4,3 +4,4 @@ export * from './errors.ts';
 export * from './example.ts';
 export * from './run-config.ts';
 export * from './stages.ts';
+export * from './views.ts';

@@ -23,6 +23,8 @@ export const contextsSchema = z.strictObject({
 });
 
 export const samplingSchema = z.strictObject({
+  /** The contexts that answers are sampled on. */
+  on: z.enum(['short', 'long']).default('short'),
   samplesPerContext: z.int().min(1).max(256).default(8),
   temperature: z.number().min(0).max(10).default(0.85),
   topP: z.number().gt(0).max(1).default(1),
@@ -41,19 +43,69 @@ export const pairingSchema = z.strictObject({
   heldOutPairs: z.int().min(0).default(64),
 });
 
-export const ARMS = ['short', 'expand-long', 'solo'] as const;
+export const ARMS = ['sft', 'short', 'long', 'expand-long', 'solo', 'solo-both'] as const;
 
-export const objectiveSchema = z.strictObject({
-  kind: z.literal('dpo').default('dpo'),
-  beta: z.number().gt(0).max(100).default(0.1),
-});
+export const objectiveSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('dpo'),
+    beta: z.number().gt(0).max(100).default(0.1),
+    /** -log sigmoid(margin) (DPO), (margin / beta - 1 / (2 beta))^2 (IPO), or max(0, 1 - margin) (hinge). */
+    loss: z.enum(['sigmoid', 'ipo', 'hinge']).default('sigmoid'),
+    /** Share of pairs taken to be labelled the wrong way round (conservative DPO); sigmoid only. */
+    labelSmoothing: z.number().min(0).lt(0.5).default(0),
+  }),
+  z.strictObject({
+    kind: z.literal('simpo'),
+    beta: z.number().gt(0).max(100).default(2.5),
+    /** Target margin between the rewards. */
+    gamma: z.number().min(0).max(100).default(1),
+  }),
+  z.strictObject({
+    kind: z.literal('orpo'),
+    /** Weight of -log sigmoid(log odds ratio), which the paper calls lambda. */
+    beta: z.number().gt(0).max(100).default(0.1),
+    /** Weight of the chosen response's negative log-likelihood. */
+    nllWeight: z.number().min(0).max(100).default(1),
+    /** Tokens of that likelihood: the response's (LLaMA-Factory), or the prompt's too (TRL). */
+    nll: z.enum(['response', 'all']).default('response'),
+  }),
+  /** Negative log-likelihood of the chosen response under one context. */
+  z.strictObject({ kind: z.literal('sft'), context: z.enum(['short', 'long']).default('short') }),
+]);
 
 export const alignmentSchema = z.strictObject({
   alpha: z.number().min(0).max(1000).default(1),
+  /** Whose reference log-probability the long reward takes: the short context's, or its own. Read by DPO only. */
   reference: z.enum(['shared', 'per-context']).default('shared'),
+  distance: z.enum(['absolute', 'squared', 'smooth-l1']).default('absolute'),
+  /** `one`: only what makes the long margin smaller is punished: r_short > r_long of the chosen answer, r_long > r_short of the rejected one. */
+  sides: z.enum(['two', 'one']).default('two'),
   detach: z.enum(['none', 'short']).default('short'),
-  /** Gaps up to deadZone * beta * tokens count as 0. */
+  /** Gaps up to deadZone * |dr / d log pi| * tokens count as 0. */
   deadZone: z.number().min(0).max(1).default(1e-5),
+  /** Share p of the pairs that are aligned, drawn once a pair by seed; their weight is alpha / p. */
+  fraction: z.number().gt(0).max(1).default(1),
+});
+
+/** Low-rank adapters (Hu et al. 2021); without one every parameter is trained. */
+export const adapterSchema = z.strictObject({
+  kind: z.literal('lora'),
+  rank: z.int().min(1).max(1024).default(16),
+  alpha: z.number().gt(0).max(100_000).default(32),
+  /** Linear layers, by the last part of their name. */
+  targets: z
+    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
+    .min(1)
+    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
+  /** Scale alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski 2023). */
+  rsLora: z.boolean().default(false),
+});
+
+/** Watches held-out pairs for a short answer that is pulled down to meet the long one. */
+export const watchSchema = z.strictObject({
+  collapse: z.enum(['off', 'warn', 'stop']).default('warn'),
+  /** Fall of the chosen answer's short log-probability per token, in nats below the base, while the gap is smaller. */
+  logpDrop: z.number().gt(0).default(0.5),
 });
 
 export const trainingSchema = z.strictObject({
@@ -87,8 +139,7 @@ export const evaluationSchema = z.strictObject({
   maxNewTokens: z.int().min(1).max(32_768).default(64),
 });
 
-/** Everything that decides a run's result. Unknown keys are refused. */
-export const runConfigSchema = z.strictObject({
+const runConfigObject = z.strictObject({
   name: z.string().min(1).max(200),
   /** A registered model, by name or digest: the policy's start and, frozen, the reference. */
   model: z.string().min(1),
@@ -96,18 +147,78 @@ export const runConfigSchema = z.strictObject({
   dataset: z.string().min(1),
   seed: z.int().min(0).max(0xffff_ffff).default(0),
   arm: z.enum(ARMS).default('solo'),
-  objective: objectiveSchema.prefault({}),
+  objective: objectiveSchema.prefault({ kind: 'dpo' }),
   alignment: alignmentSchema.prefault({}),
+  adapter: adapterSchema.nullable().default(null),
   prompt: promptSchema.prefault({}),
   contexts: contextsSchema,
   sampling: samplingSchema.prefault({}),
   pairing: pairingSchema.prefault({}),
   training: trainingSchema.prefault({}),
+  watch: watchSchema.prefault({}),
   evaluation: evaluationSchema.nullable().default(null),
 });
 
+/**
+ * Everything that decides a run's result. Unknown keys are refused. `preset: paper` stands for the paper's literal
+ * alignment (each reward with its own reference, gradient through both, no dead zone) where nothing else is said.
+ */
+export const runConfigSchema = z
+  .preprocess(applyDefaults, runConfigObject)
+  .refine(({ arm, objective }) => (arm === 'sft') === (objective.kind === 'sft'), {
+    path: ['objective', 'kind'],
+    error: 'the sft arm and the sft objective go together; choose both or neither',
+  })
+  .refine(({ arm, sampling }) => (arm === 'long') === (sampling.on === 'long'), {
+    path: ['sampling', 'on'],
+    error:
+      'the long arm samples on long contexts, and only it does; use expand-long to train on long contexts with pairs sampled on short ones',
+  })
+  .refine(
+    ({ objective }) => objective.kind !== 'dpo' || objective.loss === 'sigmoid' || objective.labelSmoothing === 0,
+    {
+      path: ['objective', 'labelSmoothing'],
+      error: 'label smoothing belongs to the sigmoid loss; set it to 0',
+    },
+  );
+
+export const PRESETS = {
+  default: {},
+  paper: { reference: 'per-context', detach: 'none', deadZone: 0 },
+} as const satisfies Record<string, Partial<z.input<typeof alignmentSchema>>>;
+
+/** What follows from the arm and the preset, before the defaults of each part. */
+function applyDefaults(input: unknown): unknown {
+  if (!isRecord(input)) return input;
+  const { preset = 'default', ...config } = input;
+  const isKnown = typeof preset === 'string' && Object.hasOwn(PRESETS, preset);
+  const { arm, objective, alignment, sampling } = config;
+  return {
+    ...config,
+    // An unknown one is refused as an unknown key.
+    ...(isKnown ? {} : { preset }),
+    objective: withDefaults({ kind: arm === 'sft' ? 'sft' : 'dpo' }, objective),
+    alignment: withDefaults(isKnown ? PRESETS[preset as keyof typeof PRESETS] : {}, alignment),
+    sampling: withDefaults({ on: arm === 'long' ? 'long' : 'short' }, sampling),
+  };
+}
+
+/** What is no record stays, for the schema to refuse. */
+function withDefaults(defaults: Readonly<Record<string, unknown>>, given: unknown): unknown {
+  return given === undefined ? defaults : isRecord(given) ? { ...defaults, ...given } : given;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 export type RunConfig = z.infer<typeof runConfigSchema>;
-export type RunConfigInput = z.input<typeof runConfigSchema>;
+export type RunConfigInput = Omit<z.input<typeof runConfigObject>, 'objective'> & {
+  readonly preset?: keyof typeof PRESETS;
+  /** Without a kind: dpo, or sft in the sft arm. */
+  readonly objective?:
+    z.input<typeof objectiveSchema> | Omit<Extract<z.input<typeof objectiveSchema>, { kind: 'dpo' }>, 'kind'>;
+};
 export type PromptConfig = z.infer<typeof promptSchema>;
 export type ContextsConfig = z.infer<typeof contextsSchema>;
 export type SamplingConfig = z.infer<typeof samplingSchema>;
@@ -115,6 +226,8 @@ export type PairingConfig = z.infer<typeof pairingSchema>;
 export type Judge = z.infer<typeof judgeSchema>;
 export type AlignmentConfig = z.infer<typeof alignmentSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
+export type AdapterConfig = z.infer<typeof adapterSchema>;
+export type WatchConfig = z.infer<typeof watchSchema>;
 export type TrainingConfig = z.infer<typeof trainingSchema>;
 export type EvaluationConfig = z.infer<typeof evaluationSchema>;
 export type Arm = (typeof ARMS)[number];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  adapterSchema,
   alignmentSchema,
   ARMS,
   contextsSchema,
@@ -52,6 +53,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     arm: z.enum(ARMS),
     objective: objectiveSchema,
     alignment: alignmentSchema,
+    adapter: adapterSchema.nullable(),
     training: trainingSchema,
     seed: z.int(),
   }),
@@ -62,15 +64,17 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     step: z.int().min(0),
     policy: digest,
     model: digest,
+    adapter: adapterSchema.nullable(),
     pair: digest,
     objective: objectiveSchema,
     alignment: alignmentSchema,
   }),
   z.strictObject({
     kind: z.literal('evaluate'),
-    /** A model's digest, or a policy version's weights digest with the model it started from. */
+    /** A model's digest, or the digest of a policy version's weights or adapter, with the model it started from. */
     policy: digest,
     model: digest,
+    adapter: adapterSchema.nullable(),
     dataset: digest,
     prompt: promptSchema,
     documents: z.int(),

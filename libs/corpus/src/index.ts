@@ -2,7 +2,7 @@ export type { ComposedContext, Evidence } from './contexts/assemble.ts';
 export { composeAt, composeContexts, CONTEXT_REFUSALS } from './contexts/compose-contexts.ts';
 export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './contexts/compose-contexts.ts';
 export { DocumentPool } from './contexts/document-pool.ts';
-export { promptMessages, renderDocument } from './contexts/prompt.ts';
+export { framePrompt, promptMessages, renderDocument, type PromptFrame } from './contexts/prompt.ts';
 export { judge } from './judges/judge.ts';
 export { choosePair, PAIR_REFUSALS } from './pairing/choose-pair.ts';
 export type { JudgedSample, PairChoice, PairOptions, PairRefusal } from './pairing/choose-pair.ts';

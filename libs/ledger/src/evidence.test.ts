@@ -211,6 +211,7 @@ describe('evidence', () => {
       previousDigest,
       pairDigests: [sha256('p1'), sha256('p2')],
       metrics: { loss: Math.LN2, learning_rate: 1e-6 },
+      engine: 'an engine',
     });
     const steps = [step(1, CHAIN_START), step(2, sha256('step 1')), step(3, sha256('step 2'))];
 
@@ -274,6 +275,7 @@ describe('evidence', () => {
           kind: 'evaluate',
           policy,
           model: MODEL,
+          adapter: null,
           dataset: DATASET,
           prompt: { document: '{text}', separator: ' ', user: '{documents}{question}' },
           documents,

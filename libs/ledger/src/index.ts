@@ -8,6 +8,7 @@ export type { Attempt, AttemptRecord } from './repositories/attempt.repository.t
 export type { Checkpoint } from './repositories/checkpoint.repository.ts';
 export type {
   AssignedContext,
+  ContextRecord,
   ContextAssignment,
   EvidenceSpan,
   NewContext,
@@ -18,11 +19,20 @@ export type { NewEvaluation } from './repositories/evaluation.repository.ts';
 export type { Judgement } from './repositories/judgement.repository.ts';
 export type { ModelRecord, NewModel } from './repositories/model.repository.ts';
 export type { Backlog, NewMessage, OutboxMessage } from './repositories/outbox.repository.ts';
-export type { NewPair, PairRecord, PairRefusal } from './repositories/pair.repository.ts';
+export type {
+  ContextTokens,
+  NewPair,
+  PairDetail,
+  PairEvidence,
+  PairFilter,
+  PairRecord,
+  PairRefusal,
+} from './repositories/pair.repository.ts';
 export { Repositories } from './repositories/repositories.ts';
-export type { NewRun, RunRecord, TrainingProgress } from './repositories/run.repository.ts';
+export type { NewRun, RunFilter, RunRecord, SubscribedStage, TrainingProgress } from './repositories/run.repository.ts';
 export type { NewSample, SampleRecord } from './repositories/sample.repository.ts';
 export type { Score, ScoredContext, ScoredResponse } from './repositories/score.repository.ts';
 export type { NewStage, StageRecord } from './repositories/stage.repository.ts';
-export { CHAIN_START, type ChainHead, type NewStep } from './repositories/step.repository.ts';
+export { CHAIN_START, type ChainHead, type NewStep, type StepRecord } from './repositories/step.repository.ts';
+export type { NewToken } from './repositories/token.repository.ts';
 export type { PolicyVersionRecord } from './repositories/version.repository.ts';

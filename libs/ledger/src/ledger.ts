@@ -56,6 +56,15 @@ export class Ledger extends Repositories {
     }
   }
 
+  /** Everything as of one moment, whatever is written meanwhile; for reading alone. */
+  async snapshot<T>(read: (ledger: Repositories) => Promise<T>): Promise<T> {
+    return this.#db
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .setAccessMode('read only')
+      .execute((db) => read(new Repositories(db)));
+  }
+
   /** Calls back whenever a committed transaction put something into the outbox. Ends with the returned function. */
   async onOutbox(callback: () => void): Promise<() => Promise<void>> {
     const client = new pg.Client({ connectionString: this.#url });

@@ -168,6 +168,55 @@ describe('live state', () => {
     await expect(ledger.runs.view('none')).rejects.toThrow(/no run none; list/);
   });
 
+  it('tells how fast a stage goes and how long it still takes', async () => {
+    const { ledger } = fixture;
+    await createRun(ledger, 'paced');
+    const spec = { kind: 'score', pair: sha256('pair'), model: MODEL, split: 'training', context: 'short' } as const;
+    const stage = await createStage(ledger, spec, 6);
+    await ledger.runs.subscribe('paced', stage, 'score training short');
+    const pace = async () => (await ledger.runs.view('paced')).stages[0];
+    for (const chunk of [0, 1, 2]) await ledger.stages.beginChunk(stage, chunk);
+    expect(await pace()).toMatchObject({ state: 'running', secondsPerChunk: null, etaSeconds: null });
+    await ledger.stages.finishChunk(stage, 0, { seconds: 3, result: null });
+    await ledger.stages.finishChunk(stage, 2, { seconds: 5, result: null });
+    await ledger.stages.beginChunk(stage, 3);
+    expect(await pace()).toMatchObject({ secondsPerChunk: 4, etaSeconds: 8 });
+    for (const chunk of [1, 3, 4, 5]) await ledger.stages.finishChunk(stage, chunk, { seconds: 4, result: null });
+    expect(await pace()).toMatchObject({ state: 'done', secondsPerChunk: 4, etaSeconds: null });
+  });
+
+  it('lists runs by state and page by page', async () => {
+    const { ledger } = fixture;
+    for (const id of ['listed-1', 'listed-2', 'listed-3']) await createRun(ledger, id);
+    await ledger.runs.end('listed-2', 'cancelled');
+    const ids = async (filter: Parameters<typeof ledger.runs.views>[0]) =>
+      (await ledger.runs.views(filter)).map(({ id }) => id);
+    expect(await ids({ limit: 2 })).toEqual(['listed-3', 'listed-2']);
+    expect(await ids({ before: 'listed-2', limit: 1 })).toEqual(['listed-1']);
+    expect(await ids({ state: 'cancelled' })).toEqual(['listed-2']);
+    expect(await ids({ state: 'running', limit: 2 })).toEqual(['listed-3', 'listed-1']);
+    expect(await ids({ before: 'nothing' })).toEqual([]);
+  });
+
+  it('knows a token by its hash until it is revoked', async () => {
+    const { tokens } = fixture.ledger;
+    const hash = Buffer.from(sha256('a token'), 'hex');
+    const issued = await tokens.issue({ name: 'laptop', scopes: ['read', 'run', 'read'], hash });
+    expect(issued).toMatchObject({ name: 'laptop', scopes: ['read', 'run'], lastUsedAt: null, revokedAt: null });
+    const other = Buffer.from(sha256('another'), 'hex');
+    await expect(tokens.issue({ name: 'laptop', scopes: ['read'], hash: other })).rejects.toThrow(/laptop already/);
+    expect(await tokens.use(other)).toBeNull();
+    expect(await tokens.use(hash)).toEqual(issued);
+    const [used] = await tokens.list();
+    expect(used?.lastUsedAt).toEqual(expect.any(String));
+    expect(await tokens.use(hash)).toEqual(used);
+    expect(await tokens.revoke('laptop')).toMatchObject({ revokedAt: expect.any(String) as string });
+    expect(await tokens.use(hash)).toBeNull();
+    await expect(tokens.revoke('laptop')).rejects.toThrow(/no valid token laptop; list/);
+    await tokens.issue({ name: 'laptop', scopes: ['admin'], hash: other });
+    expect(await tokens.use(other)).toMatchObject({ scopes: ['admin'], revokedAt: null });
+  });
+
   it('remembers attempts and dead letters', async () => {
     const { attempts, deadLetters } = fixture.ledger;
     await attempts.start({ job: 'j', attempt: 1, worker: 'w1' });

@@ -1,9 +1,8 @@
-import { runConfigSchema } from '@solopo/contracts';
+import { trainingSchema } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
 import { chunkRange, chunksOf, slicesOf, sliceRange, stepsOf } from './chunks.ts';
 
-const training = (settings: object) =>
-  runConfigSchema.shape.training.parse({ pairsPerStep: 16, stepsPerSlice: 25, ...settings });
+const training = (settings: object) => trainingSchema.parse({ pairsPerStep: 16, stepsPerSlice: 25, ...settings });
 
 describe('chunks', () => {
   it('cover every item once, in order', () => {

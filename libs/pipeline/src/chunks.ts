@@ -28,10 +28,14 @@ export function chunkRange(kind: ChunkedKind, chunk: number, items: number): Chu
   return { from: Math.min(items, chunk * size), to: Math.min(items, (chunk + 1) * size) };
 }
 
-/** Gradient steps of a run. An epoch's last, partial batch is dropped unless it is the only one. */
+/** An epoch's last, partial batch is dropped unless it is the only one. */
+export function stepsPerEpoch({ pairsPerStep }: Pick<TrainingConfig, 'pairsPerStep'>, pairs: number): number {
+  return Math.max(1, Math.floor(pairs / pairsPerStep));
+}
+
+/** Gradient steps of a run. */
 export function stepsOf(training: TrainingConfig, pairs: number): number {
-  const stepsPerEpoch = Math.max(1, Math.floor(pairs / training.pairsPerStep));
-  return Math.min(stepsPerEpoch * training.epochs, training.maxSteps ?? Infinity);
+  return Math.min(stepsPerEpoch(training, pairs) * training.epochs, training.maxSteps ?? Infinity);
 }
 
 export function slicesOf(training: TrainingConfig, pairs: number): number {

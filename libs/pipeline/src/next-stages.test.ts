@@ -83,6 +83,13 @@ describe('the stage machine', () => {
   it.each([
     ['short', { arm: 'short' }, ['score training short']],
     ['expand-long', { arm: 'expand-long' }, ['score training long']],
+    ['long', { arm: 'long' }, ['score training long']],
+    ['solo-both with a shared reference', { arm: 'solo-both' }, ['score training short']],
+    [
+      'solo-both with per-context references',
+      { arm: 'solo-both', alignment: { reference: 'per-context' } },
+      ['score training short', 'score training long'],
+    ],
     ['solo with a shared reference', { arm: 'solo' }, ['score training short']],
     [
       'solo with per-context references',
@@ -100,6 +107,40 @@ describe('the stage machine', () => {
     expect(run.next().finished).toBe(false);
     expect(run.finish('evaluate base 8')).toEqual([]);
     expect(run.next()).toEqual({ start: [], finished: true, failure: null });
+  });
+
+  it.each([
+    ['sft', { arm: 'sft' }],
+    ['simpo', { objective: { kind: 'simpo' } }],
+    ['orpo, solo-both', { arm: 'solo-both', objective: { kind: 'orpo' } }],
+    ['simpo with per-context references', { objective: { kind: 'simpo' }, alignment: { reference: 'per-context' } }],
+  ] as const)('scores no reference for %s', (_, changes) => {
+    const run = new RunUnderTest({ ...changes, evaluation: null });
+    run.advance();
+    run.finish('compose');
+    run.finish('sample');
+    expect(run.finish('pair')).toEqual(['train', 'align 0']);
+    run.versions = [version(6)];
+    expect(run.finish('train')).toEqual(['align 6']);
+    run.finish('align 0', 'align 6');
+    expect(run.next().finished).toBe(true);
+  });
+
+  it('trains an adapter, and measures each version with it; the base has none and is shared with runs that train all', () => {
+    const adapter = { kind: 'lora', rank: 4 } as const;
+    const [whole, low] = [{}, { adapter }].map((changes) => {
+      const run = runToTraining({ arm: 'short', ...changes }, 'score training short');
+      run.versions = [version(40)];
+      run.finish('train', ...HELD_OUT_SCORES);
+      return run;
+    }) as [RunUnderTest, RunUnderTest];
+    for (const label of ['train', 'align 40', 'evaluate 40 4'])
+      expect(low.spec(label)).toMatchObject({ adapter: { kind: 'lora', rank: 4, alpha: 32 } });
+    for (const label of ['align 0', 'evaluate base 4']) {
+      expect(low.spec(label)).toMatchObject({ adapter: null });
+      expect(low.labels.get(label)).toBe(whole.labels.get(label));
+    }
+    expect(low.labels.get('train')).not.toBe(whole.labels.get('train'));
   });
 
   it('evaluates the last policy version, whatever the order they came in', () => {

@@ -1,4 +1,5 @@
 import { digestOf, type StageSpecOf } from '@solopo/contracts';
+import { referenceRowsRead } from '@solopo/objectives';
 import type { PolicyVersion, RunFacts } from './run-facts.ts';
 
 type Run = RunFacts['run'];
@@ -20,14 +21,8 @@ export function pairSpec(run: Run): StageSpecOf<'pair'> {
 
 /** The contexts under which the run's objective reads the reference. */
 export function referenceContexts({ config }: Run): readonly StageSpecOf<'score'>['context'][] {
-  switch (config.arm) {
-    case 'short':
-      return ['short'];
-    case 'expand-long':
-      return ['long'];
-    case 'solo':
-      return config.alignment.reference === 'per-context' ? ['short', 'long'] : ['short'];
-  }
+  const rows = referenceRowsRead(config);
+  return (['short', 'long'] as const).filter((context) => rows.some((row) => row.startsWith(context)));
 }
 
 /** What training reads of the reference. */
@@ -35,8 +30,9 @@ export function trainingScoreSpecs(run: Run): readonly StageSpecOf<'score'>[] {
   return referenceContexts(run).map((context) => scoreSpec(run, 'training', context));
 }
 
-/** What the alignment metrics read of the reference: held-out pairs under both contexts, whatever the arm. */
+/** What the held-out metrics read of the reference, where there is one: both contexts, whatever the arm. */
 export function heldOutScoreSpecs(run: Run): readonly StageSpecOf<'score'>[] {
+  if (referenceContexts(run).length === 0) return [];
   return (['short', 'long'] as const).map((context) => scoreSpec(run, 'held-out', context));
 }
 
@@ -45,9 +41,9 @@ function scoreSpec(run: Run, split: 'training' | 'held-out', context: 'short' | 
 }
 
 export function trainSpec(run: Run): StageSpecOf<'train'> {
-  const { arm, objective, alignment, training, seed } = run.config;
+  const { arm, objective, alignment, adapter, training, seed } = run.config;
   const pair = digestOf(pairSpec(run));
-  return { kind: 'train', run: run.id, pair, model: run.model, arm, objective, alignment, training, seed };
+  return { kind: 'train', run: run.id, pair, model: run.model, arm, objective, alignment, adapter, training, seed };
 }
 
 export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'> {
@@ -58,6 +54,7 @@ export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'>
     step: policy.step,
     policy: policy.digest,
     model: run.model,
+    adapter: adapterOf(run, policy.digest),
     pair: digestOf(pairSpec(run)),
     objective,
     alignment,
@@ -74,6 +71,7 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
     kind: 'evaluate',
     policy,
     model: run.model,
+    adapter: adapterOf(run, policy),
     dataset,
     prompt,
     documents,
@@ -82,4 +80,9 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
     maxNewTokens,
     seed,
   }));
+}
+
+/** The base model has none, so that runs with and without one share what is measured of it. */
+function adapterOf({ model, config }: Run, policy: string): StageSpecOf<'evaluate'>['adapter'] {
+  return policy === model ? null : config.adapter;
 }

@@ -1,16 +1,17 @@
 import type { TrainingConfig } from '@solopo/contracts';
 import { Random } from '@solopo/random';
-import type { ChunkRange } from './chunks.ts';
+import { stepsPerEpoch, type ChunkRange } from './chunks.ts';
 
 /**
  * The training pairs, by ordinal, of the steps [from, to) of a run. Each epoch has an order of its own, decided by seed and
  * epoch alone; an epoch's last, partial batch is dropped unless it is its only one.
  */
 export function stepBatches(
-  { pairsPerStep }: Pick<TrainingConfig, 'pairsPerStep'>,
+  training: Pick<TrainingConfig, 'pairsPerStep'>,
   { seed, pairs, from, to }: ChunkRange & { readonly seed: number; readonly pairs: number },
 ): number[][] {
-  const perEpoch = Math.max(1, Math.floor(pairs / pairsPerStep));
+  const { pairsPerStep } = training;
+  const perEpoch = stepsPerEpoch(training, pairs);
   const ordinals = Array.from({ length: pairs }, (_, ordinal) => ordinal);
   const orders = new Map<number, number[]>();
   return Array.from({ length: to - from }, (_, i) => {

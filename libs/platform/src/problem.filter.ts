@@ -28,7 +28,7 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
-    const problem = { ...this.#describe(error), instance: request.originalUrl };
+    const problem = { ...this.#describe(error), instance: request.originalUrl.replace(/\?.*/s, '') };
     if (response.headersSent) {
       this.logger.warn({ error, path: request.path }, 'a response broke off');
       response.destroy();

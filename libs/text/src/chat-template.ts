@@ -1,7 +1,8 @@
-import { Template } from '@huggingface/jinja';
 import type { SpecialTokens } from './special-tokens.ts';
 import type { JsonObject, TextFiles } from './text-files.ts';
 import { isObject } from './text-files.ts';
+import { TEMPLATE_LIMITS } from './template.limits.ts';
+import { renderInThread } from './template.thread.ts';
 import { TextModelError } from './text-model.error.ts';
 
 export interface Message {
@@ -9,49 +10,56 @@ export interface Message {
   readonly content: string;
 }
 
-/** A model's own Jinja template, from chat_template.jinja or else from tokenizer_config.json. */
+/**
+ * A model's own Jinja template, from chat_template.jinja or else from tokenizer_config.json. It is a program of someone
+ * else's: it runs in a machine of its own, with limits of time, memory and output, each time that it is rendered.
+ */
 export class ChatTemplate {
-  readonly #template: Template;
-
   private constructor(
     readonly file: string,
-    source: string,
+    private readonly source: string,
     private readonly texts: SpecialTokens['texts'],
   ) {
-    try {
-      this.#template = new Template(source);
-    } catch (error) {
-      throw new TextModelError(file, `chat template not understood (${(error as Error).message}); correct it`, {
-        cause: error,
-      });
+    if (source.length > TEMPLATE_LIMITS.sourceLength) {
+      throw new TextModelError(file, `a chat template of ${source.length} characters; leave at most 1 MiB`);
     }
   }
 
   static of(files: TextFiles, tokenizerConfig: JsonObject, texts: SpecialTokens['texts']): ChatTemplate {
     const file = files['chat_template.jinja'];
     if (file !== undefined) return new ChatTemplate('chat_template.jinja', file, texts);
-    const source = configuredTemplate(tokenizerConfig['chat_template']);
+    const configured = tokenizerConfig['chat_template'] ?? undefined;
+    const source = configuredTemplate(configured);
+    if (configured !== undefined && source === undefined) {
+      throw new TextModelError(
+        'tokenizer_config.json',
+        'chat_template: neither a text nor a list of named templates with one called default; correct it',
+      );
+    }
     if (source !== undefined) return new ChatTemplate('tokenizer_config.json', source, texts);
     throw new TextModelError('tokenizer_config.json', 'no chat_template; set it there, or add chat_template.jinja');
   }
 
   render(messages: readonly Message[], addGenerationPrompt: boolean): string {
-    try {
-      return this.#template.render({
+    const reply = renderInThread({
+      source: this.source,
+      variables: JSON.stringify({
         ...this.texts,
         messages,
         add_generation_prompt: addGenerationPrompt,
         tools: null,
         // Llama 3 templates print today's date unless told one: equal inputs must give equal prompts on any day.
         date_string: '26 Jul 2024',
-      });
-    } catch (error) {
-      throw new TextModelError(
-        this.file,
-        `chat template failed (${(error as Error).message}); correct it, or leave out the system prompt if it takes none`,
-        { cause: error },
-      );
-    }
+      }),
+    });
+    if ('text' in reply) return reply.text;
+    const { fault, reason } = reply;
+    throw new TextModelError(
+      this.file,
+      fault === 'not understood'
+        ? `chat template not understood (${reason}); correct it`
+        : `chat template failed (${reason}); correct it, or leave out the system prompt if it takes none`,
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from './text-files.ts';
+import type { JsonObject, TextFile } from './text-files.ts';
 import { isObject } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
@@ -24,12 +24,14 @@ export function specialTokens(
   const texts: Partial<Record<`${Role}_token`, string>> = {};
   for (const role of ['bos', 'eos', 'pad', 'unk'] as const) {
     const token = tokenizerConfig[`${role}_token`];
-    const text = isObject(token) ? token['content'] : token;
-    if (typeof text === 'string') texts[`${role}_token`] = text;
+    const text = isObject(token) ? token['content'] : (token ?? undefined);
+    if (text === undefined) continue;
+    if (typeof text !== 'string') refuse('tokenizer_config.json', `${role}_token`, 'not a text');
+    texts[`${role}_token`] = text;
   }
   const named = (text: string | undefined) => (text === undefined ? undefined : idOf(text));
 
-  const configured = ids(generationConfig?.['eos_token_id']) ?? ids(config?.['eos_token_id']) ?? [];
+  const configured = ids('generation_config.json', generationConfig) ?? ids('config.json', config) ?? [];
   const eosIds = [...new Set([...configured, named(texts.eos_token)])].filter((id) => id !== undefined);
   const [firstEos] = eosIds;
   if (firstEos === undefined) {
@@ -41,7 +43,15 @@ export function specialTokens(
   return { texts, eosIds, padId: named(texts.pad_token) ?? firstEos };
 }
 
-function ids(value: unknown): number[] | undefined {
-  const list = (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id));
+function ids(file: TextFile, config: JsonObject | undefined): number[] | undefined {
+  const value = config?.['eos_token_id'] ?? [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (!list.every((id): id is number => Number.isInteger(id) && Number(id) >= 0)) {
+    refuse(file, 'eos_token_id', 'neither a token id nor a list of token ids');
+  }
   return list.length > 0 ? list : undefined;
+}
+
+function refuse(file: TextFile, key: string, fault: string): never {
+  throw new TextModelError(file, `${key}: ${fault}; correct it`);
 }

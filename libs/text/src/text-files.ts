@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TextModelError } from './text-model.error.ts';
 
@@ -14,6 +14,11 @@ export const TEXT_FILES = [
 export type TextFile = (typeof TEXT_FILES)[number];
 export type TextFiles = Readonly<Partial<Record<TextFile, string>>>;
 export type JsonObject = Readonly<Record<string, unknown>>;
+
+const MiB = 1024 * 1024;
+
+/** The greatest published tokenizer.json has 34 MB. */
+const maxBytes = (file: TextFile) => (file === 'tokenizer.json' ? 64 : 8) * MiB;
 
 export async function readTextFiles(folder: string): Promise<TextFiles> {
   const entries = await Promise.all(
@@ -33,6 +38,7 @@ export function requiredJson(files: TextFiles, file: TextFile): JsonObject {
 export function optionalJson(files: TextFiles, file: TextFile): JsonObject | undefined {
   const text = files[file];
   if (text === undefined) return undefined;
+  demandSize(file, text.length);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -51,9 +57,16 @@ export function isObject(value: unknown): value is JsonObject {
 
 async function readIfThere(path: string, file: TextFile): Promise<string | undefined> {
   try {
+    demandSize(file, (await stat(path)).size);
     return await readFile(path, 'utf8');
   } catch (error) {
+    if (error instanceof TextModelError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new TextModelError(file, `cannot be read (${(error as Error).message}); make it readable`, { cause: error });
   }
+}
+
+function demandSize(file: TextFile, bytes: number): void {
+  if (bytes <= maxBytes(file)) return;
+  throw new TextModelError(file, `${bytes} bytes; such a file has at most ${maxBytes(file) / MiB} MiB, fetch it again`);
 }

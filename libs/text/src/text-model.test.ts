@@ -1,12 +1,13 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { TextFiles } from './text-files.ts';
+import { dataFolder, smallFiles, withConfig, withTemplate } from './text-files.fixture.ts';
 import { TextModelError } from './text-model.error.ts';
 import { TextModel } from './text-model.ts';
 
-const QWEN = join(import.meta.dirname, '../../../data/models/qwen2.5-0.5b-instruct');
+const QWEN = dataFolder('models/qwen2.5-0.5b-instruct');
 const END_OF_TURN = 151645;
 const NEWLINE = 198;
 
@@ -82,30 +83,6 @@ describe('the Qwen2.5 folder', () => {
 });
 
 describe('a folder that cannot be used', () => {
-  const tokenizer = {
-    version: '1.0',
-    added_tokens: [{ id: 1, content: '<eos>', special: true, normalized: false }],
-    normalizer: null,
-    pre_tokenizer: { type: 'WhitespaceSplit' },
-    post_processor: null,
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: false },
-    model: {
-      type: 'WordPiece',
-      unk_token: '<unk>',
-      continuing_subword_prefix: '##',
-      vocab: { '<unk>': 0, '<eos>': 1, a: 2, b: 3 },
-    },
-  };
-  const config = {
-    eos_token: { content: '<eos>' },
-    chat_template: "{% for m in messages %}{{ m.content }}{{ ' <eos>' if m.role == 'assistant' else ' ' }}{% endfor %}",
-  };
-  const files = (changes: TextFiles = {}): TextFiles => ({
-    'tokenizer.json': JSON.stringify(tokenizer),
-    'tokenizer_config.json': JSON.stringify(config),
-    ...changes,
-  });
-  const withConfig = (change: object) => files({ 'tokenizer_config.json': JSON.stringify({ ...config, ...change }) });
   const failure = (given: TextFiles): TextModelError => {
     try {
       TextModel.fromFiles(given);
@@ -117,26 +94,27 @@ describe('a folder that cannot be used', () => {
   };
 
   it('is accepted when it is whole', () => {
-    const text = TextModel.fromFiles(files());
+    const text = TextModel.fromFiles(smallFiles());
     expect([...text.responseTokens([{ role: 'user', content: 'a' }], 'b a')]).toEqual([3, 2, 1]);
     expect([...text.responseTail]).toEqual([1]);
     expect(text.decode([2, 3, 1], { skipSpecial: true })).toBe('a b');
   });
 
-  it('is refused by the name of the missing file', async () => {
+  it('is refused by the name of the missing file, or the oversized one', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'text-'));
     try {
-      await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+      await writeFile(join(folder, 'tokenizer.json'), smallFiles()['tokenizer.json']!);
       await expect(TextModel.fromFolder(folder)).rejects.toThrow(/^tokenizer_config\.json: missing .* copy it there/);
+      await truncate(join(folder, 'tokenizer.json'), 65 * 2 ** 20);
+      await expect(TextModel.fromFolder(folder)).rejects.toThrow(/^tokenizer\.json: 68157440 bytes; .* at most 64 MiB/);
     } finally {
       await rm(folder, { recursive: true });
     }
   });
 
   it.each([
-    ['tokenizer.json', /not valid JSON/, files({ 'tokenizer.json': '{"model":' })],
-    ['tokenizer.json', /not a JSON object/, files({ 'tokenizer.json': '[]' })],
-    ['tokenizer.json', /not a tokenizer that can be read/, files({ 'tokenizer.json': '{"model": {}}' })],
+    ['tokenizer.json', /not valid JSON/, smallFiles({ 'tokenizer.json': '{"model":' })],
+    ['tokenizer.json', /not a JSON object/, smallFiles({ 'tokenizer.json': '[]' })],
     ['tokenizer_config.json', /no chat_template/, withConfig({ chat_template: undefined })],
     ['tokenizer_config.json', /chat template not understood/, withConfig({ chat_template: '{% for %}' })],
     ['tokenizer_config.json', /leaves out the assistant/, withConfig({ chat_template: '{{ messages[0].content }}' })],
@@ -145,7 +123,22 @@ describe('a folder that cannot be used', () => {
       /chat template failed \(no\)/,
       withConfig({ chat_template: "{{ raise_exception('no') }}" }),
     ],
+    [
+      'tokenizer_config.json',
+      /chat_template: neither a text nor a list/,
+      withConfig({ chat_template: [{ name: 'x' }] }),
+    ],
+    ['tokenizer_config.json', /bos_token: not a text/, withConfig({ bos_token: 5 })],
+    ['tokenizer_config.json', /eos_token: not a text/, withConfig({ eos_token: { content: null } })],
+    ['tokenizer_config.json', /additional_special_tokens: not a list/, withConfig({ additional_special_tokens: 'x' })],
+    ['tokenizer_config.json', /8388\d+ bytes; such a file has at most 8 MiB/, withConfig({ x: 'x'.repeat(2 ** 23) })],
     ['generation_config.json', /no end-of-sequence token/, withConfig({ eos_token: undefined })],
+    [
+      'generation_config.json',
+      /eos_token_id: neither/,
+      smallFiles({ 'generation_config.json': '{"eos_token_id":[1,"2"]}' }),
+    ],
+    ['config.json', /eos_token_id: neither/, smallFiles({ 'config.json': '{"eos_token_id":-1}' })],
   ])('%s: %s', (file, reason, given) => {
     const error = failure(given);
     expect(error.file).toBe(file);
@@ -156,18 +149,18 @@ describe('a folder that cannot be used', () => {
   it('prefers chat_template.jinja, and takes the default of a list of templates', () => {
     const named = [
       { name: 'tool_use', template: 'x' },
-      { name: 'default', template: config.chat_template },
+      { name: 'default', template: '{% for m in messages %}{{ m.content }} <eos>{% endfor %}' },
     ];
     expect([...TextModel.fromFiles(withConfig({ chat_template: named })).responseTail]).toEqual([1]);
     const jinja = '{% for m in messages %}{{ m.content }} b <eos>{% endfor %}';
-    expect([...TextModel.fromFiles(files({ 'chat_template.jinja': jinja })).responseTail]).toEqual([3, 1]);
+    expect([...TextModel.fromFiles(withTemplate(jinja)).responseTail]).toEqual([3, 1]);
   });
 
   it('prefers the end ids of generation_config.json to those of config.json', () => {
     const text = TextModel.fromFiles(
-      files({ 'generation_config.json': '{"eos_token_id": [3, 2]}', 'config.json': '{"eos_token_id": 0}' }),
+      smallFiles({ 'generation_config.json': '{"eos_token_id": [3, 2]}', 'config.json': '{"eos_token_id": 0}' }),
     );
     expect(text.eosIds).toEqual([3, 2, 1]);
-    expect(TextModel.fromFiles(files({ 'config.json': '{"eos_token_id": 0}' })).eosIds).toEqual([0, 1]);
+    expect(TextModel.fromFiles(smallFiles({ 'config.json': '{"eos_token_id": 0}' })).eosIds).toEqual([0, 1]);
   });
 });

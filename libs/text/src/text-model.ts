@@ -10,6 +10,7 @@ import { TextModelError } from './text-model.error.ts';
 
 /** Stands for an answer while the template is asked what it puts after one. */
 const PLACEHOLDER = 'SOLOPO-ANSWER';
+const QUESTION: Message = { role: 'user', content: 'SOLOPO-QUESTION' };
 
 /**
  * A language model's text side: its tokenizer and chat template, from a Hugging Face folder.
@@ -41,6 +42,7 @@ export class TextModel {
     this.eosIds = special.eosIds;
     this.padId = special.padId;
     this.vocabularySize = 1 + [...tokenizer.get_vocab().values()].reduce((greatest, id) => Math.max(greatest, id), -1);
+    this.#demandQuestion();
     this.responseTail = this.encode(this.#tailText());
   }
 
@@ -64,7 +66,8 @@ export class TextModel {
   }
 
   encode(text: string): Int32Array {
-    return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
+    const { ids } = this.#tokenizer.encode(text, { add_special_tokens: false });
+    return Int32Array.from(ids, (id) => id ?? noToken());
   }
 
   /** Ids without a token (an embedding may have more rows than the tokenizer has tokens) decode to nothing. */
@@ -106,18 +109,22 @@ export class TextModel {
       : this.encode(whole.slice(prompt.length));
   }
 
+  #demandQuestion(): void {
+    if (!this.renderPrompt([QUESTION]).includes(QUESTION.content)) {
+      throw new TextModelError(this.#template.file, "chat template leaves out the user's content; correct it");
+    }
+  }
+
   #tailText(): string {
-    const rendered = this.#template.render(
-      [
-        { role: 'user', content: 'question' },
-        { role: 'assistant', content: PLACEHOLDER },
-      ],
-      false,
-    );
+    const rendered = this.#template.render([QUESTION, { role: 'assistant', content: PLACEHOLDER }], false);
     const start = rendered.lastIndexOf(PLACEHOLDER);
     if (start < 0) {
       throw new TextModelError(this.#template.file, "chat template leaves out the assistant's content; correct it");
     }
     return rendered.slice(start + PLACEHOLDER.length);
   }
+}
+
+function noToken(): never {
+  throw new TextModelError('tokenizer.json', 'no token for a piece of text; name an unk_token that model.vocab has');
 }

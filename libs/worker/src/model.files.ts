@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
+import type { AdapterConfig } from '@solopo/contracts';
 import type { ModelSource } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
 import { TextModel } from '@solopo/text';
@@ -17,11 +18,15 @@ export class ModelFiles {
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
   ) {}
 
-  /** @param policy a policy version's weights; the model itself when it is the model's own digest */
-  async source(model: string, policy = model): Promise<ModelSource> {
+  /**
+   * @param policy a policy version's weights, or its adapter where the run has one; the model itself when it is the
+   * model's own digest
+   */
+  async source(model: string, policy = model, adapter: AdapterConfig | null = null): Promise<ModelSource> {
     const folder = await this.#folder(model);
     if (policy === model) return { folder };
-    return { folder, weights: await this.artifact(policy) };
+    const weights = await this.artifact(policy);
+    return adapter ? { folder, adapter: { options: adapter, weights } } : { folder, weights };
   }
 
   /** A path to the content of an artifact. */

@@ -8,6 +8,7 @@ import { enqueueChunks } from './jobs.ts';
 import { lockChunk } from './lock-chunk.ts';
 import { emitEvents, emitStageEvent } from './run-events.ts';
 import { itemsOf, rangeOf } from './stage-items.ts';
+import { watchRun } from './watch-run.ts';
 
 export interface ChunkOutcome {
   readonly seconds: number;
@@ -32,6 +33,7 @@ export async function completeChunk(
   });
   await announce(tx, progressed, job.chunk, subscribers);
 
+  if (stage.spec.kind === 'align') await watchRun(tx, stage.spec);
   const isDone = progressed.state === 'done';
   const isSequential = functionOf(stage.kind).sequential;
   if (isSequential && !isDone) await enqueueChunks(tx, stage, [job.chunk + 1]);

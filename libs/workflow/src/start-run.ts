@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import type { RunConfig } from '@solopo/contracts';
 import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
 import { advanceRuns } from './advance-run.ts';
 import { emitEvents } from './run-events.ts';
+import { newRunId } from './run-id.ts';
 
 /** Creates the run with its first jobs. Returns its id. */
 export async function startRun(tx: LedgerTransaction, config: RunConfig): Promise<string> {
-  const id = randomBytes(6).toString('hex');
+  const id = newRunId();
   await tx.runs.create({ id, config, resolved: await resolveInputs(tx, config) });
   await emitEvents(tx, [id], 'run.state', [{ state: 'running', error: null }]);
   await advanceRuns(tx, [id]);

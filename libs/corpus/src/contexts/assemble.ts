@@ -1,6 +1,6 @@
 import type { Document, PromptConfig } from '@solopo/contracts';
 import type { TextModel } from '@solopo/text';
-import { commonPrefix, commonSuffix, pieceOf } from './pieces.ts';
+import { commonPrefix, commonSuffix, encodeBeforeWord, pieceOf } from './pieces.ts';
 import type { Piece } from './pieces.ts';
 import type { PromptFrame } from './prompt.ts';
 
@@ -39,7 +39,7 @@ export function assemble(
   const pieces = items.map(({ document }) => pieceOf(document, prompt, text));
   const whole = frame.head + pieces.map((piece) => piece.text).join(prompt.separator) + frame.tail;
   const tokens = text.encode(whole);
-  const starts = joinedStarts(text.encode(frame.head), pieces, tokens);
+  const starts = joinedStarts(encodeBeforeWord(frame.head, text), pieces, tokens);
 
   const evidence: Evidence[] = [];
   let character = frame.head.length;
@@ -48,14 +48,14 @@ export function assemble(
     const nextCharacter = character + piece.text.length;
     if (relevant) {
       const start = starts?.[place];
-      evidence.push({
-        document: index,
-        start: start ?? commonPrefix(tokens, text.encode(whole.slice(0, character))),
-        end:
-          start === undefined
-            ? tokens.length - commonSuffix(tokens, text.encode(whole.slice(nextCharacter)))
-            : start + piece.documentTokens,
-      });
+      const span =
+        start === undefined
+          ? narrowed(text, tokens, piece.text, {
+              start: commonPrefix(tokens, text.encode(whole.slice(0, character))),
+              end: tokens.length - commonSuffix(tokens, text.encode(whole.slice(nextCharacter))),
+            })
+          : { start, end: start + piece.documentTokens };
+      evidence.push({ document: index, ...span });
     }
     character = nextCharacter + prompt.separator.length;
   });
@@ -65,7 +65,8 @@ export function assemble(
 /**
  * Documents encoded on their own nearly always join to the encoding of the whole: then each begins where the ones
  * before it end. Where they do not (a tokenizer that merges over a border), the answer is `undefined`, and a document
- * begins where the encoding of all before it parts from the whole's, and ends where that of all behind it does.
+ * begins where the encoding of all before it parts from the whole's, and ends where that of all behind it does, but for
+ * tokens of the separators alone.
  */
 function joinedStarts(head: Int32Array, pieces: readonly Piece[], tokens: Int32Array): readonly number[] | undefined {
   if (!standsAt(tokens, 0, head, head.length)) return undefined;
@@ -78,6 +79,22 @@ function joinedStarts(head: Int32Array, pieces: readonly Piece[], tokens: Int32A
     offset += piece.tokens.length;
   }
   return starts;
+}
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The span without the tokens at its ends that the document does not need. */
+function narrowed(text: TextModel, tokens: Int32Array, document: string, span: Span): Span {
+  const wanted = text.decode(text.encode(document));
+  const holds = (start: number, end: number) =>
+    start < end && text.decode(tokens.subarray(start, end)).includes(wanted);
+  let { start, end } = span;
+  while (holds(start + 1, end)) start += 1;
+  while (holds(start, end - 1)) end -= 1;
+  return { start, end };
 }
 
 function standsAt(whole: Int32Array, offset: number, part: Int32Array, length: number): boolean {

@@ -10,52 +10,14 @@ import { readExamples } from '../readers/read-examples.ts';
 import { RETRIEVAL_PROMPT, retrievalExamples } from '../retrieval/examples.ts';
 import { retrievalTokenizer } from '../retrieval/tokenizer.ts';
 import type { ComposedContext } from './assemble.ts';
-import type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './compose-contexts.ts';
+import type { ComposeOptions, ContextPair } from './compose-contexts.ts';
 import { composeAt, composeContexts } from './compose-contexts.ts';
 import { DocumentPool } from './document-pool.ts';
 import { pieceOf } from './pieces.ts';
 import { promptMessages, renderDocument } from './prompt.ts';
+import { drawnFrom, expectSound, made, refusal } from './sound-context.fixture.ts';
 
 const DATA = join(import.meta.dirname, '../../../../data');
-
-function made<T extends object>(result: T | Refused): T {
-  if ('refused' in result) throw new Error(`refused: ${result.refused}`);
-  return result;
-}
-
-function refusal(result: object): ContextRefusal | undefined {
-  return (result as Partial<Refused>).refused;
-}
-
-/** Everything that holds for any context, checked against the prompt rendered from scratch. */
-function expectSound(
-  context: ComposedContext,
-  example: Example,
-  options: ComposeOptions,
-  drawn: Example['documents'],
-): void {
-  const { prompt, text } = options;
-  const all = [...example.documents, ...drawn];
-  const documents = context.documents.map((index) => all[index]!);
-  expect(new Set(context.documents).size).toBe(context.documents.length);
-
-  const rendered = documents.map((document) => renderDocument(document, prompt));
-  const messages = promptMessages(example.question, rendered.join(prompt.separator), prompt);
-  expect(context.tokens.join()).toBe(text.promptTokens(messages).join());
-
-  const relevant = context.documents.filter((index) => example.documents[index]?.relevant);
-  expect(relevant).toHaveLength(example.documents.filter((document) => document.relevant).length);
-  expect(context.evidence.map(({ document }) => document)).toEqual(relevant);
-  for (const { document, start, end } of context.evidence) {
-    const decoded = text.decode(context.tokens.subarray(start, end));
-    const wanted = renderDocument(example.documents[document]!, prompt).normalize('NFC');
-    expect(decoded).toContain(wanted);
-    // Tokens that reach over a border bring at most a little white space with them.
-    expect(decoded.trim()).toBe(wanted.trim());
-    expect(text.decode(context.tokens.subarray(start + 1, end))).not.toContain(wanted);
-    expect(text.decode(context.tokens.subarray(start, end - 1))).not.toContain(wanted);
-  }
-}
 
 describe('with MuSiQue records and the Qwen2.5 tokenizer', () => {
   const BUDGET = 2000;
@@ -63,7 +25,7 @@ describe('with MuSiQue records and the Qwen2.5 tokenizer', () => {
   let options: ComposeOptions & { readonly pool: DocumentPool };
   let examples: Example[];
   let composed: ContextPair[];
-  let rendered: { readonly document: Example['documents'][number]; readonly text: string }[];
+  let drawnOf: (context: ComposedContext, example: Example) => Example['documents'];
 
   beforeAll(async () => {
     const text = await TextModel.fromFolder(join(DATA, 'models/qwen2.5-0.5b-instruct'));
@@ -72,28 +34,8 @@ describe('with MuSiQue records and the Qwen2.5 tokenizer', () => {
     for await (const line of readExamples(lines, 'musique')) if ('example' in line) examples.push(line.example);
     options = { prompt: promptSchema.parse({}), text, seed: 3, pool: new DocumentPool(examples) };
     composed = examples.map((example) => made(composeContexts(example, { ...options, contexts })));
-    rendered = examples
-      .flatMap(({ documents }) => documents)
-      .map((document) => ({ document, text: renderDocument(document, options.prompt).normalize('NFC') }));
+    drawnOf = drawnFrom(examples, options);
   });
-
-  /** The pool documents of a context, found by trying all: independent of how they were drawn. */
-  function drawnOf(context: ComposedContext, example: Example): Example['documents'] {
-    const own = example.documents.length;
-    if (context.documents.every((index) => index < own)) return [];
-    const prompt = options.text.decode(context.tokens);
-    const owned = new Set(example.documents.map(({ text }) => text));
-    const found = new Map(
-      rendered
-        .filter(({ document, text }) => !owned.has(document.text) && prompt.includes(text))
-        .map(({ document, text }) => [prompt.indexOf(text), document]),
-    );
-    const inOrder = [...found].sort(([a], [b]) => a - b).map(([, document]) => document);
-    const drawn: Example['documents'] = [];
-    for (const index of context.documents) if (index >= own) drawn[index - own] = inOrder.shift()!;
-    expect(inOrder).toEqual([]);
-    return drawn;
-  }
 
   it('fills long contexts to within one document of the budget, whole and never above', () => {
     const gaps: number[] = [];

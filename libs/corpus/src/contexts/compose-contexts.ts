@@ -4,7 +4,7 @@ import { Random } from '@solopo/random';
 import type { ComposedContext, Item } from './assemble.ts';
 import { assemble } from './assemble.ts';
 import type { DocumentPool } from './document-pool.ts';
-import { pieceOf } from './pieces.ts';
+import { encodeBeforeWord, pieceOf } from './pieces.ts';
 import { framePrompt } from './prompt.ts';
 
 export interface ComposeOptions {
@@ -120,7 +120,7 @@ class Composer {
 
     const chosen = [...this.#items];
     const missed: Item[] = [];
-    let size = text.encode(this.#frame.head).length + text.encode(tail).length;
+    let size = encodeBeforeWord(this.#frame.head, text).length + text.encode(tail).length;
     for (const item of chosen) size += sizeOf(item);
     while (missed.length < MISSES) {
       const { value: item } = this.#distractors.next();

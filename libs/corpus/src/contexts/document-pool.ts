@@ -13,9 +13,12 @@ export class DocumentPool {
     );
   }
 
-  /** Documents of other examples in random order, each text once, none that `example` has and none with a gold answer. */
+  /**
+   * Documents of other examples in random order, each text once, none that `example` has and none with a gold answer.
+   * Yes and no are no such answers: nearly every text has a "no" in it, and none gives the answer away by that.
+   */
   *draw(example: Example, random: Random): Generator<Document, void, undefined> {
-    const answers = example.answers.map(normalizeCase).filter((answer) => answer !== '');
+    const answers = example.answers.map(normalizeCase).filter((answer) => !['', 'yes', 'no'].includes(answer));
     const seen = new Set(example.documents.map(textOf));
     for (const index of randomOrder(this.#entries.length, random)) {
       const { document, owner } = this.#entries[index]!;

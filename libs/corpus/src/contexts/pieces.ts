@@ -24,8 +24,8 @@ export function pieceOf(document: Document, prompt: PromptConfig, text: TextMode
   const cached = ofModel.get(document);
   if (cached?.text === rendered && cached.separator === prompt.separator) return cached;
 
-  const tokens = text.encode(rendered + prompt.separator);
-  const separatorTokens = commonSuffix(tokens, text.encode(prompt.separator));
+  const tokens = encodeBeforeWord(rendered + prompt.separator, text);
+  const separatorTokens = commonSuffix(tokens, encodeBeforeWord(prompt.separator, text));
   const piece = {
     text: rendered,
     separator: prompt.separator,
@@ -34,6 +34,19 @@ export function pieceOf(document: Document, prompt: PromptConfig, text: TextMode
   };
   ofModel.set(document, piece);
   return piece;
+}
+
+const WORD = 'A';
+
+/**
+ * The tokens that a text has where a word follows it. White space at an end may be parted otherwise than in the middle:
+ * SmolLM2 has one token for two line breaks at the end of a text, two tokens before a word.
+ */
+export function encodeBeforeWord(given: string, text: TextModel): Int32Array {
+  if (!/\s$/.test(given)) return text.encode(given);
+  const tokens = text.encode(given + WORD);
+  const [word, more] = text.encode(WORD);
+  return more === undefined && tokens.at(-1) === word ? tokens.slice(0, -1) : text.encode(given);
 }
 
 export function commonPrefix(a: Int32Array, b: Int32Array): number {

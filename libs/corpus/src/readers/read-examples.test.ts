@@ -1,12 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import type { DatasetFormat } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
 import { linesOf } from './lines.ts';
 import { readExamples } from './read-examples.ts';
 import type { ReadLine } from './read-examples.ts';
 import { exampleLine } from './solopo.reader.ts';
 
-const MUSIQUE = join(import.meta.dirname, '../../../../data/musique');
+const DATA = join(import.meta.dirname, '../../../../data');
 const example = {
   id: 'e1',
   question: 'Who?',
@@ -25,7 +26,7 @@ const record = {
   paragraphs: [{ idx: 0, title: 'T', paragraph_text: 'Ada did.', is_supporting: true }],
 };
 
-async function read(lines: AsyncIterable<string> | string, format: 'solopo' | 'musique'): Promise<ReadLine[]> {
+async function read(lines: AsyncIterable<string> | string, format: DatasetFormat): Promise<ReadLine[]> {
   const found: ReadLine[] = [];
   for await (const line of readExamples(lines, format)) found.push(line);
   return found;
@@ -85,7 +86,7 @@ describe('musique records', () => {
     ['musique_ans_train_100.jsonl', 100],
     ['musique_ans_dev_40.jsonl', 40],
   ])('of %s are all read, line by line', async (file, count) => {
-    const lines = await read(linesOf(createReadStream(join(MUSIQUE, file))), 'musique');
+    const lines = await read(linesOf(createReadStream(join(DATA, 'musique', file))), 'musique');
     const examples = lines.flatMap((line) => ('example' in line ? [line.example] : []));
     expect(examples).toHaveLength(count);
     expect(lines).toHaveLength(count);
@@ -93,6 +94,76 @@ describe('musique records', () => {
       expect(documents).toHaveLength(20);
       expect(documents.filter(({ relevant }) => relevant)).toHaveLength(Number(id[0]));
     }
+  });
+});
+
+describe.each(['hotpotqa', '2wiki'] as const)('%s records', (format) => {
+  const facts = {
+    _id: 'h1',
+    question: 'Who?',
+    answer: 'Ada',
+    context: [
+      ['Ada', ['Ada did.', format === 'hotpotqa' ? ' She was first.' : 'She was first.']],
+      ['Bob', ['Bob did not.']],
+      ['Bob', ['Bob did not.']],
+      ['Nobody', []],
+    ],
+    supporting_facts: [
+      ['Ada', 1],
+      ['Ada', 0],
+    ],
+    type: 'bridge',
+  };
+  const reason = async (change: object) => {
+    const [line] = await read(JSON.stringify({ ...facts, ...change }), format);
+    return line && 'reason' in line ? line.reason : undefined;
+  };
+
+  it('become examples: whole paragraphs, each once, with the supporting ones relevant', async () => {
+    expect(await read(JSON.stringify(facts), format)).toEqual([
+      {
+        line: 1,
+        example: {
+          id: 'h1',
+          question: 'Who?',
+          answers: ['Ada'],
+          documents: [
+            { title: 'Ada', text: 'Ada did. She was first.', relevant: true },
+            { title: 'Bob', text: 'Bob did not.', relevant: false },
+          ],
+        },
+      },
+    ]);
+  });
+
+  it('without their evidence, or without a field, are reported', async () => {
+    expect(await reason({ supporting_facts: [['Eve', 0]] })).toBe('supporting_facts: "Eve" is not a title of context');
+    expect(await reason({ supporting_facts: [['Nobody', 0]] })).toBe('supporting_facts: "Nobody" has no text');
+    expect(await reason({ supporting_facts: [] })).toMatch(/^supporting_facts: /);
+    expect(await reason({ context: [['Ada', 'Ada did.']] })).toMatch(/^context\.0\.1: .*expected array/);
+    expect(await reason({ _id: undefined, id: 'h1' })).toMatch(/^_id: /);
+    expect(await reason({ answer: '' })).toMatch(/^answer: /);
+  });
+});
+
+describe('the bundled records', () => {
+  it.each([
+    ['hotpotqa', 'hotpotqa/hotpot_train_100.jsonl', 100],
+    ['hotpotqa', 'hotpotqa/hotpot_dev_distractor_40.jsonl', 40],
+    ['2wiki', '2wikimultihopqa/2wiki_dev_first_100.jsonl', 100],
+    ['2wiki', '2wikimultihopqa/2wiki_dev_last_40.jsonl', 40],
+  ] as const)('of %s in %s are all read', async (format, file, count) => {
+    const lines = await read(linesOf(createReadStream(join(DATA, file))), format);
+    const examples = lines.flatMap((line) => ('example' in line ? [line.example] : []));
+    expect(lines).toHaveLength(count);
+    expect(examples).toHaveLength(count);
+    for (const { id, documents } of examples) {
+      const relevant = documents.filter((document) => document.relevant).length;
+      expect(format === 'hotpotqa' ? [2] : [2, 4], id).toContain(relevant);
+      for (const { text } of documents) expect(text, id).not.toMatch(/^\s|\s$/);
+    }
+    const sentences = examples.flatMap(({ documents }) => documents.map(({ text }) => text));
+    expect(sentences.filter((text) => /[a-z]\.[A-Z][a-z]+ [a-z]/.test(text)).length).toBeLessThan(count / 20);
   });
 });
 

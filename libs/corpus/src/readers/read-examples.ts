@@ -1,9 +1,16 @@
 import type { DatasetFormat, Example } from '@solopo/contracts';
 import type { z } from 'zod';
+import { twoWikiSchema } from './2wiki.reader.ts';
+import { hotpotqaSchema } from './hotpotqa.reader.ts';
 import { musiqueSchema } from './musique.reader.ts';
 import { solopoSchema } from './solopo.reader.ts';
 
-const SCHEMAS: Record<DatasetFormat, z.ZodType<Example>> = { solopo: solopoSchema, musique: musiqueSchema };
+const SCHEMAS: Record<DatasetFormat, z.ZodType<Example>> = {
+  solopo: solopoSchema,
+  musique: musiqueSchema,
+  hotpotqa: hotpotqaSchema,
+  '2wiki': twoWikiSchema,
+};
 
 /** One line of a data set, by its number from 1: the example in it, or why there is none. */
 export type ReadLine =

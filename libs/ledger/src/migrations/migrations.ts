@@ -18,6 +18,8 @@ import * as attempts from './0017-attempts.migration.ts';
 import * as deadLetters from './0018-dead-letters.migration.ts';
 import * as appendOnlyEvidence from './0019-append-only-evidence.migration.ts';
 import * as retriedDeadLetters from './0020-retried-dead-letters.migration.ts';
+import * as tokens from './0021-tokens.migration.ts';
+import * as stepEngines from './0022-step-engines.migration.ts';
 import type { Migration } from 'kysely/migration';
 
 /** Forward only. A released migration is never edited: a change is a new one. */
@@ -42,4 +44,6 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0018-dead-letters': deadLetters,
   '0019-append-only-evidence': appendOnlyEvidence,
   '0020-retried-dead-letters': retriedDeadLetters,
+  '0021-tokens': tokens,
+  '0022-step-engines': stepEngines,
 };

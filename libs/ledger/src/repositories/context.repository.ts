@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { batches } from '../batches.ts';
 import { bytesOfTokens, tokensOfBytes, type TokenIds } from '../bytes.ts';
 import type { Range } from '../range.ts';
@@ -22,6 +23,10 @@ export interface NewContext {
 export type ContextAssignment =
   | { readonly position: number; readonly short: string; readonly long: string }
   | { readonly position: number; readonly refused: string };
+
+export interface ContextRecord extends NewContext {
+  readonly tokens: Int32Array;
+}
 
 export interface AssignedContext {
   readonly position: number;
@@ -77,6 +82,15 @@ export class ContextRepository {
       .where('assigned.position', '<', range.to)
       .where('assigned.refused', 'is', null)
       .orderBy('assigned.position')
+      .execute();
+    return rows.map((row) => ({ ...row, tokens: tokensOfBytes(row.tokens) }));
+  }
+
+  async list(digests: readonly string[]): Promise<ContextRecord[]> {
+    const rows = await this.#db
+      .selectFrom('contexts')
+      .select(['digest', 'kind', 'tokens', 'evidence'])
+      .where('digest', '=', sql<string>`any(${[...digests]}::text[])`)
       .execute();
     return rows.map((row) => ({ ...row, tokens: tokensOfBytes(row.tokens) }));
   }

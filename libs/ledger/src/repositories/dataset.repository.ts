@@ -1,4 +1,5 @@
 import { digestOf, SolopoError, type DatasetView, type Example } from '@solopo/contracts';
+import { sql } from 'kysely';
 import { batches } from '../batches.ts';
 import type { Range } from '../range.ts';
 import type { Queries } from '../tables/database.ts';
@@ -75,6 +76,17 @@ export class DatasetRepository {
       .where('position', '<', range.to)
       .orderBy('position')
       .execute();
+  }
+
+  /** The questions at those positions. */
+  async questions(dataset: string, positions: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const rows = await this.#db
+      .selectFrom('examples')
+      .select(['position', sql<string>`content->>'question'`.as('question')])
+      .where('dataset', '=', dataset)
+      .where('position', '=', sql<number>`any(${[...positions]}::integer[])`)
+      .execute();
+    return new Map(rows.map(({ position, question }) => [position, question]));
   }
 }
 

@@ -1,8 +1,9 @@
-import { SolopoError, type PairView } from '@solopo/contracts';
+import { SolopoError, type Example, type PairView } from '@solopo/contracts';
 import { sql } from 'kysely';
 import { batches } from '../batches.ts';
 import { bytesOfTokens, tokensOfBytes, type TokenIds } from '../bytes.ts';
 import type { Range } from '../range.ts';
+import type { EvidenceSpan } from './context.repository.ts';
 import type { Queries } from '../tables/database.ts';
 import { storableText } from '../text.ts';
 
@@ -39,6 +40,32 @@ export interface PairRecord {
   readonly long: Int32Array;
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
+}
+
+/** A pair as it was recorded: by reference to its contexts and samples. */
+export interface PairEvidence extends Omit<NewPair, 'chosen' | 'rejected' | 'chosenText' | 'rejectedText'> {
+  readonly chosen: Int32Array;
+  readonly rejected: Int32Array;
+}
+
+export interface PairFilter {
+  readonly split?: 'training' | 'held-out' | undefined;
+  /** In the question, the chosen or the rejected response, whatever the case. */
+  readonly search?: string | undefined;
+}
+
+/** A pair for people, with the tokens they want to see as text. */
+export interface PairDetail extends PairView {
+  readonly position: number;
+  readonly shortContext: ContextTokens;
+  readonly longContext: ContextTokens;
+  readonly chosenTokens: Int32Array;
+  readonly rejectedTokens: Int32Array;
+}
+
+export interface ContextTokens {
+  readonly tokens: Int32Array;
+  readonly evidence: readonly EvidenceSpan[];
 }
 
 export class PairRepository {
@@ -104,6 +131,25 @@ export class PairRepository {
     );
   }
 
+  /** The rows themselves, whatever became of what they refer to: the first `limit` behind a position. */
+  async evidence(stage: string, { after, limit }: { after: number; limit: number }): Promise<PairEvidence[]> {
+    const rows = await this.#db
+      .selectFrom('pairs')
+      .select(['position', 'digest', 'short_context as shortContext', 'long_context as longContext'])
+      .select(['chosen', 'rejected', 'chosen_sample as chosenSample', 'rejected_sample as rejectedSample'])
+      .select(['held_out as heldOut', 'ordinal'])
+      .where('stage', '=', stage)
+      .where('position', '>', after)
+      .orderBy('position')
+      .limit(limit)
+      .execute();
+    return rows.map(({ chosen, rejected, ...row }) => ({
+      ...row,
+      chosen: tokensOfBytes(chosen),
+      rejected: tokensOfBytes(rejected),
+    }));
+  }
+
   async training(stage: string, ordinals: readonly number[]): Promise<PairRecord[]> {
     return recordsOf(
       await this.#records(stage)
@@ -115,8 +161,48 @@ export class PairRepository {
   }
 
   /** For people: with texts instead of tokens. */
-  async views(stage: string, range: Range): Promise<PairView[]> {
-    const rows = await this.#db
+  async views(stage: string, range: Range, { split, search }: PairFilter = {}): Promise<PairView[]> {
+    const texts = [sql`examples.content->>'question'`, sql`pairs.chosen_text`, sql`pairs.rejected_text`];
+    const rows = await this.#views(stage)
+      .$if(split !== undefined, (pairs) => pairs.where('pairs.held_out', '=', split === 'held-out'))
+      .$if(search !== undefined, (pairs) =>
+        pairs.where((is) =>
+          is.or(texts.map((text) => sql<boolean>`strpos(lower(${text}), lower(${search ?? ''}::text)) > 0`)),
+        ),
+      )
+      .orderBy('pairs.position')
+      .offset(range.from)
+      .limit(range.to - range.from)
+      .execute();
+    return rows.map(viewOf);
+  }
+
+  async detail(stage: string, digest: string): Promise<PairDetail> {
+    const row = await this.#views(stage)
+      .select(['pairs.position', 'pairs.chosen', 'pairs.rejected'])
+      .select(['short.tokens as short', 'short.evidence as short_evidence'])
+      .select(['long.tokens as long', 'long.evidence as long_evidence'])
+      .where('pairs.digest', '=', digest)
+      .orderBy('pairs.position')
+      .limit(1)
+      .executeTakeFirst();
+    if (row === undefined)
+      throw new SolopoError(
+        'not-found',
+        `There is no pair ${digest} in this run; list them with GET /v1/runs/{id}/pairs.`,
+      );
+    return {
+      ...viewOf(row),
+      position: row.position,
+      shortContext: { tokens: tokensOfBytes(row.short), evidence: row.short_evidence },
+      longContext: { tokens: tokensOfBytes(row.long), evidence: row.long_evidence },
+      chosenTokens: tokensOfBytes(row.chosen),
+      rejectedTokens: tokensOfBytes(row.rejected),
+    };
+  }
+
+  #views(stage: string) {
+    return this.#db
       .selectFrom('pairs')
       .innerJoin('stages as pairing', 'pairing.digest', 'pairs.stage')
       .innerJoin('stages as sampling', (join) => join.on('sampling.digest', '=', sql`pairing.spec->>'sample'`))
@@ -130,21 +216,7 @@ export class PairRepository {
       .innerJoin('contexts as long', 'long.digest', 'pairs.long_context')
       .select(['pairs.digest', 'pairs.held_out', 'pairs.chosen_text', 'pairs.rejected_text', 'examples.content'])
       .select(['short.token_count as short_tokens', 'long.token_count as long_tokens'])
-      .where('pairs.stage', '=', stage)
-      .orderBy('pairs.position')
-      .offset(range.from)
-      .limit(range.to - range.from)
-      .execute();
-    return rows.map((row) => ({
-      digest: row.digest,
-      example: row.content.id,
-      heldOut: row.held_out,
-      question: row.content.question,
-      chosen: row.chosen_text,
-      rejected: row.rejected_text,
-      shortTokens: row.short_tokens,
-      longTokens: row.long_tokens,
-    }));
+      .where('pairs.stage', '=', stage);
   }
 
   #records(stage: string) {
@@ -183,6 +255,29 @@ interface PairRow {
   readonly rejected: Buffer;
   readonly short: Buffer;
   readonly long: Buffer;
+}
+
+interface PairViewRow {
+  readonly digest: string;
+  readonly held_out: boolean;
+  readonly chosen_text: string;
+  readonly rejected_text: string;
+  readonly content: Example;
+  readonly short_tokens: number;
+  readonly long_tokens: number;
+}
+
+function viewOf(row: PairViewRow): PairView {
+  return {
+    digest: row.digest,
+    example: row.content.id,
+    heldOut: row.held_out,
+    question: row.content.question,
+    chosen: row.chosen_text,
+    rejected: row.rejected_text,
+    shortTokens: row.short_tokens,
+    longTokens: row.long_tokens,
+  };
 }
 
 function recordsOf(rows: readonly PairRow[]): PairRecord[] {

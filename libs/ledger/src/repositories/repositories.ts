@@ -16,6 +16,7 @@ import { SampleRepository } from './sample.repository.ts';
 import { ScoreRepository } from './score.repository.ts';
 import { StageRepository } from './stage.repository.ts';
 import { StepRepository } from './step.repository.ts';
+import { TokenRepository } from './token.repository.ts';
 import { VersionRepository } from './version.repository.ts';
 
 /** Everything the ledger holds, by noun. */
@@ -39,6 +40,7 @@ export class Repositories {
   readonly leases: LeaseRepository;
   readonly attempts: AttemptRepository;
   readonly deadLetters: DeadLetterRepository;
+  readonly tokens: TokenRepository;
 
   constructor(db: Queries) {
     this.models = new ModelRepository(db);
@@ -59,5 +61,6 @@ export class Repositories {
     this.leases = new LeaseRepository(db);
     this.attempts = new AttemptRepository(db);
     this.deadLetters = new DeadLetterRepository(db);
+    this.tokens = new TokenRepository(db);
   }
 }

@@ -10,6 +10,19 @@ export interface NewRun {
   readonly resolved: ResolvedInputs;
 }
 
+/** A stage as one of its runs sees it. */
+export interface SubscribedStage extends StageRecord {
+  /** What the run calls it: unique within the run. */
+  readonly label: string;
+}
+
+export interface RunFilter {
+  readonly state?: RunState | undefined;
+  /** The id of a run: only those created before it. */
+  readonly before?: string | undefined;
+  readonly limit?: number;
+}
+
 export interface RunRecord extends NewRun {
   readonly state: RunState;
 }
@@ -98,9 +111,9 @@ export class RunRepository {
   }
 
   /** The stages the run is subscribed to, in the order it came to them. */
-  async stages(run: string): Promise<(StageRecord & { readonly label: string })[]> {
+  async stages(run: string): Promise<SubscribedStage[]> {
     const rows = await this.#stages().where('run_stages.run', '=', run).execute();
-    return rows.map((row) => ({ ...stageOf(row), label: row.label }));
+    return rows.map(subscribedOf);
   }
 
   async end(id: string, state: Exclude<RunState, 'running'>, error: string | null = null): Promise<void> {
@@ -142,18 +155,25 @@ export class RunRepository {
   async view(id: string): Promise<RunView> {
     const [row] = await this.#views().where('id', '=', id).execute();
     if (row === undefined) return missing(id);
-    return viewOf(row, await this.stages(id));
+    return viewOf(row, (await this.#paced([id])).map(pacedOf));
   }
 
   /** Latest first. */
-  async views(limit = 100): Promise<RunView[]> {
-    const runs = await this.#views().orderBy('created_at', 'desc').orderBy('id').limit(limit).execute();
-    const ids = runs.map(({ id }) => id);
-    const rows = await this.#stages()
-      .where('run_stages.run', '=', sql<string>`any(${ids}::text[])`)
+  async views({ state, before, limit = 100 }: RunFilter = {}): Promise<RunView[]> {
+    const start = this.#db
+      .selectFrom('runs')
+      .select('created_at')
+      .where('id', '=', before ?? '');
+    const runs = await this.#views()
+      .$if(state !== undefined, (all) => all.where('state', '=', state ?? 'running'))
+      .$if(before !== undefined, (all) => all.where('created_at', '<', start))
+      .orderBy('created_at', 'desc')
+      .orderBy('id')
+      .limit(limit)
       .execute();
-    const stages = Map.groupBy(rows, ({ run }) => run);
-    return runs.map((run) => viewOf(run, (stages.get(run.id) ?? []).map(stageOf)));
+    const ids = runs.map(({ id }) => id);
+    const stages = Map.groupBy(await this.#paced(ids), ({ run }) => run);
+    return runs.map((run) => viewOf(run, (stages.get(run.id) ?? []).map(pacedOf)));
   }
 
   #records() {
@@ -172,7 +192,32 @@ export class RunRepository {
       .select(['run_stages.run', 'run_stages.label'])
       .orderBy('run_stages.ordinal');
   }
+
+  /** The runs' stages with how fast their chunks go. */
+  #paced(runs: readonly string[]): Promise<PacedRow[]> {
+    const pace = sql<Pace>`(
+      select jsonb_build_object(
+        'secondsPerChunk', avg(seconds) filter (where state = 'done'),
+        'running', count(*) filter (where state = 'running')
+      )
+      from stage_chunks where stage_chunks.stage = stages.digest
+    )`;
+    return this.#stages()
+      .select(pace.as('pace'))
+      .where('run_stages.run', '=', sql<string>`any(${[...runs]}::text[])`)
+      .execute();
+  }
 }
+
+interface Pace {
+  readonly secondsPerChunk: number | null;
+  /** Chunks that are worked on now. */
+  readonly running: number;
+}
+
+type StageRow = Parameters<typeof stageOf>[0] & { readonly label: string };
+type PacedRow = StageRow & { readonly run: string; readonly pace: Pace };
+type PacedStage = SubscribedStage & { readonly pace: Pace };
 
 interface RunRow {
   readonly id: string;
@@ -189,7 +234,15 @@ interface RunRow {
   readonly finished_at: Date | null;
 }
 
-function viewOf(run: RunRow, stages: readonly StageRecord[]): RunView {
+function subscribedOf(row: StageRow): SubscribedStage {
+  return { ...stageOf(row), label: row.label };
+}
+
+function pacedOf(row: PacedRow): PacedStage {
+  return { ...subscribedOf(row), pace: row.pace };
+}
+
+function viewOf(run: RunRow, stages: readonly PacedStage[]): RunView {
   return {
     id: run.id,
     config: run.config,
@@ -217,18 +270,26 @@ function isTrainingScore({ spec }: StageRecord): boolean {
   return spec.kind === 'score' && spec.split === 'training';
 }
 
-function stageViewOf(stage: StageRecord): StageView {
-  const { digest, kind, state, chunks, chunksDone, startedAt, finishedAt, result } = stage;
+function stageViewOf(stage: PacedStage): StageView {
+  const { digest, kind, label, state, chunks, chunksDone, startedAt, finishedAt, result, pace } = stage;
   return {
     digest,
     kind,
+    label,
     state,
     chunks,
     chunksDone,
     startedAt: startedAt?.toISOString() ?? null,
     finishedAt: finishedAt?.toISOString() ?? null,
+    secondsPerChunk: pace.secondsPerChunk,
+    etaSeconds: etaOf(stage),
     result,
   };
+}
+
+function etaOf({ state, chunks, chunksDone, pace }: PacedStage): number | null {
+  if (state !== 'running' || pace.secondsPerChunk === null) return null;
+  return (pace.secondsPerChunk * (chunks - chunksDone)) / Math.max(1, pace.running);
 }
 
 function count({ result }: StageRecord, key: string): number {

@@ -13,6 +13,13 @@ export interface NewStep {
   readonly previousDigest: string;
   readonly pairDigests: readonly string[];
   readonly metrics: Readonly<Record<string, number>>;
+  /** Fingerprint of the engine that took it. */
+  readonly engine: string;
+}
+
+export interface StepRecord extends Omit<NewStep, 'engine'> {
+  /** Null: the step is older than the column. */
+  readonly engine: string | null;
 }
 
 export interface ChainHead {
@@ -55,13 +62,14 @@ export class StepRepository {
         );
       return step;
     }, head);
-    const rows = added.map(({ step, digest, previousDigest, pairDigests, metrics }) => ({
+    const rows = added.map(({ step, digest, previousDigest, pairDigests, metrics, engine }) => ({
       run,
       step,
       digest,
       previous_digest: previousDigest,
       pair_digests: [...pairDigests],
       metrics: JSON.stringify(metrics),
+      engine,
     }));
     for (const batch of batches(rows)) await this.#db.insertInto('steps').values(batch).execute();
   }
@@ -79,10 +87,10 @@ export class StepRepository {
   }
 
   /** The whole chain, with the pairs in each step. */
-  async chain(run: string): Promise<NewStep[]> {
+  async chain(run: string): Promise<StepRecord[]> {
     const rows = await this.#db
       .selectFrom('steps')
-      .select(['step', 'digest', 'previous_digest', 'pair_digests', 'metrics'])
+      .select(['step', 'digest', 'previous_digest', 'pair_digests', 'metrics', 'engine'])
       .where('run', '=', run)
       .orderBy('step')
       .execute();
@@ -91,6 +99,20 @@ export class StepRepository {
       previousDigest: previous_digest,
       pairDigests: pair_digests,
     }));
+  }
+
+  /** Fingerprints of the engines that took the steps up to the given one. */
+  async engines(run: string, step: number): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('steps')
+      .select('engine')
+      .distinct()
+      .where('run', '=', run)
+      .where('step', '<=', step)
+      .where('engine', 'is not', null)
+      .orderBy('engine')
+      .execute();
+    return rows.flatMap(({ engine }) => engine ?? []);
   }
 
   async #demandSame(run: string, steps: readonly NewStep[]): Promise<void> {

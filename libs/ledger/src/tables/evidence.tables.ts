@@ -124,6 +124,7 @@ interface StepsTable {
   digest: string;
   previous_digest: string;
   pair_digests: string[];
+  engine: string | null;
   metrics: Json<Readonly<Record<string, number>>>;
   created_at: GeneratedAlways<Date>;
 }

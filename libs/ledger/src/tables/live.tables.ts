@@ -1,4 +1,4 @@
-import type { RunConfig, RunState, StageKind, StageSpec } from '@solopo/contracts';
+import type { RunConfig, RunState, Scope, StageKind, StageSpec } from '@solopo/contracts';
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { Json } from './json.ts';
 
@@ -12,6 +12,7 @@ export interface LiveTables {
   leases: LeasesTable;
   attempts: AttemptsTable;
   dead_letters: DeadLettersTable;
+  tokens: TokensTable;
 }
 
 export type WorkState = 'pending' | 'running' | 'done' | 'failed';
@@ -104,4 +105,14 @@ interface DeadLettersTable {
   attempts: number;
   created_at: GeneratedAlways<Date>;
   retried_at: Date | null;
+}
+
+interface TokensTable {
+  id: GeneratedAlways<number>;
+  name: string;
+  scopes: Scope[];
+  hash: Buffer;
+  created_at: GeneratedAlways<Date>;
+  last_used_at: Date | null;
+  revoked_at: Date | null;
 }

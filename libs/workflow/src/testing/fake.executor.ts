@@ -5,14 +5,19 @@ import { beginChunk, completeChunk, type ChunkOutcome, type ChunkRange } from '.
 export const HELD_OUT = 20;
 export const PAIRS = 320;
 
+/** What a policy version's held-out pairs are to say. */
+export type HeldOutMetrics = (step: number) => Readonly<Record<string, number>>;
+
 /** Takes jobs from the outbox and writes the evidence real workers would, without computing any of it. */
 export class FakeExecutor {
   /** Every job executed, in order. */
   readonly executed: { readonly kind: string; readonly stage: string; readonly chunk: number }[] = [];
   readonly #ledger: Ledger;
+  readonly #metrics: HeldOutMetrics;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, metrics: HeldOutMetrics = (step) => ({ gap: step })) {
     this.#ledger = ledger;
+    this.#metrics = metrics;
   }
 
   count(kind: string): number {
@@ -40,12 +45,17 @@ export class FakeExecutor {
     const begun = await this.#ledger.transaction((tx) => beginChunk(tx, job));
     if (begun.status !== 'ready') return begun.status;
     this.executed.push({ kind: begun.spec.kind, stage: job.stage, chunk: job.chunk });
-    const outcome = outcomeOf(job, begun.spec, begun.range);
+    const outcome = outcomeOf(job, begun.spec, begun.range, this.#metrics);
     return this.#ledger.transaction((tx) => completeChunk(tx, job, outcome));
   }
 }
 
-export function outcomeOf(job: Job, spec: StageSpec, range: ChunkRange): ChunkOutcome {
+export function outcomeOf(
+  job: Job,
+  spec: StageSpec,
+  range: ChunkRange,
+  metrics: HeldOutMetrics = () => ({}),
+): ChunkOutcome {
   const { stage, chunk } = job;
   const positions = Array.from({ length: range.to - range.from }, (_, index) => range.from + index);
   switch (spec.kind) {
@@ -80,7 +90,7 @@ export function outcomeOf(job: Job, spec: StageSpec, range: ChunkRange): ChunkOu
     case 'align':
       return {
         seconds: 1,
-        write: ({ alignments }) => alignments.insert(stage, { ...spec, metrics: { gap: spec.step }, details: [] }),
+        write: ({ alignments }) => alignments.insert(stage, { ...spec, metrics: metrics(spec.step), details: [] }),
       };
     case 'evaluate': {
       const { policy, documents } = spec;
@@ -159,6 +169,7 @@ async function train(
       previousDigest: previous,
       pairDigests: [row?.digest ?? ''],
       metrics: { loss: 1 / number },
+      engine: 'fake',
     };
     steps.push({ ...next, digest: digestOf(next) });
     previous = steps.at(-1)?.digest ?? CHAIN_START;

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { runConfigSchema } from './run-config.ts';
+
+const required = { name: 'a run', model: 'm', dataset: 'd', contexts: { long: { documents: 8 } } };
+const parse = (changes: object) => runConfigSchema.parse({ ...required, ...changes });
+const faults = (changes: object) =>
+  runConfigSchema
+    .safeParse({ ...required, ...changes })
+    .error?.issues.map(({ path, keys }: { path: PropertyKey[]; keys?: string[] }) =>
+      [...path, ...(keys ?? [])].join('.'),
+    );
+
+describe('a run configuration', () => {
+  it('has the defaults that the evidence speaks for', () => {
+    expect(parse({})).toMatchObject({
+      arm: 'solo',
+      objective: { kind: 'dpo', beta: 0.1, loss: 'sigmoid', labelSmoothing: 0 },
+      alignment: { alpha: 1, reference: 'shared', distance: 'absolute', sides: 'two', detach: 'short', fraction: 1 },
+      adapter: null,
+      sampling: { on: 'short' },
+      watch: { collapse: 'warn' },
+    });
+  });
+
+  it('follows its arm: sft has its own objective, long samples on long contexts', () => {
+    expect(parse({ arm: 'sft' }).objective).toEqual({ kind: 'sft', context: 'short' });
+    expect(parse({ arm: 'sft', objective: { context: 'long' } }).objective).toEqual({ kind: 'sft', context: 'long' });
+    expect(parse({ arm: 'long' }).sampling.on).toBe('long');
+    expect(parse({ arm: 'expand-long' }).sampling.on).toBe('short');
+  });
+
+  it("with preset: paper takes the paper's literal alignment where nothing else is said, and is the same as saying it", () => {
+    const literal = { reference: 'per-context', detach: 'none', deadZone: 0 };
+    expect(parse({ preset: 'paper', alignment: { alpha: 3 } })).toEqual(parse({ alignment: { ...literal, alpha: 3 } }));
+    expect(parse({ preset: 'paper', alignment: { detach: 'short' } }).alignment.detach).toBe('short');
+    expect(parse({ preset: 'default' })).toEqual(parse({}));
+  });
+
+  it('read again is the same', () => {
+    for (const changes of [{}, { arm: 'long' }, { arm: 'sft' }, { preset: 'paper' }])
+      expect(runConfigSchema.parse(parse(changes))).toEqual(parse(changes));
+  });
+
+  it.each([
+    ['an objective that is not of the arm', { arm: 'sft', objective: { kind: 'dpo' } }, 'objective.kind'],
+    ['an arm that is not of the objective', { objective: { kind: 'sft' } }, 'objective.kind'],
+    ['the long arm on short samples', { arm: 'long', sampling: { on: 'short' } }, 'sampling.on'],
+    ['long samples outside the long arm', { sampling: { on: 'long' } }, 'sampling.on'],
+    [
+      'smoothed labels of another loss',
+      { objective: { loss: 'ipo', labelSmoothing: 0.1 } },
+      'objective.labelSmoothing',
+    ],
+    ["another objective's option", { objective: { kind: 'simpo', labelSmoothing: 0.1 } }, 'objective.labelSmoothing'],
+    ['no fraction', { alignment: { fraction: 0 } }, 'alignment.fraction'],
+    ['an unknown preset', { preset: 'papers' }, 'preset'],
+    ['a preset that is no word', { preset: { paper: true } }, 'preset'],
+    [
+      'an adapter on a layer that is not there',
+      { adapter: { kind: 'lora', targets: ['lm_head'] } },
+      'adapter.targets.0',
+    ],
+    ['an alignment that is no record', { preset: 'paper', alignment: 'shared' }, 'alignment'],
+    ['an objective that is no record', { objective: [] }, 'objective'],
+  ])('refuses %s', (_, changes, path) => {
+    expect(faults(changes)).toEqual([path]);
+  });
+});

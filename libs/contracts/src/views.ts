@@ -1,0 +1,209 @@
+import { z } from 'zod';
+import { SCOPES } from './api.ts';
+import { runConfigSchema } from './run-config.ts';
+import { RUN_STATES } from './stages.ts';
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const time = z.string().describe('ISO 8601, UTC');
+const count = z.int().min(0);
+const counts = z.record(z.string(), count);
+const metrics = z.record(z.string(), z.number());
+
+/** As JSON brings it: nobody changes a view. */
+export type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
+
+export const artifactViewSchema = z.object({ digest: digest.describe('SHA-256 of the content'), bytes: count });
+
+export const modelViewSchema = z.object({
+  digest,
+  name: z.string(),
+  family: z.string(),
+  parameters: count,
+  createdAt: time,
+});
+
+export const modelDetailsSchema = modelViewSchema.extend({
+  config: z.record(z.string(), z.unknown()),
+  files: z.record(z.string(), digest).describe('File name to artifact digest'),
+});
+
+export const datasetViewSchema = z.object({
+  digest,
+  name: z.string(),
+  format: z.string(),
+  examples: count,
+  rejected: z
+    .array(z.object({ line: z.int().min(1), reason: z.string() }))
+    .describe('Lines that could not be read: line number and why. At most the first 100 are kept.'),
+  rejectedCount: count,
+  createdAt: time,
+});
+
+export const stageViewSchema = z.object({
+  digest,
+  kind: z.string(),
+  label: z.string().describe('What the run calls it: unique within the run'),
+  state: z.enum(['pending', 'running', 'done', 'failed']),
+  chunks: count,
+  chunksDone: count,
+  startedAt: time.nullable(),
+  finishedAt: time.nullable(),
+  secondsPerChunk: z.number().min(0).nullable().describe('Mean of the chunks that are done'),
+  etaSeconds: z.number().min(0).nullable().describe('Time left at that rate with as many workers as now'),
+  result: z.record(z.string(), z.unknown()).nullable().describe('Counts of the chunks done so far'),
+});
+
+export const runViewSchema = z.object({
+  id: z.string(),
+  config: runConfigSchema,
+  state: z.enum(RUN_STATES),
+  error: z.string().nullable().describe('Why the run failed, with what to do next'),
+  createdAt: time,
+  finishedAt: time.nullable(),
+  step: count,
+  steps: count.nullable(),
+  chainHead: digest
+    .nullable()
+    .describe('Head of the chain of step digests: equal heads mean equal data, configuration and parameters'),
+  policyDigest: digest.nullable(),
+  policyTokens: count,
+  referenceTokens: count,
+  trainSeconds: z.number().min(0).describe('Spent in gradient steps'),
+  pairs: count.nullable(),
+  stages: z.array(stageViewSchema),
+});
+
+export const stepViewSchema = z.object({ step: z.int().min(1), digest, metrics });
+
+export const alignmentViewSchema = z.object({ step: count, policy: digest, metrics });
+
+export const evaluationViewSchema = z.object({
+  policy: digest,
+  step: z.union([count, z.literal('base')]).describe('`base`, or the step of the policy version'),
+  documents: count,
+  tokens: count,
+  n: count,
+  correct: count,
+  outcomes: z
+    .string()
+    .describe("One character a question, '1' right and '0' wrong, in data-set order: for paired comparisons"),
+  refused: counts.describe('Questions that could not be asked, by reason'),
+});
+
+export const pairViewSchema = z.object({
+  digest,
+  example: z.string(),
+  heldOut: z.boolean(),
+  question: z.string(),
+  chosen: z.string(),
+  rejected: z.string(),
+  shortTokens: count,
+  longTokens: count,
+});
+
+export const contextViewSchema = z.object({
+  tokens: count,
+  pieces: z
+    .array(z.object({ text: z.string(), evidence: z.boolean() }))
+    .describe('The whole prompt in order; evidence is what the answer follows from'),
+});
+
+const logpsSchema = z.array(z.number()).nullable().describe('One a token; null where the reference was not asked');
+
+export const responseViewSchema = z.object({
+  pieces: z.array(z.string()).describe('The text of each token'),
+  logps: z.object({ short: logpsSchema, long: logpsSchema }).describe("The frozen reference's, by context"),
+});
+
+export const pairDetailsSchema = pairViewSchema.extend({
+  short: contextViewSchema,
+  long: contextViewSchema,
+  responses: z.object({ chosen: responseViewSchema, rejected: responseViewSchema }),
+});
+
+export const policyManifestSchema = z.object({
+  run: z.string(),
+  step: count,
+  kind: z.enum(['model', 'adapter']).describe('A Hugging Face model folder, or a PEFT adapter folder'),
+  baseModel: digest.describe('Of the registered model that training began with: an adapter belongs to it'),
+  files: z.array(
+    z.object({
+      name: z.string(),
+      digest,
+      bytes: count,
+      content: z.string().nullable().describe('Of a generated file; null: fetch it from /v1/artifacts/{digest}'),
+    }),
+  ),
+});
+
+export const verificationSchema = z.object({
+  ok: z.boolean(),
+  checks: z.array(
+    z.object({ name: z.string(), ok: z.boolean(), detail: z.string().describe('What was compared, or what is wrong') }),
+  ),
+});
+
+export const tokenViewSchema = z.object({
+  name: z.string(),
+  scopes: z.array(z.enum(SCOPES)),
+  createdAt: time,
+  lastUsedAt: time.nullable().describe('To the minute'),
+  revokedAt: time.nullable(),
+});
+
+export const issuedTokenSchema = tokenViewSchema.extend({
+  token: z.string().describe('Shown this once; only its hash is kept'),
+});
+
+export const deadLetterViewSchema = z.object({
+  id: count,
+  subject: z.string(),
+  job: z.unknown(),
+  reason: z.string(),
+  code: z.string(),
+  attempts: count,
+  createdAt: time,
+  retriedAt: time.nullable(),
+});
+
+export const retriedSchema = z.object({ runs: z.array(z.string()).describe('The runs that go on') });
+
+/** RFC 9457. */
+export const problemSchema = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().describe('What is wrong, and what to do next'),
+  instance: z.string(),
+  code: z.string().describe('Stable: tell problems apart by it'),
+  errors: z
+    .array(z.object({ path: z.string(), reason: z.string() }))
+    .optional()
+    .describe('Every fault of a refused body or query'),
+});
+
+export type ArtifactView = Frozen<z.infer<typeof artifactViewSchema>>;
+export type ModelView = Frozen<z.infer<typeof modelViewSchema>>;
+export type ModelDetails = Frozen<z.infer<typeof modelDetailsSchema>>;
+export type DatasetView = Frozen<z.infer<typeof datasetViewSchema>>;
+export type StageView = Frozen<z.infer<typeof stageViewSchema>>;
+export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
+  readonly config: z.infer<typeof runConfigSchema>;
+};
+export type StepView = Frozen<z.infer<typeof stepViewSchema>>;
+export type AlignmentView = Frozen<z.infer<typeof alignmentViewSchema>>;
+export type EvaluationView = Frozen<z.infer<typeof evaluationViewSchema>>;
+export type PairView = Frozen<z.infer<typeof pairViewSchema>>;
+export type ResponseView = Frozen<z.infer<typeof responseViewSchema>>;
+export type ContextView = Frozen<z.infer<typeof contextViewSchema>>;
+export type PairDetails = Frozen<z.infer<typeof pairDetailsSchema>>;
+export type PolicyManifest = Frozen<z.infer<typeof policyManifestSchema>>;
+export type Verification = Frozen<z.infer<typeof verificationSchema>>;
+export type TokenView = Frozen<z.infer<typeof tokenViewSchema>>;
+export type IssuedToken = Frozen<z.infer<typeof issuedTokenSchema>>;
+export type DeadLetterView = Frozen<z.infer<typeof deadLetterViewSchema>>;
+export type Retried = Frozen<z.infer<typeof retriedSchema>>;

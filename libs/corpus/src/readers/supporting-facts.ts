@@ -1,0 +1,35 @@
+import type { Document, Example } from '@solopo/contracts';
+import { z } from 'zod';
+
+/** What HotpotQA and 2WikiMultihopQA share: paragraphs as lists of sentences, and which sentences support the answer. */
+const recordSchema = z.object({
+  _id: z.string().min(1),
+  question: z.string().min(1),
+  answer: z.string().min(1),
+  context: z.array(z.tuple([z.string(), z.array(z.string())])).min(1),
+  supporting_facts: z.array(z.tuple([z.string(), z.int()])).min(1),
+});
+
+type SupportingFactsRecord = z.infer<typeof recordSchema>;
+
+/** A paragraph is relevant when one of its sentences is a supporting fact. A paragraph that is there twice is taken once. */
+export function supportingFactsSchema(join: (sentences: readonly string[]) => string): z.ZodType<Example> {
+  return recordSchema.superRefine(demandEvidence).transform(({ _id, question, answer, context, supporting_facts }) => {
+    const supporting = new Set(supporting_facts.map(([title]) => title));
+    const documents = new Map<string, Document>();
+    for (const [title, sentences] of context) {
+      const text = join(sentences).trim();
+      if (text !== '') documents.set(`${title}\n${text}`, { title, text, relevant: supporting.has(title) });
+    }
+    return { id: _id, question, answers: [answer], documents: [...documents.values()] };
+  });
+}
+
+function demandEvidence({ context, supporting_facts }: SupportingFactsRecord, issues: z.RefinementCtx): void {
+  const texts = new Map(context.map(([title, sentences]) => [title, sentences.join('').trim()]));
+  for (const [title] of supporting_facts) {
+    if (texts.get(title)) continue;
+    const fault = texts.has(title) ? 'has no text' : 'is not a title of context';
+    issues.addIssue({ code: 'custom', path: ['supporting_facts'], message: `${JSON.stringify(title)} ${fault}` });
+  }
+}

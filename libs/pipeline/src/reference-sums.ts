@@ -1,0 +1,19 @@
+interface ScoreRow {
+  readonly position: number;
+  readonly context: 'short' | 'long';
+  readonly response: 'chosen' | 'rejected';
+  readonly sum: number;
+}
+
+export type ReferenceSums = ReadonlyMap<number, Readonly<Record<string, number>>>;
+
+/** The reference's summed log-probabilities by pair position and row: `shortChosen`, `shortRejected`, `longChosen`, `longRejected`. */
+export function referenceSums(scores: readonly ScoreRow[]): ReferenceSums {
+  const sums = new Map<number, Record<string, number>>();
+  for (const { position, context, response, sum } of scores) {
+    const rows = sums.get(position) ?? {};
+    rows[`${context}${response === 'chosen' ? 'Chosen' : 'Rejected'}`] = sum;
+    sums.set(position, rows);
+  }
+  return sums;
+}
