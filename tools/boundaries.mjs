@@ -12,7 +12,7 @@ const TABLE = {
   lm: 'objectives onnx-graph random text',
   engine: 'artifacts contracts lm objectives text',
   functions: 'contracts',
-  pipeline: 'contracts random',
+  pipeline: 'contracts objectives random',
   artifacts: 'contracts',
 
   // libraries of the services
@@ -27,9 +27,9 @@ const TABLE = {
   testing: 'local-servers',
 
   // apps: they compose libraries, and never import each other
-  gateway: 'artifacts bus contracts corpus ledger lm platform text workflow',
+  gateway: 'artifacts bus contracts corpus ledger lm pipeline platform text workflow',
   datagen: 'artifacts bus contracts corpus engine functions ledger pipeline platform text worker workflow',
-  reward: 'artifacts bus contracts engine functions ledger objectives pipeline platform text worker workflow',
+  reward: 'artifacts bus contracts corpus engine functions ledger objectives pipeline platform text worker workflow',
   trainer: 'artifacts bus contracts engine functions ledger objectives pipeline platform worker workflow',
   migrator: 'bus contracts functions ledger platform',
   cli: 'contracts corpus lm text',

@@ -1,4 +1,4 @@
-/** The command line itself is wrong. */
+/** The command line itself is wrong, or a file that it names. */
 export class UsageError extends Error {
-  override readonly name = 'UsageError';
+  override readonly name: string = 'UsageError';
 }

@@ -68,7 +68,7 @@ describe('three arms through the real services', () => {
     for (const { id } of runs as { id: string }[]) {
       const alignments = (await system.api.get(`/v1/runs/${id}/alignments`).expect(200)).body as AlignmentView[];
       expect(alignments.map(({ step }) => step)).toEqual([0, 2, 4]);
-      expect(alignments[0]?.metrics['rewards/margins']).toBe(0);
+      expect(alignments[0]?.metrics['eval_rewards/margins']).toBe(0);
       expect(alignments[2]?.metrics['solo/bound_slack']).toBeGreaterThanOrEqual(-1e-9);
       const evaluations = (await system.api.get(`/v1/runs/${id}/evaluations`).expect(200)).body as EvaluationView[];
       expect(evaluations.map(({ step, documents, n }) => [step, documents, n])).toEqual([

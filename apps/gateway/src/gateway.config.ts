@@ -4,6 +4,10 @@ import { z } from 'zod';
 const GB = 1e9;
 
 export const gatewayConfigSchema = serviceConfigSchema.extend({
+  /** `auto`: tokens are asked for unless only this machine reaches the gateway. */
+  auth: z.enum(['auto', 'required', 'off']).default('auto'),
+  /** Has the scope `admin`: the first tokens are issued with it. */
+  adminToken: z.string().min(32).max(1000).optional(),
   artifactMaxBytes: z.coerce
     .number()
     .int()

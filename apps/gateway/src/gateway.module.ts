@@ -1,6 +1,9 @@
-import { Module, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
+import { Module, type MiddlewareConsumer, type NestModule, type Type } from '@nestjs/common';
 import { json } from 'express';
+import { AccessModule } from './access/access.module.ts';
+import { TokensController } from './access/tokens.controller.ts';
 import { ArtifactsController } from './artifacts/artifacts.controller.ts';
+import { DashboardModule } from './dashboard/dashboard.module.ts';
 import { DatasetsController } from './datasets/datasets.controller.ts';
 import { ImportDataset } from './datasets/import-dataset.use-case.ts';
 import { RunEvents } from './events/run-events.service.ts';
@@ -9,27 +12,48 @@ import { DeadLettersController } from './ledger/dead-letters.controller.ts';
 import { LedgerController } from './ledger/ledger.controller.ts';
 import { ModelsController } from './models/models.controller.ts';
 import { RegisterModel } from './models/register-model.use-case.ts';
+import { TextModels } from './models/text-models.ts';
+import { openApiDocument } from './openapi/document.ts';
+import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.ts';
 import { CancelRun } from './runs/cancel-run.use-case.ts';
 import { CreateRun } from './runs/create-run.use-case.ts';
+import { DescribePolicy } from './runs/describe-policy.use-case.ts';
+import { ExportPairs } from './runs/export-pairs.use-case.ts';
 import { ListPairs } from './runs/list-pairs.use-case.ts';
 import { RunsController } from './runs/runs.controller.ts';
+import { ShowPair } from './runs/show-pair.use-case.ts';
+import { VerifyRun } from './verify/verify-run.use-case.ts';
 import { StoresModule } from './stores.module.ts';
 
+/** The public API: each is in its document. */
+export const API_CONTROLLERS: readonly Type[] = [
+  ModelsController,
+  DatasetsController,
+  RunsController,
+  RunEventsController,
+  ArtifactsController,
+  LedgerController,
+  DeadLettersController,
+  TokensController,
+  OpenApiController,
+];
+
+const RUNS = [CreateRun, CancelRun, ListPairs, ShowPair, ExportPairs, DescribePolicy, VerifyRun];
+
 @Module({
-  imports: [StoresModule],
-  controllers: [
-    ArtifactsController,
-    ModelsController,
-    DatasetsController,
-    RunsController,
-    RunEventsController,
-    LedgerController,
-    DeadLettersController,
+  imports: [StoresModule, AccessModule, DashboardModule],
+  controllers: [...API_CONTROLLERS],
+  providers: [
+    RegisterModel,
+    TextModels,
+    ImportDataset,
+    ...RUNS,
+    RunEvents,
+    { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(API_CONTROLLERS) },
   ],
-  providers: [RegisterModel, ImportDataset, CreateRun, CancelRun, ListPairs, RunEvents],
 })
 export class GatewayModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(json({ limit: '1mb' })).forRoutes(ModelsController, RunsController);
+    consumer.apply(json({ limit: '1mb' })).forRoutes(ModelsController, RunsController, TokensController);
   }
 }

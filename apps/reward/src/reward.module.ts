@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { WorkerModule } from '@solopo/worker';
 import { AlignPolicy } from './functions/align-policy.ts';
 import { ScorePairs } from './functions/score-pairs.ts';
+import { HeldOutContexts } from './held-out-contexts.ts';
 import { JobsController } from './jobs.controller.ts';
 import { ScoreController } from './score.controller.ts';
 import { ScoreResponses } from './score-responses.ts';
@@ -9,6 +10,6 @@ import { ScoreResponses } from './score-responses.ts';
 @Module({
   imports: [WorkerModule.forRoot('reward')],
   controllers: [JobsController, ScoreController],
-  providers: [ScorePairs, AlignPolicy, ScoreResponses],
+  providers: [ScorePairs, AlignPolicy, HeldOutContexts, ScoreResponses],
 })
 export class RewardModule {}

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { adapterSchema } from '@solopo/contracts';
 import { Engine } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
@@ -11,11 +12,13 @@ const tokens = z.array(z.int().min(0)).min(1).max(1_000_000);
 export const scoreRequestSchema = z.strictObject({
   /** A registered model, by name or digest. */
   model: z.string().min(1),
-  /** A policy version's weights in place of the model's own. */
+  /** A policy version's weights in place of the model's own, or its adapter. */
   policy: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
+  /** What the run of an adapter was configured with. */
+  adapter: adapterSchema.nullable().default(null),
   rows: z
     .array(
       z.union([
@@ -52,7 +55,7 @@ export class ScoreResponses {
     @Inject(CONFIG) private readonly config: WorkerConfig,
   ) {}
 
-  async execute({ model: name, policy, rows }: ScoreRequest): Promise<ScoreResponse> {
+  async execute({ model: name, policy, adapter, rows }: ScoreRequest): Promise<ScoreResponse> {
     const { digest } = await this.ledger.models.require(name);
     const text = await this.models.text(digest);
     const trees = rows.map((row) =>
@@ -68,7 +71,7 @@ export class ScoreResponses {
     );
     const engine = await this.engine.run('fingerprint', null);
     const { logps } = await this.engine.run('score', {
-      model: await this.models.source(digest, policy),
+      model: await this.models.source(digest, policy, adapter),
       trees,
       batchTokens: this.config.batchTokens,
     });

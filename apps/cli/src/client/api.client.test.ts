@@ -82,7 +82,7 @@ describe('a server that is not there', () => {
     const error = await client.run('1').catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(ConnectionError);
     expect((error as Error).message).toBe(
-      `Nothing answers at ${url} (ECONNREFUSED); start the system with ./solopo up, or name another address in SOLOPO_API.`,
+      `Nothing answers at ${url} (ECONNREFUSED); start the system with ./solopo up, or name another address with --api or SOLOPO_API.`,
     );
   });
 
@@ -125,7 +125,7 @@ describe('what is long', () => {
     });
     const client = new ApiClient(server.url);
     await client.createDataset({ name: 'a b', format: 'solopo', lines: () => ['{"id":"1"}\n', '{"id":"2"}\n'] });
-    expect(server.received[0]).toEqual({
+    expect(server.received[0]).toMatchObject({
       line: 'POST /v1/datasets?name=a+b&format=solopo',
       body: Buffer.from('{"id":"1"}\n{"id":"2"}\n'),
     });

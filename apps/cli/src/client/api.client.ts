@@ -1,16 +1,26 @@
 import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import type { DatasetFormat } from '@solopo/contracts';
+import { ApiError } from './api.error.ts';
+import type { AnswerOf, PathOf, RequestOf, Verb } from './api.paths.ts';
+import type { operations } from './api.types.ts';
 import type {
   AlignmentView,
-  DatasetFormat,
   DatasetView,
   EvaluationView,
+  IssuedToken,
+  ModelDetails,
   ModelView,
+  NewRun,
+  NewToken,
   PairView,
-  RunConfigInput,
+  PolicyManifest,
   RunView,
   StepView,
-} from '@solopo/contracts';
-import { HttpClient, type HttpClientOptions } from './http.client.ts';
+  TokenView,
+  Verification,
+} from './api.views.ts';
+import { HttpClient, type HttpClientOptions, type Method, type Outgoing } from './http.client.ts';
 
 export interface NewDataset {
   readonly name: string;
@@ -19,7 +29,11 @@ export interface NewDataset {
   readonly lines: () => Iterable<string> | AsyncIterable<string>;
 }
 
-/** The public HTTP API, typed. */
+export type RunsQuery = NonNullable<operations['listRuns']['parameters']['query']>;
+export type PairsQuery = NonNullable<operations['exportPairs']['parameters']['query']>;
+type PairsPage = NonNullable<operations['listPairs']['parameters']['query']>;
+
+/** The public HTTP API. Paths, parameters, bodies and answers are those of its OpenAPI document. */
 export class ApiClient {
   readonly #http: HttpClient;
 
@@ -27,60 +41,162 @@ export class ApiClient {
     this.#http = base instanceof HttpClient ? base : new HttpClient(base, options);
   }
 
-  under(signal: AbortSignal): ApiClient {
-    return new ApiClient(this.#http.under(signal));
+  /** The same client with other options. */
+  with(options: HttpClientOptions): ApiClient {
+    return new ApiClient(this.#http.with(options));
   }
 
-  uploadFile(path: string): Promise<{ readonly digest: string; readonly bytes: number }> {
-    return this.#http.post('/v1/artifacts', { stream: () => createReadStream(path) as AsyncIterable<Uint8Array> });
+  uploadFile(path: string): Promise<AnswerOf<'/v1/artifacts', 'post'>> {
+    return this.#upload('/v1/artifacts', { stream: () => createReadStream(path) as AsyncIterable<Uint8Array> });
+  }
+
+  async hasArtifact(digest: string): Promise<boolean> {
+    try {
+      await this.#http.open('HEAD', filled('/v1/artifacts/{digest}', { digest }));
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return false;
+      throw error;
+    }
+  }
+
+  readArtifact(digest: string): Promise<AsyncIterable<Uint8Array>> {
+    return this.#download('/v1/artifacts/{digest}', { digest });
   }
 
   createModel(name: string, files: Readonly<Record<string, string>>): Promise<ModelView> {
-    return this.#http.post('/v1/models', { json: { name, files } });
+    return this.#ask('post', '/v1/models', { json: { name, files } });
+  }
+
+  models(): Promise<readonly ModelView[]> {
+    return this.#ask('get', '/v1/models', {});
+  }
+
+  model(nameOrDigest: string): Promise<ModelDetails> {
+    return this.#ask('get', '/v1/models/{nameOrDigest}', { path: { nameOrDigest } });
   }
 
   createDataset({ name, format, lines }: NewDataset): Promise<DatasetView> {
-    return this.#http.post('/v1/datasets', { query: { name, format }, stream: () => encoded(lines()) });
+    return this.importDataset(name, format, () => encoded(lines()));
   }
 
-  createRun(config: RunConfigInput): Promise<RunView> {
-    return this.#http.post('/v1/runs', { json: config });
+  /** JSON lines as they are. */
+  importDataset(name: string, format: DatasetFormat, stream: () => AsyncIterable<Uint8Array>): Promise<DatasetView> {
+    return this.#upload('/v1/datasets', { query: { name, format }, stream, type: 'application/x-ndjson' });
+  }
+
+  datasets(): Promise<readonly DatasetView[]> {
+    return this.#ask('get', '/v1/datasets', {});
+  }
+
+  createRun(config: NewRun): Promise<RunView> {
+    return this.#ask('post', '/v1/runs', { json: config });
+  }
+
+  runs(query: RunsQuery = {}): Promise<readonly RunView[]> {
+    return this.#ask('get', '/v1/runs', { query });
   }
 
   run(id: string): Promise<RunView> {
-    return this.#http.get(`/v1/runs/${id}`);
+    return this.#ask('get', '/v1/runs/{id}', { path: { id } });
   }
 
   cancelRun(id: string): Promise<RunView> {
-    return this.#http.post(`/v1/runs/${id}/cancel`);
+    return this.#ask('post', '/v1/runs/{id}/cancel', { path: { id } });
   }
 
   /** Every step so far, page after page. */
   async steps(id: string): Promise<StepView[]> {
     const steps: StepView[] = [];
     for (;;) {
-      const page = await this.#http.get<StepView[]>(`/v1/runs/${id}/steps`, { after: steps.at(-1)?.step ?? 0 });
+      const query = { after: steps.at(-1)?.step ?? 0 };
+      const page = await this.#ask('get', '/v1/runs/{id}/steps', { path: { id }, query });
       if (page.length === 0) return steps;
       steps.push(...page);
     }
   }
 
-  alignments(id: string): Promise<AlignmentView[]> {
-    return this.#http.get(`/v1/runs/${id}/alignments`);
+  alignments(id: string): Promise<readonly AlignmentView[]> {
+    return this.#ask('get', '/v1/runs/{id}/alignments', { path: { id } });
   }
 
-  evaluations(id: string): Promise<EvaluationView[]> {
-    return this.#http.get(`/v1/runs/${id}/evaluations`);
+  evaluations(id: string): Promise<readonly EvaluationView[]> {
+    return this.#ask('get', '/v1/runs/{id}/evaluations', { path: { id } });
   }
 
-  pairs(id: string, page: { readonly limit?: number; readonly offset?: number } = {}): Promise<PairView[]> {
-    return this.#http.get(`/v1/runs/${id}/pairs`, page);
+  pairs(id: string, query: PairsPage = {}): Promise<readonly PairView[]> {
+    return this.#ask('get', '/v1/runs/{id}/pairs', { path: { id }, query });
+  }
+
+  /** JSON lines. */
+  exportPairs(id: string, query: PairsQuery = {}): Promise<AsyncIterable<Uint8Array>> {
+    return this.#download('/v1/runs/{id}/pairs.jsonl', { id }, { query });
+  }
+
+  policy(id: string, step?: number): Promise<PolicyManifest> {
+    return this.#ask('get', '/v1/runs/{id}/policy', { path: { id }, query: step === undefined ? {} : { step } });
+  }
+
+  verify(id: string): Promise<Verification> {
+    return this.#ask('get', '/v1/runs/{id}/verify', { path: { id } }, { patient: true });
+  }
+
+  /** Server-sent events later than `lastEventId`, or from now on. */
+  events(id: string, lastEventId?: string): Promise<AsyncIterable<Uint8Array>> {
+    return this.#download(
+      '/v1/runs/{id}/events',
+      { id },
+      {
+        query: { from: 'now' },
+        headers: { accept: 'text/event-stream', ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) },
+      },
+    );
   }
 
   /** Rows of each evidence table. */
   ledgerCounts(): Promise<Readonly<Record<string, number>>> {
-    return this.#http.get('/v1/ledger/counts');
+    return this.#ask('get', '/v1/ledger/counts', {});
   }
+
+  issueToken(token: NewToken): Promise<IssuedToken> {
+    return this.#ask('post', '/v1/tokens', { json: token });
+  }
+
+  tokens(): Promise<readonly TokenView[]> {
+    return this.#ask('get', '/v1/tokens', {});
+  }
+
+  revokeToken(name: string): Promise<TokenView> {
+    return this.#ask('delete', '/v1/tokens/{name}', { path: { name } });
+  }
+
+  async #ask<V extends Verb, P extends PathOf<V>>(
+    verb: V,
+    path: P,
+    request: RequestOf<P, V>,
+    options: Pick<Outgoing, 'patient'> = {},
+  ): Promise<AnswerOf<P, V>> {
+    const { path: parameters = {}, ...outgoing } = request as Outgoing & { path?: Readonly<Record<string, string>> };
+    const method = verb.toUpperCase() as Method;
+    return (await this.#http.json(method, filled(path, parameters), { ...outgoing, ...options })) as AnswerOf<P, V>;
+  }
+
+  async #upload<P extends PathOf<'post'>>(path: P, outgoing: Outgoing): Promise<AnswerOf<P, 'post'>> {
+    return (await this.#http.json('POST', path, outgoing)) as AnswerOf<P, 'post'>;
+  }
+
+  async #download(
+    path: PathOf<'get'>,
+    parameters: Readonly<Record<string, string>>,
+    outgoing: Outgoing = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const { body } = await this.#http.open('GET', filled(path, parameters), { ...outgoing, patient: true });
+    return body ?? Readable.from([]);
+  }
+}
+
+function filled(path: string, parameters: Readonly<Record<string, string>>): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''));
 }
 
 /** Lines in pieces of a size worth sending. */

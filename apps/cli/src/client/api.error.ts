@@ -39,10 +39,21 @@ export class ConnectionError extends Error {
 
   constructor(base: string, cause: unknown) {
     super(
-      `Nothing answers at ${base} (${reasonOf(cause)}); start the system with ./solopo up, or name another address in SOLOPO_API.`,
+      `Nothing answers at ${base} (${reasonOf(cause)}); start the system with ./solopo up, or name another address with --api or SOLOPO_API.`,
       { cause },
     );
     this.unsent = reasonOf(cause) === 'ECONNREFUSED';
+  }
+}
+
+/** Something answered that is no Solopo. */
+export class StrangeAnswerError extends Error {
+  override readonly name = 'StrangeAnswerError';
+
+  constructor(base: string, request: string, cause: unknown) {
+    super(`${request}: ${base} answered with no JSON; name the address of a Solopo gateway with --api or SOLOPO_API.`, {
+      cause,
+    });
   }
 }
 
@@ -50,7 +61,8 @@ export class ConnectionError extends Error {
 function explain(status: number, { title, detail, errors = [] }: Problem): string {
   const told = detail ?? title ?? `status ${status}`;
   const more = errors.filter(({ path, reason }) => !told.includes(path) || !told.includes(reason));
-  return [told, ...more.map(({ path, reason }) => `  ${path === '' ? '' : `${path}: `}${reason}`)].join('\n');
+  const hint = status === 401 ? ['  Name a token with --token or SOLOPO_TOKEN.'] : [];
+  return [told, ...more.map(({ path, reason }) => `  ${path === '' ? '' : `${path}: `}${reason}`), ...hint].join('\n');
 }
 
 function problemOf(body: string): Problem {

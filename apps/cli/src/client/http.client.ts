@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiError, ConnectionError } from './api.error.ts';
+import { ApiError, ConnectionError, StrangeAnswerError } from './api.error.ts';
 
 export interface HttpClientOptions {
   readonly signal?: AbortSignal;
+  /** Sent as a bearer token. */
+  readonly token?: string;
   /** Tries of a request, the first one counted. */
   readonly maxAttempts?: number;
   /** Wait before another try when the server names none. */
@@ -11,13 +13,20 @@ export interface HttpClientOptions {
 
 export interface Outgoing {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
   /** Made anew for every try, and sent as it comes. */
   readonly stream?: () => AsyncIterable<Uint8Array>;
+  /** Of the stream. */
+  readonly type?: string;
+  /** The answer may take as long as it takes. */
+  readonly patient?: boolean;
 }
 
+export type Method = 'GET' | 'HEAD' | 'POST' | 'DELETE';
+
 const MAX_RETRY_DELAY_MS = 30_000;
-const GET_TIMEOUT_MS = 60_000;
+const READ_TIMEOUT_MS = 60_000;
 
 /**
  * JSON over HTTP. A server that is busy (503) is asked again when it says so. What got no answer is tried again after a
@@ -25,66 +34,79 @@ const GET_TIMEOUT_MS = 60_000;
  */
 export class HttpClient {
   readonly #base: string;
-  readonly #options: Required<Omit<HttpClientOptions, 'signal'>> & Pick<HttpClientOptions, 'signal'>;
+  readonly #options: HttpClientOptions & Required<Pick<HttpClientOptions, 'maxAttempts' | 'retryDelayMs'>>;
 
   constructor(base: string, options: HttpClientOptions = {}) {
     this.#base = base.replace(/\/+$/, '');
     this.#options = { maxAttempts: 6, retryDelayMs: 1000, ...options };
   }
 
-  /** The same client under another signal. */
-  under(signal: AbortSignal): HttpClient {
-    return new HttpClient(this.#base, { ...this.#options, signal });
+  /** The same client with other options. */
+  with(options: HttpClientOptions): HttpClient {
+    return new HttpClient(this.#base, { ...this.#options, ...options });
   }
 
-  get<T>(path: string, query?: Outgoing['query']): Promise<T> {
-    return this.#request('GET', path, query ? { query } : {});
+  async json(method: Method, path: string, outgoing: Outgoing = {}): Promise<unknown> {
+    const response = await this.open(method, path, outgoing);
+    try {
+      return await response.json();
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      throw new StrangeAnswerError(this.#base, `${method} ${path}`, error);
+    }
   }
 
-  post<T>(path: string, outgoing: Outgoing = {}): Promise<T> {
-    return this.#request('POST', path, outgoing);
-  }
-
-  async #request<T>(method: 'GET' | 'POST', path: string, outgoing: Outgoing): Promise<T> {
+  /** A good answer, its body still to be read. */
+  async open(method: Method, path: string, outgoing: Outgoing = {}): Promise<Response> {
     const { maxAttempts, retryDelayMs, signal } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const last = attempt >= maxAttempts;
       const outcome = await this.#send(method, path, outgoing);
       let delayMs = retryDelayMs;
       if (outcome instanceof Response) {
-        if (outcome.ok) return (outcome.status === 204 ? undefined : await outcome.json()) as T;
+        if (outcome.ok) return outcome;
         if (outcome.status !== 503 || last) throw await ApiError.from(`${method} ${path}`, outcome);
         delayMs = retryAfterMs(outcome.headers.get('retry-after')) ?? retryDelayMs;
         await outcome.body?.cancel();
-      } else if (last || !(method === 'GET' || outcome.unsent)) {
+      } else if (last || !(isRead(method) || outcome.unsent)) {
         throw outcome;
       }
       await sleep(Math.min(delayMs, MAX_RETRY_DELAY_MS), undefined, { ...(signal && { signal }) });
     }
   }
 
-  async #send(method: string, path: string, { query, json, stream }: Outgoing): Promise<Response | ConnectionError> {
+  async #send(
+    method: Method,
+    path: string,
+    { query, headers, json, stream, type = 'application/octet-stream', patient = false }: Outgoing,
+  ): Promise<Response | ConnectionError> {
     const url = new URL(`${this.#base}${path}`);
     for (const [key, value] of Object.entries(query ?? {}))
       if (value !== undefined) url.searchParams.set(key, `${value}`);
-    const signals = [this.#options.signal, method === 'GET' ? AbortSignal.timeout(GET_TIMEOUT_MS) : undefined];
-    const signal = AbortSignal.any(signals.filter((one) => one !== undefined));
+    const { signal, token } = this.#options;
+    const signals = [signal, isRead(method) && !patient ? AbortSignal.timeout(READ_TIMEOUT_MS) : undefined];
     try {
       return await fetch(url, {
         method,
-        signal,
-        ...(json !== undefined && { body: JSON.stringify(json), headers: { 'content-type': 'application/json' } }),
-        ...(stream && {
-          body: stream(),
-          headers: { 'content-type': 'application/octet-stream' },
-          duplex: 'half' as const,
-        }),
+        signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
+        headers: {
+          ...headers,
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          ...(json !== undefined && { 'content-type': 'application/json' }),
+          ...(stream && { 'content-type': type }),
+        },
+        ...(json !== undefined && { body: JSON.stringify(json) }),
+        ...(stream && { body: stream(), duplex: 'half' as const }),
       });
     } catch (error) {
-      this.#options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       return new ConnectionError(this.#base, error);
     }
   }
+}
+
+function isRead(method: Method): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** Seconds, or a date. */

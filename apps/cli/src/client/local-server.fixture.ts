@@ -1,9 +1,16 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Received {
   readonly line: string;
+  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
@@ -37,7 +44,11 @@ export class LocalServer {
   async #keep(request: IncomingMessage): Promise<Received> {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
-    const received = { line: `${request.method} ${request.url}`, body: Buffer.concat(pieces) };
+    const received = {
+      line: `${request.method} ${request.url}`,
+      headers: request.headers,
+      body: Buffer.concat(pieces),
+    };
     this.received.push(received);
     return received;
   }

@@ -1,46 +1,52 @@
 import { writeFile } from 'node:fs/promises';
-import { ApiClient } from '../client/api.client.ts';
-import { parseDemoOptions, type Corpus, type DemoOptions } from '../demo/demo.options.ts';
+import { Option, type Command } from 'commander';
+import { addressOptions, leaf, optionsOf, whole } from '../command-line/command.ts';
+import type { Context, OnlineOptions } from '../command-line/context.ts';
+import { CORPORA, demoOptions, type Corpus, type DemoOptions, type DemoValues } from '../demo/demo.options.ts';
 import type { DemoPlan } from '../demo/demo.plan.ts';
-import { musiquePlan } from '../demo/musique.plan.ts';
-import { retrievalPlan } from '../demo/retrieval.plan.ts';
-import { runDemo } from '../demo/run-demo.ts';
-import { onInterrupt } from '../interrupt.ts';
 import { openProgress } from '../progress/progress.ts';
 import { demoReport } from '../report/demo.report.ts';
-import { UsageError } from '../usage.error.ts';
 
-const PLANS: Readonly<Record<Corpus, (options: DemoOptions) => DemoPlan>> = {
-  retrieval: retrievalPlan,
-  musique: musiquePlan,
+const PLANS: Readonly<Record<Corpus, () => Promise<(options: DemoOptions) => DemoPlan>>> = {
+  retrieval: async () => (await import('../demo/retrieval.plan.ts')).retrievalPlan,
+  musique: async () => (await import('../demo/musique.plan.ts')).musiquePlan,
 };
 
-export async function demo(args: readonly string[]): Promise<number> {
-  const options = parseDemoOptions(args);
-  const address = process.env['SOLOPO_API'];
-  if (!address) throw new UsageError('SOLOPO_API names no system to talk to; run ./solopo demo, or ./solopo up first.');
+export function demoCommand(context: Context): Command {
+  const command = leaf('demo', 'train three policies of a small model, and compare them', [
+    'demo --quick',
+    'demo --corpus musique --json result.json',
+  ])
+    .addOption(
+      new Option('--corpus <name>', 'musique: real questions, the real Qwen2.5 tokenizer')
+        .choices(CORPORA)
+        .default('retrieval'),
+    )
+    .option('--model <folder>', 'another model folder')
+    .option('--quick', 'fewer questions and steps')
+    .option('--seed <n>', 'repeat it exactly', whole(0, 0xffff_ffff), 0)
+    .option('--json [file]', 'the result as JSON in a file, or on standard output and nothing else there')
+    .action(async (values: DemoValues, own: Command) => demo(context, values, optionsOf(own)));
+  for (const option of addressOptions()) command.addOption(option);
+  return command;
+}
 
-  const signal = onInterrupt();
-  const say = (line: string) => void process.stdout.write(`${line}\n`);
-  const plan = PLANS[options.corpus](options);
+async function demo(context: Context, values: DemoValues, online: OnlineOptions): Promise<void> {
+  const options = demoOptions(values);
+  const api = context.api(online);
+  const { signal, terminal } = context;
+  const say = (line: string): void => {
+    if (values.json === true) terminal.say(line);
+    else void terminal.write(`${line}\n`);
+  };
+  const [{ runDemo }, planOf] = await Promise.all([import('../demo/run-demo.ts'), PLANS[options.corpus]()]);
+  const plan = planOf(options);
   say(`${plan.title} (seed ${options.seed})`);
   for (const remark of plan.remarks) say(remark);
-  try {
-    const result = await runDemo(plan, options, {
-      api: new ApiClient(address, { signal }),
-      say,
-      openProgress: () => openProgress(),
-      signal,
-    });
-    say(`\n${demoReport(result)}`);
-    if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
-      say(`Written to ${options.json}`);
-    }
-    return 0;
-  } catch (error) {
-    // However it surfaced, an interrupted demo ended because of the interruption.
-    signal.throwIfAborted();
-    throw error;
-  }
+  const result = await runDemo(plan, options, { api, say, openProgress: () => openProgress(), signal });
+  if (values.json === true) return context.print({ json: true }, result, () => '');
+  say(`\n${demoReport(result)}`);
+  if (options.json === undefined) return;
+  await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  say(`Written to ${options.json}`);
 }

@@ -1,148 +1,28 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import {
-  pretrainingBatch,
-  promptMessages,
-  renderDocument,
-  RETRIEVAL_PROMPT,
-  RETRIEVAL_VOCABULARY,
-  retrievalExamples,
-  retrievalTokenizer,
-} from '@solopo/corpus';
-import {
-  formatModelConfig,
-  initialise,
-  LanguageModel,
-  parameterCount,
-  Pretrainer,
-  Runtime,
-  sample,
-  writeSafetensors,
-  type ModelConfig,
-} from '@solopo/lm';
-import { TextModel } from '@solopo/text';
+import type { Command } from 'commander';
+import { leaf, offline, optionsOf, whole } from '../command-line/command.ts';
+import type { CommonOptions, Context } from '../command-line/context.ts';
 
-/**
- * Makes the bundled model: an ordinary Qwen2-shaped network of 144 thousand parameters, trained on the synthetic
- * retrieval task. Writes a Hugging Face folder and the log of its making.
- */
-export async function pretrain(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      out: { type: 'string' },
-      seed: { type: 'string', default: '0' },
-      steps: { type: 'string', default: '1000' },
-      threads: { type: 'string', default: '1' },
-    },
-  });
-  if (!values.out) throw new Error('pretrain needs --out FOLDER, where the model is to be written');
-  const [seed, steps, threads] = [values.seed, values.steps, values.threads].map(Number) as [number, number, number];
-  const text = TextModel.fromFiles(retrievalTokenizer());
-  const runtime = new Runtime({ threads });
-  const config: ModelConfig = {
-    family: 'qwen2',
-    vocabSize: RETRIEVAL_VOCABULARY.length,
-    hiddenSize: 64,
-    layers: 3,
-    heads: 4,
-    kvHeads: 2,
-    headSize: 16,
-    intermediateSize: 160,
-    ropeTheta: 2000,
-    rmsNormEps: 1e-6,
-    tiedEmbeddings: true,
-    maxPositions: 4096,
-  };
-  const model = new LanguageModel(
-    config,
-    initialise(config, { seed, embeddingStd: 0.1, residualScale: 0.1, retrieval: true }),
-    runtime,
-  );
-  const trainer = new Pretrainer(model, {
-    optimizer: { betas: [0.9, 0.98], epsilon: 1e-8, weightDecay: 0.01 },
-    schedule: {
-      learningRate: 2e-3,
-      schedule: 'constant-then-linear',
-      warmupRatio: 50 / steps,
-      finalLearningRateRatio: 0.05,
-    },
-    clipNorm: 1,
-    microBatchTokens: 8192,
-    steps,
-  });
-
-  const log: string[] = [
-    `solopo pretrain --seed ${seed} --steps ${steps}; ${parameterCount(config)} parameters; ${runtime.fingerprint}`,
-  ];
-  const say = (line: string): void => {
-    log.push(line);
-    process.stdout.write(`${line}\n`);
-  };
-  const started = performance.now();
-  let tokens = 0;
-  const losses: Record<string, number> = {};
-  for (let step = 1; step <= steps; step++) {
-    const batch = pretrainingBatch(seed, step, text);
-    const result = await trainer.takeStep(
-      batch.tokens.map((ids, i) => ({ tokens: ids, weights: batch.weights[i] as Float32Array })),
-    );
-    tokens += result.tokens;
-    losses[batch.kind] =
-      losses[batch.kind] === undefined ? result.loss : 0.9 * (losses[batch.kind] as number) + 0.1 * result.loss;
-    if (step % 50 === 0 || step === steps) {
-      const shown = Object.entries(losses)
-        .map(([kind, loss]) => `${kind} ${loss.toFixed(3)}`)
-        .join(', ');
-      say(`step ${step}: loss ${shown}; ${tokens} tokens; ${((performance.now() - started) / 1000).toFixed(0)} s`);
-    }
-    if (step % 250 === 0 || step === steps) {
-      const accuracies = await Promise.all(
-        [4, 16, 32].map(
-          async (documents) =>
-            `${documents} documents ${(100 * (await accuracy(model, text, documents, 200))).toFixed(1)} %`,
-        ),
-      );
-      say(`step ${step}: ${accuracies.join(', ')}`);
-    }
-  }
-
-  mkdirSync(values.out, { recursive: true });
-  const write = (file: string, content: string): void => writeFileSync(join(values.out as string, file), content);
-  writeSafetensors(join(values.out, 'model.safetensors'), model.weights);
-  write(
-    'config.json',
-    `${JSON.stringify({ ...formatModelConfig(config), ...{ eos_token_id: text.eosIds[0] } }, null, 2)}\n`,
-  );
-  for (const [file, content] of Object.entries(retrievalTokenizer())) write(file, content);
-  write('pretrain.log', `${log.join('\n')}\n`);
-  await runtime.close();
+interface Values {
+  readonly out: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly threads: number;
 }
 
-/** Greedy exact-match accuracy on questions of their own seed. */
-async function accuracy(model: LanguageModel, text: TextModel, documents: number, count: number): Promise<number> {
-  let right = 0;
-  const examples = [...retrievalExamples({ seed: 777, count, documents })];
-  for (let from = 0; from < count; from += 50) {
-    const group = examples.slice(from, from + 50);
-    const prompts = group.map(({ documents: docs, question }) => {
-      const joined = docs
-        .map((document) => renderDocument(document, RETRIEVAL_PROMPT))
-        .join(RETRIEVAL_PROMPT.separator);
-      return { tokens: text.promptTokens(promptMessages(question, joined, RETRIEVAL_PROMPT)), key: [0, 0] as const };
+export function pretrainCommand(context: Context): Command {
+  return offline(
+    leaf('pretrain', 'make the bundled model again', [
+      'pretrain --out ./retrieval-144k',
+      'pretrain --out ./other --seed 1',
+    ]),
+  )
+    .requiredOption('--out <folder>', 'where it is written')
+    .option('--seed <n>', 'repeat it exactly', whole(0, 0xffff_ffff), 0)
+    .option('--steps <n>', 'gradient steps', whole(1), 1000)
+    .option('--threads <n>', 'threads of the engine', whole(1, 1024), 1)
+    .action(async (values: Values, command: Command) => {
+      const { pretrain } = await import('../pretrain/pretrain.ts');
+      const made = await pretrain({ ...values, say: (line) => context.terminal.say(line) });
+      await context.print(optionsOf<CommonOptions>(command), made, () => `A Hugging Face model folder: ${made.folder}`);
     });
-    const answers = await sample(model, prompts, {
-      samplesPerPrompt: 1,
-      temperature: 0,
-      topP: 1,
-      maxNewTokens: 3,
-      eosIds: text.eosIds,
-      seed: 0,
-    });
-    right += answers.filter(
-      ([answer], i) => answer && text.decode(answer.tokens).trim() === group[i]?.answers[0],
-    ).length;
-  }
-  return right / count;
 }

@@ -1,6 +1,5 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { UsageError } from '../usage.error.ts';
 
 export const CORPORA = ['retrieval', 'musique'] as const;
@@ -12,31 +11,18 @@ export interface DemoOptions {
   readonly seed: number;
   /** A model folder of the user's own. */
   readonly model: string | undefined;
+  /** A file for the result. */
   readonly json: string | undefined;
 }
 
-export function parseDemoOptions(args: readonly string[]): DemoOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      corpus: { type: 'string', default: 'retrieval' },
-      quick: { type: 'boolean', default: false },
-      seed: { type: 'string', default: '0' },
-      model: { type: 'string' },
-      json: { type: 'string' },
-    },
-  });
-  const corpus = CORPORA.find((name) => name === values.corpus);
-  if (corpus === undefined) throw new UsageError(`--corpus is ${CORPORA.join(' or ')}, not ${values.corpus}.`);
-  if (!/^\d+$/.test(values.seed) || Number(values.seed) > 0xffff_ffff)
-    throw new UsageError(`--seed is a whole number from 0 to ${0xffff_ffff}, not ${values.seed}.`);
-  return {
-    corpus,
-    quick: values.quick,
-    seed: Number(values.seed),
-    model: values.model,
-    json: values.json === undefined ? undefined : writable(values.json),
-  };
+export interface DemoValues extends Partial<Omit<DemoOptions, 'json'>> {
+  /** true: to standard output. */
+  readonly json?: string | true;
+}
+
+/** What the command line leaves out has its usual value. */
+export function demoOptions({ corpus = 'retrieval', quick = false, seed = 0, model, json }: DemoValues): DemoOptions {
+  return { corpus, quick, seed, model, json: typeof json === 'string' ? writable(json) : undefined };
 }
 
 /** Known before the work, not after it. */

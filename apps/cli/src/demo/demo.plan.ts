@@ -1,4 +1,4 @@
-import type { RunConfig, RunConfigInput } from '@solopo/contracts';
+import type { NewRun, RunView } from '../client/api.views.ts';
 import type { NewDataset } from '../client/api.client.ts';
 
 export interface ModelFolder {
@@ -16,10 +16,10 @@ export interface DemoPlan {
   readonly training: NewDataset;
   readonly evaluation: NewDataset;
   /** One run each. */
-  readonly arms: readonly RunConfig['arm'][];
+  readonly arms: readonly RunView['config']['arm'][];
   /** What the runs have in common. */
-  readonly settings: Omit<RunConfigInput, 'name' | 'arm' | 'model' | 'dataset' | 'evaluation'> & {
-    readonly evaluation: Omit<NonNullable<RunConfigInput['evaluation']>, 'dataset'>;
+  readonly settings: Omit<NewRun, 'name' | 'arm' | 'model' | 'dataset' | 'evaluation'> & {
+    readonly evaluation: Omit<NonNullable<NewRun['evaluation']>, 'dataset'>;
   };
 }
 

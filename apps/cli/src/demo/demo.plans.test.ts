@@ -2,15 +2,15 @@ import { access, readdir } from 'node:fs/promises';
 import { runConfigSchema, type Example } from '@solopo/contracts';
 import { readExamples } from '@solopo/corpus';
 import { describe, expect, it } from 'vitest';
-import { parseDemoOptions } from './demo.options.ts';
+import { CORPORA, demoOptions, type DemoValues } from './demo.options.ts';
 import type { DemoPlan } from './demo.plan.ts';
 import { musiquePlan } from './musique.plan.ts';
 import { retrievalPlan } from './retrieval.plan.ts';
 
 const PLANS = { retrieval: retrievalPlan, musique: musiquePlan };
 
-function planOf(...args: readonly string[]): DemoPlan {
-  const options = parseDemoOptions(args);
+function planOf(values: DemoValues = {}): DemoPlan {
+  const options = demoOptions(values);
   return PLANS[options.corpus](options);
 }
 
@@ -23,25 +23,18 @@ async function collect<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
 const linesOf = ({ lines }: DemoPlan['training']): Promise<string[]> => collect(lines());
 
 describe('the options', () => {
-  it.each([
-    [['--corpus', 'wikipedia'], '--corpus is retrieval or musique, not wikipedia.'],
-    [['--seed', '-1'], /seed/],
-    [['--seed=1.5'], '--seed is a whole number from 0 to 4294967295, not 1.5.'],
-    [
-      ['--json', '/nowhere/at/all.json'],
+  it('name a file that can be written', () => {
+    expect(() => demoOptions({ json: '/nowhere/at/all.json' })).toThrow(
       '--json cannot write into /nowhere/at; make that folder, or name another file.',
-    ],
-    [['--fast'], /Unknown option '--fast'/],
-  ])('%j are refused', (args, message) => {
-    expect(() => parseDemoOptions(args)).toThrow(message);
+    );
   });
 });
 
 describe('a plan', () => {
-  it.each([[[]], [['--quick']], [['--corpus', 'musique']], [['--corpus', 'musique', '--quick']]])(
+  it.each<[DemoValues]>([[{}], [{ quick: true }], [{ corpus: 'musique' }], [{ corpus: 'musique', quick: true }]])(
     '%j is a valid run configuration',
-    (args) => {
-      const { settings, arms } = planOf(...args);
+    (values) => {
+      const { settings, arms } = planOf(values);
       for (const arm of arms) {
         const config = {
           ...settings,
@@ -56,17 +49,17 @@ describe('a plan', () => {
     },
   );
 
-  it.each(['retrieval', 'musique'])('of %s has readable examples, the same for the same seed', async (corpus) => {
-    const plan = planOf('--quick', '--corpus', corpus, '--seed', '3');
+  it.each(CORPORA)('of %s has readable examples, the same for the same seed', async (corpus) => {
+    const plan = planOf({ quick: true, corpus, seed: 3 });
     const lines = await linesOf(plan.training);
-    expect(await linesOf(planOf('--quick', '--corpus', corpus, '--seed', '3').training)).toEqual(lines);
+    expect(await linesOf(planOf({ quick: true, corpus, seed: 3 }).training)).toEqual(lines);
     const read = await collect(readExamples(lines.join(''), plan.training.format));
     expect(read.filter((line) => !('example' in line))).toEqual([]);
     expect(read).toHaveLength(corpus === 'retrieval' ? 600 : 24);
   });
 
   it('never trains on a question it asks', async () => {
-    const { training, evaluation } = planOf('--quick');
+    const { training, evaluation } = planOf({ quick: true });
     const beginning = (line: string) =>
       (JSON.parse(line) as Example).documents
         .slice(0, 2)
@@ -76,11 +69,11 @@ describe('a plan', () => {
     const asked = (await linesOf(evaluation)).map(beginning);
     expect(asked).toHaveLength(300);
     expect(asked.filter((documents) => trained.has(documents))).toEqual([]);
-    expect(asked).not.toEqual((await linesOf(planOf('--quick', '--seed', '1').evaluation)).map(beginning));
+    expect(asked).not.toEqual((await linesOf(planOf({ quick: true, seed: 1 }).evaluation)).map(beginning));
   });
 
   it('makes its random model, and takes it away again', async () => {
-    const folder = await planOf('--corpus', 'musique').openModel();
+    const folder = await planOf({ corpus: 'musique' }).openModel();
     expect((await readdir(folder.path)).sort()).toEqual([
       'config.json',
       'generation_config.json',

@@ -1,4 +1,4 @@
-import type { AlignmentView, EvaluationView, RunView, StageView, StepView } from '@solopo/contracts';
+import type { AlignmentView, EvaluationView, RunView, StageView, StepView } from '../client/api.views.ts';
 import { pairedDifference, type PairedDifference } from '../statistics/paired-difference.ts';
 import { wilsonInterval } from '../statistics/wilson.ts';
 
@@ -48,18 +48,22 @@ export interface StageCounts {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** What `--json` writes. */
-export interface DemoResult {
-  readonly corpus: string;
-  readonly quick: boolean;
-  readonly seed: number;
-  readonly seconds: number;
+/** Runs on the same data, beside each other and the base model. */
+export interface Comparison {
   readonly base: { readonly accuracy: readonly Accuracy[] };
   readonly arms: readonly ArmResult[];
   /** Stages the runs asked for one by one, and stages that were run. */
   readonly sharing: { readonly wanted: number; readonly run: number };
   /** What the stages of a kind made and refused; a stage that several runs share counts once. */
   readonly stages: readonly StageCounts[];
+}
+
+/** What `--json` writes. */
+export interface DemoResult extends Comparison {
+  readonly corpus: string;
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly seconds: number;
   /** Rows of each evidence table. */
   readonly rows: Readonly<Record<string, number>>;
 }
@@ -76,12 +80,15 @@ export interface DemoFacts {
 }
 
 export function demoResult({ runs, ...facts }: DemoFacts): DemoResult {
+  return { ...facts, ...compareRuns(runs) };
+}
+
+export function compareRuns(runs: readonly FinishedRun[]): Comparison {
   const base = byLength(runs[0]?.evaluations.filter(({ step }) => step === 'base') ?? []);
   const policies = new Map(runs.map((run) => [run.run.config.name, policyEvaluations(run)]));
   const wanted = runs.flatMap(({ run }) => run.stages);
   const stages = [...new Map(wanted.map((stage) => [stage.digest, stage])).values()];
   return {
-    ...facts,
     base: { accuracy: base.map(accuracyOf) },
     arms: runs.map(({ run, steps, alignments }) => {
       const { name } = run.config;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RunView } from '@solopo/contracts';
+import type { RunView } from '../client/api.views.ts';
 import type { ApiClient } from '../client/api.client.ts';
 
 const POLL_MS = 500;
@@ -36,6 +36,6 @@ const CANCEL_PATIENCE_MS = 5000;
 
 /** As far as it still goes: a run may have ended, and the gateway too. */
 export async function cancelRuns(api: ApiClient, ids: readonly string[]): Promise<void> {
-  const patient = api.under(AbortSignal.timeout(CANCEL_PATIENCE_MS));
+  const patient = api.with({ signal: AbortSignal.timeout(CANCEL_PATIENCE_MS) });
   await Promise.allSettled(ids.map((id) => patient.cancelRun(id)));
 }

@@ -1,7 +1,7 @@
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatModelConfig, initialise, writeSafetensors, type ModelConfig } from '@solopo/lm';
+import { formatModelConfig, initialise, parseModelConfig, writeSafetensors } from '@solopo/lm';
 import { dataPath } from './data-folder.ts';
 import type { ModelFolder } from './demo.plan.ts';
 
@@ -9,20 +9,18 @@ const TEXT_FOLDER = 'models/qwen2.5-0.5b-instruct';
 const TEXT_FILES = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json'];
 
 /** Qwen2.5's shape and vocabulary, five million parameters. */
-const CONFIG: ModelConfig = {
-  family: 'qwen2',
-  vocabSize: 151_936,
-  hiddenSize: 32,
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headSize: 8,
-  intermediateSize: 64,
-  ropeTheta: 1_000_000,
-  rmsNormEps: 1e-6,
-  tiedEmbeddings: true,
-  maxPositions: 32_768,
-};
+const CONFIG = parseModelConfig({
+  model_type: 'qwen2',
+  vocab_size: 151_936,
+  hidden_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  intermediate_size: 64,
+  rope_theta: 1_000_000,
+  tie_word_embeddings: true,
+  max_position_embeddings: 32_768,
+});
 
 /** A model folder with random weights from a seed, and Qwen2.5's tokenizer and chat template. */
 export async function makeRandomModel(seed: number): Promise<ModelFolder> {

@@ -1,12 +1,14 @@
-import type { DatasetView, RunView } from '@solopo/contracts';
 import type { ApiClient } from '../client/api.client.ts';
+import type { RunView } from '../client/api.views.ts';
+import { describeDataset } from '../report/dataset.report.ts';
 import { whole } from '../report/numbers.ts';
 import type { Progress } from '../progress/progress.ts';
 import type { DemoOptions } from './demo.options.ts';
 import type { DemoPlan } from './demo.plan.ts';
 import { demoResult, type DemoResult } from './demo.result.ts';
 import { cancelRuns, followRuns } from './follow-runs.ts';
-import { registerModel } from './register-model.ts';
+import { readFinishedRun } from '../watch/read-finished-run.ts';
+import { registerModel } from '../models/register-model.ts';
 
 export interface DemoTools {
   readonly api: ApiClient;
@@ -27,9 +29,9 @@ export async function runDemo(
   const model = await withModel(plan, (folder) => registerModel(api, modelName, folder));
   say(`Model ${model.name}: ${whole(model.parameters)} parameters (${model.digest.slice(0, 12)})`);
   const dataset = await api.createDataset(training);
-  say(describe(dataset));
+  say(describeDataset(dataset));
   const questions = await api.createDataset(evaluation);
-  say(describe(questions));
+  say(describeDataset(questions));
 
   const ids: string[] = [];
   let finished: RunView[];
@@ -52,16 +54,7 @@ export async function runDemo(
     throw error;
   }
 
-  const runs = await Promise.all(
-    finished.map(async (run) => {
-      const [evaluations, alignments, steps] = await Promise.all([
-        api.evaluations(run.id),
-        api.alignments(run.id),
-        api.steps(run.id),
-      ]);
-      return { run, evaluations, alignments, steps };
-    }),
-  );
+  const runs = await Promise.all(finished.map((run) => readFinishedRun(api, run)));
   const rows = await api.ledgerCounts();
   const { corpus, quick, seed } = options;
   return demoResult({ corpus, quick, seed, seconds: (performance.now() - started) / 1000, runs, rows });
@@ -87,11 +80,4 @@ async function follow(
   } finally {
     progress.close();
   }
-}
-
-/** With the lines that could not be read, as far as they are worth a look. */
-function describe({ name, examples, rejected, rejectedCount }: DatasetView): string {
-  const shown = rejected.slice(0, 5).map(({ line, reason }) => `\n  line ${line}: ${reason}`);
-  const refused = rejectedCount === 0 ? '' : `; ${whole(rejectedCount)} lines refused${shown.join('')}`;
-  return `Data set ${name}: ${whole(examples)} examples${refused}`;
 }

@@ -1,4 +1,5 @@
-import { runConfigSchema, type EvaluationView, type RunView, type StageView } from '@solopo/contracts';
+import { runConfigSchema } from '@solopo/contracts';
+import type { EvaluationView, RunView, StageView } from '../client/api.views.ts';
 import type { FinishedRun } from './demo.result.ts';
 
 export function stageOf(
@@ -11,11 +12,14 @@ export function stageOf(
   return {
     kind,
     digest,
+    label: digest,
     chunks,
     chunksDone,
     state: chunks === chunksDone ? 'done' : 'running',
     startedAt: null,
     finishedAt: null,
+    secondsPerChunk: null,
+    etaSeconds: null,
     result,
   };
 }
@@ -31,7 +35,7 @@ export function runOf(arm: 'short' | 'expand-long' | 'solo', more: Partial<RunVi
       contexts: { long: { documents: 16 } },
       training: { stepsPerSlice: 10 },
       evaluation: { dataset: 'e', documents: [4, 16] },
-    }),
+    }) as RunView['config'],
     state: 'running',
     error: null,
     createdAt: '2025-01-01T00:00:00.000Z',
@@ -108,7 +112,7 @@ function alignmentOf(step: number, gap: number) {
   return {
     step,
     policy: `${step}`,
-    metrics: { 'rewards/margins': step / 10, 'solo/gap_abs': gap, 'solo/accuracy_long': 0.75 },
+    metrics: { 'solo/margin_short': step / 10, 'solo/gap_abs': gap, 'solo/accuracy_long': 0.75 },
   };
 }
 

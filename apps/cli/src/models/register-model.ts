@@ -1,16 +1,31 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ModelView } from '@solopo/contracts';
 import { TEXT_FILES } from '@solopo/text';
 import type { ApiClient } from '../client/api.client.ts';
+import type { ModelView } from '../client/api.views.ts';
 
-const KNOWN = new Set<string>([...TEXT_FILES, 'model.safetensors.index.json']);
+const KNOWN = new Set<string>([...TEXT_FILES, 'model.safetensors.index.json', 'adapter_config.json']);
 
-/** Uploads the files of a model folder that say something of the model, and registers them as one. */
-export async function registerModel(api: ApiClient, name: string, folder: string): Promise<ModelView> {
+/** Uploads the files of a model folder that say something of the model, and registers them as one. What is there is not sent again. */
+export async function registerModel(
+  api: ApiClient,
+  name: string,
+  folder: string,
+  say: (line: string) => void = () => undefined,
+): Promise<ModelView> {
   const files = (await filesOf(folder)).filter((file) => KNOWN.has(file) || file.endsWith('.safetensors')).sort();
+  if (!files.includes('config.json'))
+    throw new Error(`${folder} has no config.json; name a Hugging Face model folder.`);
   const digests: Record<string, string> = {};
-  for (const file of files) digests[file] = (await api.uploadFile(join(folder, file))).digest;
+  for (const file of files) {
+    const path = join(folder, file);
+    const digest = await sha256(path);
+    const there = await api.hasArtifact(digest);
+    say(`${file}: ${there ? 'there already' : 'uploading'}`);
+    digests[file] = there ? digest : (await api.uploadFile(path)).digest;
+  }
   return api.createModel(name, digests);
 }
 
@@ -18,6 +33,12 @@ async function filesOf(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    throw new Error(`The model folder ${folder} cannot be read; name an existing one with --model.`, { cause: error });
+    throw new Error(`The model folder ${folder} cannot be read; name an existing one.`, { cause: error });
   }
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  return hash.digest('hex');
 }

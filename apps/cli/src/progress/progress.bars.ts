@@ -1,6 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
-import type { RunView } from '@solopo/contracts';
-import type { Progress } from './progress.ts';
+import type { RunView } from '../client/api.views.ts';
+import type { Notes, Progress } from './progress.ts';
 import { tally } from './tally.ts';
 
 const LABEL_WIDTH = 18;
@@ -24,9 +24,10 @@ export class ProgressBars implements Progress {
     });
   }
 
-  show(runs: readonly RunView[]): void {
-    for (const { label, unit, done, total } of tally(runs)) {
-      const payload = { label: label.padEnd(LABEL_WIDTH), count: total === null ? '' : `${done}/${total} ${unit}` };
+  show(runs: readonly RunView[], notes?: Notes): void {
+    for (const { label, unit, done, total, note } of tally(runs, notes)) {
+      const count = [total === null ? '' : `${done}/${total} ${unit}`, note ?? ''].filter(Boolean).join('  ');
+      const payload = { label: label.padEnd(LABEL_WIDTH), count };
       let bar = this.#byLabel.get(label);
       if (bar === undefined) {
         bar = this.#bars.create(0, 0, payload);

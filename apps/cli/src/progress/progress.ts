@@ -1,9 +1,12 @@
-import type { RunView } from '@solopo/contracts';
+import type { RunView } from '../client/api.views.ts';
 import { ProgressBars } from './progress.bars.ts';
 import { ProgressLines } from './progress.lines.ts';
 
+/** A word on how training goes, by the run's id. */
+export type Notes = Readonly<Record<string, string>>;
+
 export interface Progress {
-  show(runs: readonly RunView[]): void;
+  show(runs: readonly RunView[], notes?: Notes): void;
   close(): void;
 }
 

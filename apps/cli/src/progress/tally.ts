@@ -1,4 +1,5 @@
-import type { RunView, StageView } from '@solopo/contracts';
+import type { RunView, StageView } from '../client/api.views.ts';
+import type { Notes } from './progress.ts';
 
 /** How far one line of the work has come. */
 export interface Tally {
@@ -7,6 +8,7 @@ export interface Tally {
   readonly done: number;
   /** `null` while nobody can know. */
   readonly total: number | null;
+  readonly note?: string;
 }
 
 const LABELS: readonly (readonly [kind: string, label: string])[] = [
@@ -20,7 +22,7 @@ const LABELS: readonly (readonly [kind: string, label: string])[] = [
 ];
 
 /** One line for each kind of stage that runs share, and one for each run's training. A stage that several runs want counts once. */
-export function tally(runs: readonly RunView[]): Tally[] {
+export function tally(runs: readonly RunView[], notes: Notes = {}): Tally[] {
   const stages = new Map(runs.flatMap((run) => run.stages.map((stage) => [stage.digest, stage])));
   return LABELS.flatMap(([kind, label]) =>
     kind === 'train'
@@ -29,6 +31,7 @@ export function tally(runs: readonly RunView[]): Tally[] {
           unit: 'steps' as const,
           done: run.step,
           total: run.steps,
+          ...(notes[run.id] !== undefined && { note: notes[run.id] }),
         }))
       : [
           shared(

@@ -5,8 +5,8 @@ type Points = ArmResult['curve'];
 
 const CURVE = ['loss', 'solo/loss_po', 'rewards/margins', 'rewards/accuracies', 'solo/gap_abs'];
 const ALIGNMENT = [
-  'rewards/margins',
-  'rewards/accuracies',
+  'solo/margin_short',
+  'solo/accuracy_short',
   'solo/gap_abs',
   'solo/logp_gap_per_token',
   'solo/margin_long',

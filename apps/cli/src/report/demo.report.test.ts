@@ -55,11 +55,11 @@ describe('the report', () => {
 
       Held-out pairs, last policy versions
 
-               rewards/    rewards/    solo/               solo/        solo/          solo/
-                margins  accuracies  gap_abs  logp_gap_per_token  margin_long  accuracy_long
-        base      0.000           -    1.000                   -            -          0.750
-        short     2.000           -    4.000                   -            -          0.750
-        solo      2.000           -    2.000                   -            -          0.750
+                      solo/           solo/    solo/               solo/        solo/          solo/
+               margin_short  accuracy_short  gap_abs  logp_gap_per_token  margin_long  accuracy_long
+        base          0.000               -    1.000                   -            -          0.750
+        short         2.000               -    4.000                   -            -          0.750
+        solo          2.000               -    2.000                   -            -          0.750
 
       Cost
 
@@ -95,10 +95,10 @@ describe('the report', () => {
 
       Held-out pairs, by policy version (step 0 is the base)
 
-        step  rewards/    rewards/    solo/               solo/        solo/          solo/
-               margins  accuracies  gap_abs  logp_gap_per_token  margin_long  accuracy_long
-        0        0.000           -    1.000                   -            -          0.750
-        20       2.000           -    2.000                   -            -          0.750
+        step         solo/           solo/    solo/               solo/        solo/          solo/
+              margin_short  accuracy_short  gap_abs  logp_gap_per_token  margin_long  accuracy_long
+        0            0.000               -    1.000                   -            -          0.750
+        20           2.000               -    2.000                   -            -          0.750
 
       Accuracy in %, with 95 % intervals, on 100 held-out questions a length
 

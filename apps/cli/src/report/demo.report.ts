@@ -2,6 +2,7 @@ import type { ArmResult, DemoResult, StageCounts } from '../demo/demo.result.ts'
 import { accuracyTable, differenceTable } from './accuracy.table.ts';
 import { alignmentTable, curveTable, lastAlignmentTable } from './curve.table.ts';
 import { whole } from './numbers.ts';
+import { sections, type Section } from './sections.ts';
 import { table } from './table.ts';
 
 /** The end of a demo, for people. */
@@ -19,7 +20,7 @@ export function demoReport(result: DemoResult): string {
     [`Accuracy in %, with 95 % intervals, on ${whole(questions)} held-out questions a length`, accuracyTable(result)],
     ['Differences in points, with 95 % intervals, paired by question', differenceTable(result)],
   ];
-  const sections: Section[] = [
+  const parts: Section[] = [
     ...(only ? [...training, ...comparison] : [...comparison, ...training]),
     ['Cost', costTable(arms)],
     ['Counts', countTable(stages)],
@@ -29,12 +30,10 @@ export function demoReport(result: DemoResult): string {
     sharing.run < sharing.wanted
       ? `The runs asked for ${sharing.wanted} stages and share ${sharing.wanted - sharing.run} of them: ${sharing.run} were run. `
       : '';
-  return `${sections.map(([title, body]) => `${title}\n\n${indent(body)}\n`).join('\n')}\n${shared}${Math.round(seconds)} seconds in all.\n`;
+  return `${sections(parts)}\n${shared}${Math.round(seconds)} seconds in all.\n`;
 }
 
-type Section = readonly [title: string, body: string];
-
-function costTable(arms: readonly ArmResult[]): string {
+export function costTable(arms: readonly ArmResult[]): string {
   return table([
     ['', 'pairs', 'steps', 'policy tokens', 'reference tokens', 'training seconds'],
     ...arms.map(({ name, pairs, steps, policyTokens, referenceTokens, seconds }) => [
@@ -56,8 +55,9 @@ function rowsTable(rows: DemoResult['rows']): string {
 const REFUSED = 'refused/';
 
 /** What each stage made, and what it refused and why. */
-function countTable(stages: readonly StageCounts[]): string {
+export function countTable(stages: readonly StageCounts[]): string {
   return stages
+    .filter(({ counts }) => Object.keys(counts).length > 0)
     .map(({ kind, counts }) => {
       const entries = Object.entries(counts);
       const made = entries
@@ -74,7 +74,3 @@ function countTable(stages: readonly StageCounts[]): string {
 
 /** heldOut: held out */
 const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '  ');
-}

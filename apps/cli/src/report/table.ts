@@ -3,8 +3,8 @@ export type Cell = string | readonly string[];
 
 const GAP = '  ';
 
-/** Columns as wide as their widest line; the first to the left, the others to the right. */
-export function table(rows: readonly (readonly Cell[])[]): string {
+/** Columns as wide as their widest line; the first `left` ones to the left, the others to the right. */
+export function table(rows: readonly (readonly Cell[])[], left = 1): string {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? [cell] : cell)));
   const widths: number[] = [];
   for (const row of cells)
@@ -18,7 +18,7 @@ export function table(rows: readonly (readonly Cell[])[]): string {
         row
           .map((lines, column) => {
             const [text, width] = [lines[line] ?? '', widths[column] ?? 0];
-            return column === 0 ? text.padEnd(width) : text.padStart(width);
+            return column < left ? text.padEnd(width) : text.padStart(width);
           })
           .join(GAP)
           .trimEnd(),

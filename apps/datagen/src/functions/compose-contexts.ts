@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
-import { digestOf } from '@solopo/contracts';
 import { composeContexts, type ComposedContext } from '@solopo/corpus';
 import type { ContextAssignment, NewContext } from '@solopo/ledger';
+import { contextDigest } from '@solopo/pipeline';
 import { ModelFiles, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { countRefusals } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
@@ -49,5 +49,5 @@ export class ComposeContexts implements JobFunction<'compose'> {
 }
 
 function newContext(kind: 'short' | 'long', { tokens, evidence }: ComposedContext): NewContext {
-  return { digest: digestOf({ kind, tokens: [...tokens], evidence }), kind, tokens, evidence };
+  return { digest: contextDigest({ kind, tokens, evidence }), kind, tokens, evidence };
 }

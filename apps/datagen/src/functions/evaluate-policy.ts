@@ -18,7 +18,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
   ) {}
 
   async execute({ stage, spec, range }: Work<'evaluate'>, context: JobContext): Promise<Effects> {
-    const { model, policy, dataset, documents, prompt, seed, maxNewTokens } = spec;
+    const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens } = spec;
     const text = await this.models.text(model);
     const composed = (await this.datasets.examples(dataset, range)).map(({ content }) => ({
       answers: content.answers,
@@ -31,7 +31,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const responses = await this.engine.run(
       'sample',
       {
-        model: await this.models.source(model, policy),
+        model: await this.models.source(model, policy, adapter),
         prompts: asked.map(({ tokens }) => ({ tokens, key: [0, 0] })),
         options: { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens, eosIds: text.eosIds, seed },
         batchTokens: this.config.batchTokens,

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
-import { digestOf, SolopoError, type StageKind, type StageSpecOf } from '@solopo/contracts';
+import { SolopoError, type StageKind, type StageSpecOf } from '@solopo/contracts';
 import { choosePair, judge, promptMessages } from '@solopo/corpus';
 import { Ledger, type Judgement, type NewPair, type PairRefusal, type SampleRecord } from '@solopo/ledger';
+import { pairDigest } from '@solopo/pipeline';
 import { ModelFiles, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { countRefusals } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
@@ -60,7 +61,7 @@ export class PairResponses implements JobFunction<'pair'> {
       const rejected = response(choice.rejected);
       pairs.push({
         position,
-        digest: digestOf({ short: assigned.short, long: assigned.long, chosen: [...chosen], rejected: [...rejected] }),
+        digest: pairDigest({ short: assigned.short, long: assigned.long, chosen, rejected }),
         shortContext: assigned.short,
         longContext: assigned.long,
         chosen,

@@ -6,7 +6,7 @@ import { CONFIG } from '@solopo/platform';
 import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
 import { promptKey } from '../prompt-key.ts';
 
-/** Answers of the model on the short contexts. */
+/** Answers of the model on the short contexts, or on the long ones. */
 @Injectable()
 export class SampleResponses implements JobFunction<'sample'> {
   constructor(
@@ -18,7 +18,7 @@ export class SampleResponses implements JobFunction<'sample'> {
 
   async execute({ stage, spec, range }: Work<'sample'>, context: JobContext): Promise<Effects> {
     const text = await this.models.text(spec.model);
-    const contexts = await this.ledger.contexts.assigned(spec.compose, 'short', range);
+    const contexts = await this.ledger.contexts.assigned(spec.compose, spec.sampling.on, range);
     const { samplesPerContext, temperature, topP, maxNewTokens } = spec.sampling;
     const answers = await this.engine.run(
       'sample',

@@ -1,12 +1,13 @@
 import { Controller, Get, Inject, Param, Post, Query, Req } from '@nestjs/common';
-import { createDatasetQuerySchema, type DatasetView } from '@solopo/contracts';
+import { createDatasetQuerySchema, datasetViewSchema, type DatasetView } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
 import type { Request } from 'express';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { GatewayConfig } from '../gateway.config.ts';
 import { upload } from '../http/upload.ts';
 import { Valid, validName } from '../http/valid.pipe.ts';
+import { Operation } from '../openapi/operation.decorator.ts';
 import { ImportDataset } from './import-dataset.use-case.ts';
 
 type CreateQuery = z.infer<typeof createDatasetQuerySchema>;
@@ -20,6 +21,12 @@ export class DatasetsController {
   ) {}
 
   @Post()
+  @Operation('importDataset', {
+    summary: 'Imports questions with their documents, one JSON object a line; lines that cannot be read are reported',
+    scope: 'run',
+    upload: { type: 'application/x-ndjson', description: 'JSON lines in UTF-8' },
+    answer: datasetViewSchema,
+  })
   async import(
     @Query(new Valid(createDatasetQuerySchema)) query: CreateQuery,
     @Req() request: Request,
@@ -28,11 +35,17 @@ export class DatasetsController {
   }
 
   @Get()
+  @Operation('listDatasets', { summary: 'All data sets', scope: 'read', answer: z.array(datasetViewSchema) })
   async list(): Promise<readonly DatasetView[]> {
     return this.ledger.datasets.list();
   }
 
   @Get(':nameOrDigest')
+  @Operation('showDataset', {
+    summary: 'A data set by digest, or the latest of a name',
+    scope: 'read',
+    answer: datasetViewSchema,
+  })
   async show(@Param('nameOrDigest', validName) nameOrDigest: string): Promise<DatasetView> {
     return this.ledger.datasets.require(nameOrDigest);
   }

@@ -1,10 +1,11 @@
-import { Controller, Get, Headers, Inject, Param, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Inject, Param, Query, Res } from '@nestjs/common';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG, parse } from '@solopo/platform';
 import type { Response } from 'express';
 import { z } from 'zod';
 import type { GatewayConfig } from '../gateway.config.ts';
-import { validName } from '../http/valid.pipe.ts';
+import { Valid, validName } from '../http/valid.pipe.ts';
+import { Operation } from '../openapi/operation.decorator.ts';
 import { streamEvents } from './event-stream.ts';
 import { RunEvents } from './run-events.service.ts';
 
@@ -12,9 +13,16 @@ const lastEventIdSchema = z.coerce
   .number({ error: 'Last-Event-ID must be the id of an event' })
   .int()
   .min(0)
-  .default(0);
+  .optional();
 
-@Controller('v1/runs')
+const querySchema = z.strictObject({
+  from: z.enum(['start', 'now']).default('start').describe('`now` spares a client what it has read as history'),
+  access_token: z.string().optional().describe('For browsers, whose EventSource sends no Authorization header'),
+});
+
+type EventsQuery = z.infer<typeof querySchema>;
+
+@Controller('v1')
 export class RunEventsController {
   constructor(
     @Inject(RunEvents) private readonly events: RunEvents,
@@ -22,14 +30,41 @@ export class RunEventsController {
     @Inject(CONFIG) private readonly config: GatewayConfig,
   ) {}
 
-  @Get(':id/events')
-  async stream(
+  @Get('runs/:id/events')
+  @Operation('streamEvents', {
+    summary: 'What happens to a run, live: `data` is a RunEvent. Reconnecting clients miss nothing',
+    scope: 'read',
+    answer: { type: 'text/event-stream', description: 'Server-sent events' },
+    headers: { 'Last-Event-ID': z.int().min(0).describe('Only events later than this one') },
+  })
+  async ofRun(
     @Param('id', validName) id: string,
+    @Query(new Valid(querySchema)) query: EventsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Res() response: Response,
   ): Promise<void> {
-    const after = parse(lastEventIdSchema, lastEventId);
+    const after = startOf(query, lastEventId);
     await this.ledger.runs.require(id);
     streamEvents(this.events.watch(id, after), response, this.config.heartbeatMs);
   }
+
+  @Get('events')
+  @Operation('streamAllEvents', {
+    summary: 'What happens to all runs, live',
+    scope: 'read',
+    answer: { type: 'text/event-stream', description: 'Server-sent events' },
+    headers: { 'Last-Event-ID': z.int().min(0).describe('Only events later than this one') },
+  })
+  async ofAll(
+    @Query(new Valid(querySchema)) query: EventsQuery,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Res() response: Response,
+  ): Promise<void> {
+    streamEvents(this.events.watchAll(startOf(query, lastEventId)), response, this.config.heartbeatMs);
+  }
+}
+
+/** Who comes back goes on where it was. */
+function startOf({ from }: EventsQuery, lastEventId: string | undefined): number | 'now' {
+  return parse(lastEventIdSchema, lastEventId) ?? (from === 'now' ? 'now' : 0);
 }

@@ -37,11 +37,15 @@ export class RunEvents implements OnApplicationBootstrap {
     this.#following = this.#follow();
   }
 
-  /** A run's events later than `after`, in order and without gaps; ends when the process is to stop. */
-  watch(run: string, after: number): Observable<SequencedEvent> {
-    return defer(() => concat(from([...this.#kept]), this.#live)).pipe(
-      filter(({ sequence, event }) => event.run === run && sequence > after),
-    );
+  /** A run's events later than `after`, or from now on, in order and without gaps; ends when the process is to stop. */
+  watch(run: string, after: number | 'now'): Observable<SequencedEvent> {
+    return this.watchAll(after).pipe(filter(({ event }) => event.run === run));
+  }
+
+  /** The same of all runs. */
+  watchAll(after: number | 'now'): Observable<SequencedEvent> {
+    if (after === 'now') return this.#live;
+    return defer(() => concat(from([...this.#kept]), this.#live)).pipe(filter(({ sequence }) => sequence > after));
   }
 
   async #follow(): Promise<void> {

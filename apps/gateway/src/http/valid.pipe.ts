@@ -8,7 +8,7 @@ export class Valid<S extends z.ZodType> implements PipeTransform<unknown, z.outp
   readonly #schema: S;
 
   constructor(
-    schema: S,
+    readonly schema: S,
     private readonly code: ErrorCode = 'input-invalid',
   ) {
     this.#schema = schema.superRefine((value, context) => {

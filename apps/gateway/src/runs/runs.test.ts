@@ -2,6 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { EventBus, WORK } from '@solopo/bus';
 import { jobSchema, runConfigSchema, type RunConfigInput, type RunView } from '@solopo/contracts';
 import { waitFor } from '@solopo/testing';
+import { failStage } from '@solopo/workflow';
 import request from 'supertest';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../testing/event-reader.fixture.ts';
@@ -82,7 +83,7 @@ describe('a run', () => {
     ['an unknown key further down', { training: { momentum: 0.9 } }, 'training.momentum'],
     ['a value out of range', { training: { pairsPerStep: 0 } }, 'training.pairsPerStep'],
     ['a value of another type', { objective: { beta: '0.1' } }, 'objective.beta'],
-    ['a value that is not one of the known', { arm: 'long' }, 'arm'],
+    ['a value that is not one of the known', { arm: 'longest' }, 'arm'],
     ['an item out of range', { evaluation: { dataset: 'questions', documents: [4, 0] } }, 'evaluation.documents.1'],
     ['a context out of range', { contexts: { long: { documents: 0 } } }, 'contexts.long.documents'],
     ['a prompt that Postgres cannot hold', { prompt: { separator: '\0' } }, 'prompt.separator'],
@@ -129,8 +130,8 @@ describe('a run', () => {
     const metrics = { loss: 0.5 };
     const [one, two] = ['a'.repeat(64), 'b'.repeat(64)];
     await gateway.ledger.steps.append(run.id, [
-      { step: 1, digest: one, previousDigest: '0'.repeat(64), pairDigests: [], metrics },
-      { step: 2, digest: two, previousDigest: one, pairDigests: [], metrics },
+      { step: 1, digest: one, previousDigest: '0'.repeat(64), pairDigests: [], metrics, engine: 'an engine' },
+      { step: 2, digest: two, previousDigest: one, pairDigests: [], metrics, engine: 'an engine' },
     ]);
     const get = async (rest: string): Promise<unknown> =>
       (await request(gateway.url).get(runsPath(run, rest)).expect(200)).body;
@@ -234,6 +235,49 @@ describe('the gateway', () => {
     await gateway.ledger.deadLetters.add(letter);
     const { body } = await request(gateway.url).get('/v1/dead-letters').expect(200);
     expect(body).toEqual([{ ...letter, id: 1, createdAt: expect.any(String) as string, retriedAt: null }]);
+  });
+
+  it('sets the runs going again that failed because of a dead letter, once', async () => {
+    const run = await createRun({ seed: 99 });
+    const stage = run.stages[0]?.digest ?? '';
+    const letter = {
+      subject: 's',
+      job: { id: 'j', stage, chunk: 0 },
+      reason: 'It broke.',
+      code: 'internal',
+      attempts: 5,
+    };
+    await gateway.ledger.deadLetters.add(letter);
+    const [{ id } = { id: 0 }] = await gateway.ledger.deadLetters.list(1);
+    const early = await request(gateway.url).post(`/v1/dead-letters/${id}/retry`).expect(409);
+    expect(early.body).toMatchObject({ detail: expect.stringContaining('No run is failed') });
+
+    await gateway.ledger.transaction((tx) => failStage(tx, stage, letter.reason));
+    const { body } = await request(gateway.url).post(`/v1/dead-letters/${id}/retry`).expect(200);
+    expect(body).toEqual({ runs: [run.id] });
+    const resumed = (await request(gateway.url).get(runsPath(run)).expect(200)).body as RunView;
+    expect(resumed).toMatchObject({ state: 'running', error: null });
+    await request(gateway.url).post(`/v1/dead-letters/${id}/retry`).expect(409);
+    await request(gateway.url).post('/v1/dead-letters/4711/retry').expect(404);
+    await request(gateway.url).post('/v1/dead-letters/x/retry').expect(400);
+    const [retried] = (await request(gateway.url).get('/v1/dead-letters').expect(200)).body;
+    expect(retried).toMatchObject({ id, retriedAt: expect.any(String) });
+  });
+
+  it('lists runs by state and page by page', async () => {
+    const runs = [await createRun({ seed: 51 }), await createRun({ seed: 52 }), await createRun({ seed: 53 })];
+    const [first, second, third] = runs.map(({ id }) => id) as [string, string, string];
+    expect([third, second, first]).toEqual([first, second, third].sort().reverse());
+    await request(gateway.url).post(`/v1/runs/${second}/cancel`).expect(200);
+    const ids = async (query: object) => {
+      const { body } = await request(gateway.url).get('/v1/runs').query(query).expect(200);
+      return (body as RunView[]).map(({ id }) => id);
+    };
+    expect(await ids({ limit: 1 })).toEqual([third]);
+    expect(await ids({ before: third, limit: 2 })).toEqual([second, first]);
+    expect(await ids({ state: 'cancelled', limit: 1 })).toEqual([second]);
+    expect(await ids({ state: 'running', before: third, limit: 1 })).toEqual([first]);
+    await request(gateway.url).get('/v1/runs').query({ state: 'sleeping' }).expect(400);
   });
 
   it('takes no runs while the outbox is full', async () => {

@@ -15,6 +15,7 @@ export interface GatewayFixture {
   readonly ledger: Ledger;
   readonly nats: TestNats;
   readonly connection: NatsConnection;
+  readonly app: Service['app'];
   restart(): Promise<void>;
 }
 
@@ -27,6 +28,7 @@ export function useGateway(settings: Partial<GatewayConfig> = {}): GatewayFixtur
   const start = async (): Promise<void> => {
     service = await startService({ ...gateway(fixture.config), logger: createLogger('gateway', 'fatal') });
     fixture.url = service.url;
+    fixture.app = service.app;
   };
 
   beforeAll(async () => {

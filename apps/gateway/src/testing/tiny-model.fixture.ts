@@ -14,9 +14,13 @@ export const TINY: ModelConfig = {
   headSize: 4,
   intermediateSize: 16,
   ropeTheta: 100,
+  ropeScaling: null,
   rmsNormEps: 1e-6,
   tiedEmbeddings: true,
   maxPositions: 4096,
+  biases: { qkv: true, output: false, mlp: false },
+  headNorms: false,
+  slidingWindow: null,
 };
 
 export type ModelFiles = Record<string, string | Buffer>;

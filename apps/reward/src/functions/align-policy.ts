@@ -1,114 +1,140 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import type { StageSpecOf } from '@solopo/contracts';
-import { Engine } from '@solopo/engine';
+import { Engine, type MeasuredTree } from '@solopo/engine';
 import { Ledger, type PairRecord } from '@solopo/ledger';
-import type { Row } from '@solopo/objectives';
+import { promptRead, rowName, ROWS, type ResponseStatistics, type Row, type RowLogps } from '@solopo/objectives';
+import { referenceSums } from '@solopo/pipeline';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
-import { alignmentMetrics, pairAlignment, type FourRows } from '../alignment-metrics.ts';
-import { sumOf } from '../sum-of.ts';
+import { HeldOutContexts } from '../held-out-contexts.ts';
+import { heldOutMetrics } from '../held-out-metrics.ts';
+import { heldOutPairMetrics, type HeldOutPair } from '../held-out-pair.ts';
 
-/** How far a policy version's short and long rewards agree, on pairs that it never trains on. */
+/** How a policy version fares, and how far its short and long rewards agree, on pairs that it never trains on. */
 @Injectable()
 export class AlignPolicy implements JobFunction<'align'> {
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(ModelFiles) private readonly models: ModelFiles,
     @Inject(Engine) private readonly engine: Engine,
+    @Inject(HeldOutContexts) private readonly contexts: HeldOutContexts,
     @Inject(CONFIG) private readonly config: WorkerConfig,
   ) {}
 
   async execute({ stage, spec, range }: Work<'align'>, context: JobContext): Promise<Effects> {
     const pairs = await this.ledger.pairs.list(spec.pair, 'held-out', range);
-    const reference = await this.#reference(spec, pairs);
-    const policy = spec.policy === spec.model ? reference : await this.#policy(spec, pairs, context);
-    const details = pairs.map((pair, i) => {
-      const rows = Object.fromEntries(
-        (['shortChosen', 'shortRejected', 'longChosen', 'longRejected'] satisfies Row[]).map((row) => [
-          row,
-          {
-            policy: policy[i]?.[row] as number,
-            reference: reference[i]?.[row] as number,
-            tokens: (row.endsWith('Chosen') ? pair.chosen : pair.rejected).length,
-          },
-        ]),
-      ) as FourRows;
+    const contexts = await this.contexts.read(spec.pair, pairs);
+    const bare = contexts.map((held) => held.bare);
+    const scorePrompt = promptRead({ arm: 'short', objective: spec.objective }) !== null;
+    const responses = pairs.map(({ chosen, rejected }) => [chosen, rejected]);
+    const measure = (prompts: readonly Int32Array[], branches: readonly Int32Array[][], prompt = false) =>
+      this.#measure(spec, prompts, branches, prompt, context);
+    const short = await measure(
+      pairs.map((pair) => pair.short),
+      responses,
+      scorePrompt,
+    );
+    const long = await measure(
+      pairs.map((pair) => pair.long),
+      responses,
+    );
+    const probes = await measure(
+      bare,
+      pairs.map(({ chosen }) => [chosen]),
+    );
+    const references = await this.#references(spec, pairs);
+    const measured = pairs.map((record, i) => {
+      const pair = heldOutPair(short[i] as MeasuredTree, long[i] as MeasuredTree, probes[i] as MeasuredTree, {
+        reference: references[i] ?? {},
+        isReference: spec.policy === spec.model,
+      });
       return {
-        pair: pair.digest,
-        shortTokens: pair.short.length,
-        longTokens: pair.long.length,
-        metrics: pairAlignment(spec, rows),
+        record,
+        pair,
+        metrics: heldOutPairMetrics(spec, pair),
+        longTokens: record.long.length,
+        evidence: contexts[i]?.evidence ?? null,
       };
     });
-    const { run, step, policy: digest } = spec;
+    const { run, step, policy } = spec;
     return {
       result: { pairs: pairs.length },
       write: (tx) =>
         tx.alignments.insert(stage, {
           run,
           step,
-          policy: digest,
-          metrics: alignmentMetrics(details.map(({ metrics }) => metrics)),
-          details,
+          policy,
+          metrics: heldOutMetrics(measured),
+          details: measured.map(({ record, metrics, longTokens, evidence }) => ({
+            pair: record.digest,
+            shortTokens: record.short.length,
+            longTokens,
+            evidence,
+            metrics,
+          })),
         }),
     };
   }
 
-  /** Summed log-probabilities of the frozen model, from the ledger. */
-  async #reference(
-    { pair, model }: StageSpecOf<'align'>,
-    pairs: readonly PairRecord[],
-  ): Promise<Partial<Record<Row, number>>[]> {
-    const scores = await this.ledger.scores.list(
-      pair,
-      model,
-      pairs.map(({ position }) => position),
-    );
-    const byPosition = Map.groupBy(scores, ({ position }) => position);
-    return pairs.map(({ position }) =>
-      Object.fromEntries(
-        (byPosition.get(position) ?? []).map(({ context, response, sum }) => [rowName(context, response), sum]),
-      ),
+  async #measure(
+    { model, policy, adapter }: StageSpecOf<'align'>,
+    prompts: readonly Int32Array[],
+    branches: readonly Int32Array[][],
+    scorePrompt: boolean,
+    context: JobContext,
+  ): Promise<MeasuredTree[]> {
+    return this.engine.run(
+      'measure',
+      {
+        model: await this.models.source(model, policy, adapter),
+        trees: prompts.map((prompt, i) => ({ prompt, branches: branches[i] ?? [] })),
+        batchTokens: this.config.batchTokens,
+        scorePrompt,
+      },
+      { signal: context.signal, onProgress: () => context.working() },
     );
   }
 
-  async #policy(
-    { model, policy }: StageSpecOf<'align'>,
+  /** Summed log-probabilities of the frozen model, from the ledger; none where the objective has no reference. */
+  async #references(
+    { pair, model, objective }: StageSpecOf<'align'>,
     pairs: readonly PairRecord[],
-    context: JobContext,
-  ): Promise<Partial<Record<Row, number>>[]> {
-    const source = await this.models.source(model, policy);
-    const contexts = await Promise.all(
-      (['short', 'long'] as const).map(async (kind) => {
-        const { logps } = await this.engine.run(
-          'score',
-          {
-            model: source,
-            trees: pairs.map(({ chosen, rejected, ...prompts }) => ({
-              prompt: prompts[kind],
-              branches: [chosen, rejected],
-            })),
-            batchTokens: this.config.batchTokens,
-          },
-          { signal: context.signal, onProgress: () => context.working() },
-        );
-        return { kind, logps };
-      }),
-    );
-    return pairs.map((_, i) =>
-      Object.fromEntries(
-        contexts.flatMap(({ kind, logps }) =>
-          (['chosen', 'rejected'] as const).map((response, branch) => [
-            rowName(kind, response),
-            sumOf(logps[i]?.[branch] as Float32Array),
-          ]),
-        ),
-      ),
-    );
+  ): Promise<Readonly<Record<string, number>>[]> {
+    if (objective.kind !== 'dpo') return pairs.map(() => ({}));
+    const positions = pairs.map(({ position }) => position);
+    const sums = referenceSums(await this.ledger.scores.list(pair, model, positions));
+    return positions.map((position) => sums.get(position) ?? {});
   }
 }
 
-function rowName(context: 'short' | 'long', response: 'chosen' | 'rejected'): Row {
-  return `${context}${response === 'chosen' ? 'Chosen' : 'Rejected'}`;
+function heldOutPair(
+  short: MeasuredTree,
+  long: MeasuredTree,
+  probe: MeasuredTree,
+  { reference, isReference }: { reference: Readonly<Record<string, number>>; isReference: boolean },
+): HeldOutPair {
+  const statistics = Object.fromEntries(
+    (['short', 'long'] as const).flatMap((context) =>
+      (['chosen', 'rejected'] as const).map((response, branch) => [
+        rowName(context, response),
+        (context === 'short' ? short : long).branches[branch],
+      ]),
+    ),
+  ) as Record<Row, ResponseStatistics>;
+  const rows = Object.fromEntries(
+    ROWS.map((row): [Row, RowLogps] => {
+      const { logp, tokens } = statistics[row];
+      const scored = reference[row];
+      if (scored === undefined) return [row, { policy: logp, tokens }];
+      // The base is its own reference, to the last bit.
+      return [row, { policy: isReference ? scored : logp, reference: scored, tokens }];
+    }),
+  ) as Record<Row, RowLogps>;
+  const { prompt } = short;
+  return {
+    statistics,
+    rows: prompt ? { ...rows, shortPrompt: { policy: prompt.logp, tokens: prompt.tokens } } : rows,
+    probe: probe.branches[0] as ResponseStatistics,
+  };
 }

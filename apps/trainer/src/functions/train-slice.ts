@@ -10,10 +10,19 @@ import { SolopoError, type StageSpecOf } from '@solopo/contracts';
 import { Engine, type Progress, type TrainSliceInput } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
 import { CHAIN_START, Ledger, type PairRecord } from '@solopo/ledger';
-import { referenceRowsRead, type Row } from '@solopo/objectives';
-import { stepBatches, stepsOf } from '@solopo/pipeline';
+import type { Row } from '@solopo/objectives';
+import {
+  chainConfig,
+  chainSteps,
+  isAligned,
+  referenceRowsOf,
+  referenceSums,
+  stepBatches,
+  stepsOf,
+  stepsPerEpoch,
+} from '@solopo/pipeline';
 import { ModelFiles, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
-import { chainSteps } from '../step-chain.ts';
+import { StepCounter } from '../step-counter.ts';
 
 const LEASE_MS = FUNCTIONS.train.ackWaitMs;
 
@@ -29,19 +38,24 @@ export class TrainSlice implements JobFunction<'train'> {
   ) {}
 
   async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
-    const { run, model, training, seed, arm, objective, alignment } = spec;
+    const { run, training, seed, arm, objective, alignment } = spec;
     const fencing = await this.#acquire(run);
-    const onProgress = this.#keepAlive(run, fencing, context);
+    const before = range.from === 0 ? null : await this.#stepBefore(run, range.from);
+    const counted = {
+      tokens: before?.metrics['num_tokens'] ?? 0,
+      stepsPerEpoch: stepsPerEpoch(training, items),
+    };
+    const onProgress = this.#keepAlive(run, fencing, context, new StepCounter(counted));
     const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
     try {
       const batches = stepBatches(training, { seed, pairs: items, ...range });
       const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
       const pairs = await this.#pairs(spec, ordinals);
       const place = new Map(ordinals.map((ordinal, index) => [ordinal, index]));
-      const checkpoint = range.from === 0 ? null : await this.#checkpoint(run, range.from);
+      const checkpoint = before && (await this.#checkpoint(run, range.from));
       const out = { weights: join(folder, randomUUID()), optimizerState: join(folder, randomUUID()) };
       const input: TrainSliceInput = {
-        model: await this.models.source(model, checkpoint?.parametersDigest),
+        model: await this.#source(spec, checkpoint?.parametersDigest),
         ...(checkpoint ? { optimizerState: await this.models.artifact(checkpoint.digest) } : {}),
         fromStep: range.from,
         options: {
@@ -54,7 +68,11 @@ export class TrainSlice implements JobFunction<'train'> {
           microBatchTokens: training.microBatchTokens,
           steps: stepsOf(training, items),
         },
-        pairs: pairs.map(({ record, reference }) => ({ ...record, reference })),
+        pairs: pairs.map(({ record, reference }) => ({
+          ...record,
+          reference,
+          aligned: isAligned(spec, record.digest),
+        })),
         batches: batches.map((batch) => batch.map((ordinal) => place.get(ordinal) as number)),
         out,
       };
@@ -63,16 +81,16 @@ export class TrainSlice implements JobFunction<'train'> {
 
       const parameters = await this.artifacts.put(alive(createReadStream(out.weights), onProgress));
       const optimizerState = await this.artifacts.put(alive(createReadStream(out.optimizerState), onProgress));
-      const head = await this.ledger.steps.after(run, range.from - 1, 1);
+      const counter = new StepCounter(counted);
       const policyTokens = steps.reduce((sum, step) => sum + step.policyTokens, 0);
       const chain = chainSteps(
-        range.from === 0 ? CHAIN_START : (head[0]?.digest as string),
-        { config: { model, arm, objective, alignment, training, seed }, engine },
-        steps.map(({ step, metrics }, i) => ({
-          step,
+        before?.digest ?? CHAIN_START,
+        { config: chainConfig(spec), engine },
+        steps.map((result, i) => ({
+          step: result.step,
           pairDigests: (input.batches[i] ?? []).map((index) => pairs[index]?.record.digest as string),
           reference: (input.batches[i] ?? []).map((index) => pairs[index]?.reference as Record<string, number>),
-          metrics,
+          metrics: counter.count(result),
           ...(i === steps.length - 1 ? { parameters: parameters.digest } : {}),
         })),
       );
@@ -111,7 +129,7 @@ export class TrainSlice implements JobFunction<'train'> {
   }
 
   /** Beats for the job and renews the lease while the engine makes progress, and tells whoever watches of each step. */
-  #keepAlive(run: string, fencing: number, context: JobContext): (progress: Progress) => void {
+  #keepAlive(run: string, fencing: number, context: JobContext, counter: StepCounter): (progress: Progress) => void {
     let renewed = performance.now();
     return (progress) => {
       context.working();
@@ -121,10 +139,29 @@ export class TrainSlice implements JobFunction<'train'> {
         this.ledger.leases.renew(run, fencing, LEASE_MS).catch(() => undefined);
       }
       if (progress.kind === 'step') {
-        const { step, metrics } = progress.result;
+        const { step } = progress.result;
+        const metrics = counter.count(progress.result);
         this.events.publish({ type: 'run.step', run, at: new Date().toISOString(), data: { step, metrics } });
       }
     };
+  }
+
+  async #source(
+    { model, adapter, seed }: StageSpecOf<'train'>,
+    parameters: string | undefined,
+  ): Promise<TrainSliceInput['model']> {
+    const source = await this.models.source(model, parameters, adapter);
+    return adapter && parameters === undefined ? { ...source, adapter: { options: adapter, seed } } : source;
+  }
+
+  async #stepBefore(run: string, step: number) {
+    const [before] = await this.ledger.steps.after(run, step - 1, 1);
+    if (!before)
+      throw new SolopoError(
+        'internal',
+        `Run ${run} has no step ${step}, which its next slice builds on; report this as a defect.`,
+      );
+    return before;
   }
 
   async #checkpoint(run: string, step: number) {
@@ -147,19 +184,12 @@ export class TrainSlice implements JobFunction<'train'> {
       spec.model,
       records.map(({ position }) => position),
     );
-    const sums = new Map(
-      scores.map(({ position, context, response, sum }) => [`${position} ${context} ${response}`, sum]),
-    );
-    const wanted = referenceRowsRead(spec);
+    const sums = referenceSums(scores);
     return records.map((record) => ({
       record,
       reference: Object.fromEntries(
-        wanted.map((row) => {
-          const [context, response] = [
-            row.startsWith('short') ? 'short' : 'long',
-            row.endsWith('Chosen') ? 'chosen' : 'rejected',
-          ];
-          const sum = sums.get(`${record.position} ${context} ${response}`);
+        referenceRowsOf(spec, record.digest).map((row) => {
+          const sum = sums.get(record.position)?.[row];
           if (sum === undefined)
             throw new SolopoError(
               'internal',

@@ -1,0 +1,1938 @@
+// Generated from apps/gateway/openapi.json by npm run openapi.
+
+export interface paths {
+  readonly '/v1/models': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** All models */
+    readonly get: operations['listModels'];
+    readonly put?: never;
+    /** Makes a model of artifacts: the files of a Hugging Face folder by their digests */
+    readonly post: operations['registerModel'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/models/{nameOrDigest}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** A model by digest, or the latest of a name */
+    readonly get: operations['showModel'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/datasets': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** All data sets */
+    readonly get: operations['listDatasets'];
+    readonly put?: never;
+    /** Imports questions with their documents, one JSON object a line; lines that cannot be read are reported */
+    readonly post: operations['importDataset'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/datasets/{nameOrDigest}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** A data set by digest, or the latest of a name */
+    readonly get: operations['showDataset'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Runs, latest first */
+    readonly get: operations['listRuns'];
+    readonly put?: never;
+    /** Starts a run */
+    readonly post: operations['createRun'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** A run with its stages */
+    readonly get: operations['showRun'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/cancel': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Ends a running run */
+    readonly post: operations['cancelRun'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/steps': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Gradient steps with their metrics, in order */
+    readonly get: operations['listSteps'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/alignments': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Metrics of each policy version on the held-out pairs */
+    readonly get: operations['listAlignments'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/evaluations': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Accuracy by context length, of the base model and of the policy */
+    readonly get: operations['listEvaluations'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/pairs': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Preference pairs in data-set order; none before the run has come to them */
+    readonly get: operations['listPairs'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/pairs/{digest}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** A pair with both prompts, their evidence marked */
+    readonly get: operations['showPair'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/pairs.jsonl': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Preference pairs as other trainers read them, by ordinal */
+    readonly get: operations['exportPairs'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/policy': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** The files of a policy version: a Hugging Face model folder, or a PEFT adapter folder */
+    readonly get: operations['describePolicy'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/verify': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Recomputes the chain of step digests from the rows of the ledger; names what was altered, lost or swapped */
+    readonly get: operations['verifyRun'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/events': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** What happens to a run, live: `data` is a RunEvent. Reconnecting clients miss nothing */
+    readonly get: operations['streamEvents'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/events': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** What happens to all runs, live */
+    readonly get: operations['streamAllEvents'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/artifacts': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Keeps bytes under their SHA-256 */
+    readonly post: operations['storeArtifact'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/artifacts/{digest}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** The bytes of an artifact */
+    readonly get: operations['readArtifact'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    /** Whether the artifact is there, and its size as Content-Length */
+    readonly head: operations['describeArtifact'];
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/ledger/counts': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Rows in each table of evidence */
+    readonly get: operations['countLedger'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/dead-letters': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Jobs that were given up, latest first */
+    readonly get: operations['listDeadLetters'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/dead-letters/{id}/retry': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Sets the runs going again that failed because of the letter */
+    readonly post: operations['retryDeadLetter'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/tokens': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** All tokens, also revoked ones, without the secrets */
+    readonly get: operations['listTokens'];
+    readonly put?: never;
+    /** A new token, which is shown this once */
+    readonly post: operations['issueToken'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/tokens/{name}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    readonly post?: never;
+    /** From now on the token is refused */
+    readonly delete: operations['revokeToken'];
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/openapi.json': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** This document */
+    readonly get: operations['describeApi'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+  schemas: {
+    readonly NewModel: {
+      readonly name: string;
+      readonly files: {
+        readonly [key: string]: string;
+      };
+    };
+    readonly NewToken: {
+      /** @description Tells whose token it is; unique among the tokens that are not revoked. */
+      readonly name: string;
+      /**
+       * @description `run` holds `read`, `admin` holds both.
+       * @default [
+       *       "read"
+       *     ]
+       */
+      readonly scopes?: readonly ('read' | 'run' | 'admin')[];
+    };
+    readonly NewRun: {
+      /**
+       * @default default
+       * @enum {string}
+       */
+      readonly preset?: 'default' | 'paper';
+      readonly name: string;
+      readonly model: string;
+      readonly dataset: string;
+      /** @default 0 */
+      readonly seed?: number;
+      /**
+       * @default solo
+       * @enum {string}
+       */
+      readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      /**
+       * @default {
+       *       "kind": "dpo"
+       *     }
+       */
+      readonly objective?:
+        | {
+            /** @constant */
+            readonly kind: 'dpo';
+            /** @default 0.1 */
+            readonly beta?: number;
+            /**
+             * @default sigmoid
+             * @enum {string}
+             */
+            readonly loss?: 'sigmoid' | 'ipo' | 'hinge';
+            /** @default 0 */
+            readonly labelSmoothing?: number;
+          }
+        | {
+            /** @constant */
+            readonly kind: 'simpo';
+            /** @default 2.5 */
+            readonly beta?: number;
+            /** @default 1 */
+            readonly gamma?: number;
+          }
+        | {
+            /** @constant */
+            readonly kind: 'orpo';
+            /** @default 0.1 */
+            readonly beta?: number;
+            /** @default 1 */
+            readonly nllWeight?: number;
+            /**
+             * @default response
+             * @enum {string}
+             */
+            readonly nll?: 'response' | 'all';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'sft';
+            /**
+             * @default short
+             * @enum {string}
+             */
+            readonly context?: 'short' | 'long';
+          };
+      /** @default {} */
+      readonly alignment?: {
+        /** @default 1 */
+        readonly alpha?: number;
+        /**
+         * @default shared
+         * @enum {string}
+         */
+        readonly reference?: 'shared' | 'per-context';
+        /**
+         * @default absolute
+         * @enum {string}
+         */
+        readonly distance?: 'absolute' | 'squared' | 'smooth-l1';
+        /**
+         * @default two
+         * @enum {string}
+         */
+        readonly sides?: 'two' | 'one';
+        /**
+         * @default short
+         * @enum {string}
+         */
+        readonly detach?: 'none' | 'short';
+        /** @default 0.00001 */
+        readonly deadZone?: number;
+        /** @default 1 */
+        readonly fraction?: number;
+      };
+      /** @default null */
+      readonly adapter?: {
+        /** @constant */
+        readonly kind: 'lora';
+        /** @default 16 */
+        readonly rank?: number;
+        /** @default 32 */
+        readonly alpha?: number;
+        /**
+         * @default [
+         *       "q_proj",
+         *       "k_proj",
+         *       "v_proj",
+         *       "o_proj",
+         *       "gate_proj",
+         *       "up_proj",
+         *       "down_proj"
+         *     ]
+         */
+        readonly targets?: readonly (
+          'q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj'
+        )[];
+        /** @default false */
+        readonly rsLora?: boolean;
+      } | null;
+      /** @default {} */
+      readonly prompt?: {
+        readonly system?: string;
+        /**
+         * Format: includes
+         * @default {title}
+         *     {text}
+         */
+        readonly document?: string;
+        /** @default  */
+        readonly separator?: string;
+        /**
+         * Format: includes
+         * @default Answer the question from the documents.
+         *
+         *     {documents}
+         *
+         *     Question: {question}
+         */
+        readonly user?: string;
+      };
+      readonly contexts: {
+        /** @default {} */
+        readonly short?: {
+          /** @default 0 */
+          readonly distractors?: number;
+        };
+        readonly long:
+          | {
+              readonly documents: number;
+            }
+          | {
+              readonly maxTokens: number;
+            };
+      };
+      /** @default {} */
+      readonly sampling?: {
+        /**
+         * @default short
+         * @enum {string}
+         */
+        readonly on?: 'short' | 'long';
+        /** @default 8 */
+        readonly samplesPerContext?: number;
+        /** @default 0.85 */
+        readonly temperature?: number;
+        /** @default 1 */
+        readonly topP?: number;
+        /** @default 64 */
+        readonly maxNewTokens?: number;
+      };
+      /** @default {} */
+      readonly pairing?: {
+        /**
+         * @default sampled
+         * @enum {string}
+         */
+        readonly mode?: 'sampled' | 'gold-chosen';
+        /**
+         * @default sub-em
+         * @enum {string}
+         */
+        readonly judge?: 'sub-em' | 'exact';
+        /** @default 5000 */
+        readonly maxPairs?: number;
+        /** @default 64 */
+        readonly heldOutPairs?: number;
+      };
+      /** @default {} */
+      readonly training?: {
+        /** @default 1 */
+        readonly epochs?: number;
+        readonly maxSteps?: number;
+        /** @default 16 */
+        readonly pairsPerStep?: number;
+        /** @default 0.000001 */
+        readonly learningRate?: number;
+        /**
+         * @default cosine
+         * @enum {string}
+         */
+        readonly schedule?: 'constant' | 'linear' | 'cosine';
+        /** @default 0.1 */
+        readonly warmupRatio?: number;
+        /** @default 0.1 */
+        readonly finalLearningRateRatio?: number;
+        /** @default 1 */
+        readonly clipNorm?: number;
+        /**
+         * @default [
+         *       0.9,
+         *       0.999
+         *     ]
+         */
+        readonly betas?: readonly [number, number];
+        /** @default 1e-8 */
+        readonly epsilon?: number;
+        /** @default 0 */
+        readonly weightDecay?: number;
+        /** @default 25 */
+        readonly stepsPerSlice?: number;
+        /** @default 8192 */
+        readonly microBatchTokens?: number;
+      };
+      /** @default {} */
+      readonly watch?: {
+        /**
+         * @default warn
+         * @enum {string}
+         */
+        readonly collapse?: 'off' | 'warn' | 'stop';
+        /** @default 0.5 */
+        readonly logpDrop?: number;
+      };
+      /** @default null */
+      readonly evaluation?: {
+        readonly dataset: string;
+        readonly documents: readonly number[];
+        readonly questions?: number;
+        /**
+         * @default sub-em
+         * @enum {string}
+         */
+        readonly judge?: 'sub-em' | 'exact';
+        /** @default 64 */
+        readonly maxNewTokens?: number;
+      } | null;
+    };
+    readonly Alignment: {
+      readonly step: number;
+      readonly policy: string;
+      readonly metrics: {
+        readonly [key: string]: number;
+      };
+    };
+    readonly Artifact: {
+      /** @description SHA-256 of the content */
+      readonly digest: string;
+      readonly bytes: number;
+    };
+    readonly Context: {
+      readonly tokens: number;
+      /** @description The whole prompt in order; evidence is what the answer follows from */
+      readonly pieces: readonly {
+        readonly text: string;
+        readonly evidence: boolean;
+      }[];
+    };
+    readonly Dataset: {
+      readonly digest: string;
+      readonly name: string;
+      readonly format: string;
+      readonly examples: number;
+      /** @description Lines that could not be read: line number and why. At most the first 100 are kept. */
+      readonly rejected: readonly {
+        readonly line: number;
+        readonly reason: string;
+      }[];
+      readonly rejectedCount: number;
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+    };
+    readonly DeadLetter: {
+      readonly id: number;
+      readonly subject: string;
+      readonly job: unknown;
+      readonly reason: string;
+      readonly code: string;
+      readonly attempts: number;
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+      readonly retriedAt: string | null;
+    };
+    readonly Evaluation: {
+      readonly policy: string;
+      /** @description `base`, or the step of the policy version */
+      readonly step: number | 'base';
+      readonly documents: number;
+      readonly tokens: number;
+      readonly n: number;
+      readonly correct: number;
+      /** @description One character a question, '1' right and '0' wrong, in data-set order: for paired comparisons */
+      readonly outcomes: string;
+      /** @description Questions that could not be asked, by reason */
+      readonly refused: {
+        readonly [key: string]: number;
+      };
+    };
+    readonly IssuedToken: {
+      readonly name: string;
+      readonly scopes: readonly ('read' | 'run' | 'admin')[];
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+      /** @description To the minute */
+      readonly lastUsedAt: string | null;
+      readonly revokedAt: string | null;
+      /** @description Shown this once; only its hash is kept */
+      readonly token: string;
+    };
+    readonly Model: {
+      readonly digest: string;
+      readonly name: string;
+      readonly family: string;
+      readonly parameters: number;
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+    };
+    readonly ModelDetails: {
+      readonly digest: string;
+      readonly name: string;
+      readonly family: string;
+      readonly parameters: number;
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+      readonly config: {
+        readonly [key: string]: unknown;
+      };
+      /** @description File name to artifact digest */
+      readonly files: {
+        readonly [key: string]: string;
+      };
+    };
+    readonly Pair: {
+      readonly digest: string;
+      readonly example: string;
+      readonly heldOut: boolean;
+      readonly question: string;
+      readonly chosen: string;
+      readonly rejected: string;
+      readonly shortTokens: number;
+      readonly longTokens: number;
+    };
+    readonly PairDetails: {
+      readonly digest: string;
+      readonly example: string;
+      readonly heldOut: boolean;
+      readonly question: string;
+      readonly chosen: string;
+      readonly rejected: string;
+      readonly shortTokens: number;
+      readonly longTokens: number;
+      readonly short: components['schemas']['Context'];
+      readonly long: components['schemas']['Context'];
+      readonly responses: {
+        readonly chosen: components['schemas']['Response'];
+        readonly rejected: components['schemas']['Response'];
+      };
+    };
+    readonly PolicyManifest: {
+      readonly run: string;
+      readonly step: number;
+      /**
+       * @description A Hugging Face model folder, or a PEFT adapter folder
+       * @enum {string}
+       */
+      readonly kind: 'model' | 'adapter';
+      /** @description Of the registered model that training began with: an adapter belongs to it */
+      readonly baseModel: string;
+      readonly files: readonly {
+        readonly name: string;
+        readonly digest: string;
+        readonly bytes: number;
+        /** @description Of a generated file; null: fetch it from /v1/artifacts/{digest} */
+        readonly content: string | null;
+      }[];
+    };
+    readonly Problem: {
+      readonly type: string;
+      readonly title: string;
+      readonly status: number;
+      /** @description What is wrong, and what to do next */
+      readonly detail: string;
+      readonly instance: string;
+      /** @description Stable: tell problems apart by it */
+      readonly code: string;
+      /** @description Every fault of a refused body or query */
+      readonly errors?: readonly {
+        readonly path: string;
+        readonly reason: string;
+      }[];
+    } & {
+      readonly [key: string]: unknown;
+    };
+    readonly Response: {
+      /** @description The text of each token */
+      readonly pieces: readonly string[];
+      /** @description The frozen reference's, by context */
+      readonly logps: {
+        /** @description One a token; null where the reference was not asked */
+        readonly short: readonly number[] | null;
+        /** @description One a token; null where the reference was not asked */
+        readonly long: readonly number[] | null;
+      };
+    };
+    readonly Retried: {
+      /** @description The runs that go on */
+      readonly runs: readonly string[];
+    };
+    readonly Run: {
+      readonly id: string;
+      readonly config: components['schemas']['RunConfig'];
+      /** @enum {string} */
+      readonly state: 'running' | 'succeeded' | 'failed' | 'cancelled';
+      /** @description Why the run failed, with what to do next */
+      readonly error: string | null;
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+      readonly finishedAt: string | null;
+      readonly step: number;
+      readonly steps: number | null;
+      /** @description Head of the chain of step digests: equal heads mean equal data, configuration and parameters */
+      readonly chainHead: string | null;
+      readonly policyDigest: string | null;
+      readonly policyTokens: number;
+      readonly referenceTokens: number;
+      /** @description Spent in gradient steps */
+      readonly trainSeconds: number;
+      readonly pairs: number | null;
+      readonly stages: readonly components['schemas']['Stage'][];
+    };
+    readonly RunConfig: {
+      readonly name: string;
+      readonly model: string;
+      readonly dataset: string;
+      /** @default 0 */
+      readonly seed: number;
+      /**
+       * @default solo
+       * @enum {string}
+       */
+      readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      readonly objective:
+        | {
+            /** @constant */
+            readonly kind: 'dpo';
+            /** @default 0.1 */
+            readonly beta: number;
+            /**
+             * @default sigmoid
+             * @enum {string}
+             */
+            readonly loss: 'sigmoid' | 'ipo' | 'hinge';
+            /** @default 0 */
+            readonly labelSmoothing: number;
+          }
+        | {
+            /** @constant */
+            readonly kind: 'simpo';
+            /** @default 2.5 */
+            readonly beta: number;
+            /** @default 1 */
+            readonly gamma: number;
+          }
+        | {
+            /** @constant */
+            readonly kind: 'orpo';
+            /** @default 0.1 */
+            readonly beta: number;
+            /** @default 1 */
+            readonly nllWeight: number;
+            /**
+             * @default response
+             * @enum {string}
+             */
+            readonly nll: 'response' | 'all';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'sft';
+            /**
+             * @default short
+             * @enum {string}
+             */
+            readonly context: 'short' | 'long';
+          };
+      readonly alignment: {
+        /** @default 1 */
+        readonly alpha: number;
+        /**
+         * @default shared
+         * @enum {string}
+         */
+        readonly reference: 'shared' | 'per-context';
+        /**
+         * @default absolute
+         * @enum {string}
+         */
+        readonly distance: 'absolute' | 'squared' | 'smooth-l1';
+        /**
+         * @default two
+         * @enum {string}
+         */
+        readonly sides: 'two' | 'one';
+        /**
+         * @default short
+         * @enum {string}
+         */
+        readonly detach: 'none' | 'short';
+        /** @default 0.00001 */
+        readonly deadZone: number;
+        /** @default 1 */
+        readonly fraction: number;
+      };
+      /** @default null */
+      readonly adapter: {
+        /** @constant */
+        readonly kind: 'lora';
+        /** @default 16 */
+        readonly rank: number;
+        /** @default 32 */
+        readonly alpha: number;
+        /**
+         * @default [
+         *       "q_proj",
+         *       "k_proj",
+         *       "v_proj",
+         *       "o_proj",
+         *       "gate_proj",
+         *       "up_proj",
+         *       "down_proj"
+         *     ]
+         */
+        readonly targets: readonly (
+          'q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj'
+        )[];
+        /** @default false */
+        readonly rsLora: boolean;
+      } | null;
+      readonly prompt: {
+        readonly system?: string;
+        /**
+         * Format: includes
+         * @default {title}
+         *     {text}
+         */
+        readonly document: string;
+        /** @default  */
+        readonly separator: string;
+        /**
+         * Format: includes
+         * @default Answer the question from the documents.
+         *
+         *     {documents}
+         *
+         *     Question: {question}
+         */
+        readonly user: string;
+      };
+      readonly contexts: {
+        readonly short: {
+          /** @default 0 */
+          readonly distractors: number;
+        };
+        readonly long:
+          | {
+              readonly documents: number;
+            }
+          | {
+              readonly maxTokens: number;
+            };
+      };
+      readonly sampling: {
+        /**
+         * @default short
+         * @enum {string}
+         */
+        readonly on: 'short' | 'long';
+        /** @default 8 */
+        readonly samplesPerContext: number;
+        /** @default 0.85 */
+        readonly temperature: number;
+        /** @default 1 */
+        readonly topP: number;
+        /** @default 64 */
+        readonly maxNewTokens: number;
+      };
+      readonly pairing: {
+        /**
+         * @default sampled
+         * @enum {string}
+         */
+        readonly mode: 'sampled' | 'gold-chosen';
+        /**
+         * @default sub-em
+         * @enum {string}
+         */
+        readonly judge: 'sub-em' | 'exact';
+        /** @default 5000 */
+        readonly maxPairs: number;
+        /** @default 64 */
+        readonly heldOutPairs: number;
+      };
+      readonly training: {
+        /** @default 1 */
+        readonly epochs: number;
+        readonly maxSteps?: number;
+        /** @default 16 */
+        readonly pairsPerStep: number;
+        /** @default 0.000001 */
+        readonly learningRate: number;
+        /**
+         * @default cosine
+         * @enum {string}
+         */
+        readonly schedule: 'constant' | 'linear' | 'cosine';
+        /** @default 0.1 */
+        readonly warmupRatio: number;
+        /** @default 0.1 */
+        readonly finalLearningRateRatio: number;
+        /** @default 1 */
+        readonly clipNorm: number;
+        /**
+         * @default [
+         *       0.9,
+         *       0.999
+         *     ]
+         */
+        readonly betas: readonly [number, number];
+        /** @default 1e-8 */
+        readonly epsilon: number;
+        /** @default 0 */
+        readonly weightDecay: number;
+        /** @default 25 */
+        readonly stepsPerSlice: number;
+        /** @default 8192 */
+        readonly microBatchTokens: number;
+      };
+      readonly watch: {
+        /**
+         * @default warn
+         * @enum {string}
+         */
+        readonly collapse: 'off' | 'warn' | 'stop';
+        /** @default 0.5 */
+        readonly logpDrop: number;
+      };
+      /** @default null */
+      readonly evaluation: {
+        readonly dataset: string;
+        readonly documents: readonly number[];
+        readonly questions?: number;
+        /**
+         * @default sub-em
+         * @enum {string}
+         */
+        readonly judge: 'sub-em' | 'exact';
+        /** @default 64 */
+        readonly maxNewTokens: number;
+      } | null;
+    };
+    readonly RunEvent: {
+      /** @enum {string} */
+      readonly type:
+        | 'run.state'
+        | 'stage.started'
+        | 'stage.progress'
+        | 'stage.done'
+        | 'run.step'
+        | 'run.alignment'
+        | 'run.evaluation'
+        | 'run.warning';
+      readonly run: string;
+      readonly at: string;
+      readonly data: {
+        readonly [key: string]: unknown;
+      };
+    };
+    readonly Stage: {
+      readonly digest: string;
+      readonly kind: string;
+      /** @description What the run calls it: unique within the run */
+      readonly label: string;
+      /** @enum {string} */
+      readonly state: 'pending' | 'running' | 'done' | 'failed';
+      readonly chunks: number;
+      readonly chunksDone: number;
+      readonly startedAt: string | null;
+      readonly finishedAt: string | null;
+      /** @description Mean of the chunks that are done */
+      readonly secondsPerChunk: number | null;
+      /** @description Time left at that rate with as many workers as now */
+      readonly etaSeconds: number | null;
+      /** @description Counts of the chunks done so far */
+      readonly result: {
+        readonly [key: string]: unknown;
+      } | null;
+    };
+    readonly Step: {
+      readonly step: number;
+      readonly digest: string;
+      readonly metrics: {
+        readonly [key: string]: number;
+      };
+    };
+    readonly Token: {
+      readonly name: string;
+      readonly scopes: readonly ('read' | 'run' | 'admin')[];
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+      /** @description To the minute */
+      readonly lastUsedAt: string | null;
+      readonly revokedAt: string | null;
+    };
+    readonly Verification: {
+      readonly ok: boolean;
+      readonly checks: readonly {
+        readonly name: string;
+        readonly ok: boolean;
+        /** @description What was compared, or what is wrong */
+        readonly detail: string;
+      }[];
+    };
+  };
+  responses: {
+    /** @description A problem: what is wrong, and what to do next */
+    readonly Problem: {
+      headers: {
+        readonly [name: string]: unknown;
+      };
+      content: {
+        readonly 'application/problem+json': components['schemas']['Problem'];
+      };
+    };
+  };
+  parameters: never;
+  requestBodies: never;
+  headers: never;
+  pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+  readonly listModels: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description All models */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Model'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly registerModel: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['NewModel'];
+      };
+    };
+    readonly responses: {
+      /** @description Makes a model of artifacts: the files of a Hugging Face folder by their digests */
+      readonly 201: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Model'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showModel: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly nameOrDigest: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description A model by digest, or the latest of a name */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['ModelDetails'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listDatasets: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description All data sets */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Dataset'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly importDataset: {
+    readonly parameters: {
+      readonly query: {
+        readonly name: string;
+        readonly format?: 'solopo' | 'musique' | 'hotpotqa' | '2wiki';
+      };
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** @description JSON lines in UTF-8 */
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/x-ndjson': string;
+      };
+    };
+    readonly responses: {
+      /** @description Imports questions with their documents, one JSON object a line; lines that cannot be read are reported */
+      readonly 201: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Dataset'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showDataset: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly nameOrDigest: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description A data set by digest, or the latest of a name */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Dataset'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listRuns: {
+    readonly parameters: {
+      readonly query?: {
+        readonly state?: 'running' | 'succeeded' | 'failed' | 'cancelled';
+        /** @description The id of a run: only runs created before it */
+        readonly before?: string;
+        readonly limit?: number;
+      };
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Runs, latest first */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Run'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly createRun: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['NewRun'];
+      };
+    };
+    readonly responses: {
+      /** @description Starts a run */
+      readonly 201: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Run'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showRun: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description A run with its stages */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Run'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly cancelRun: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Ends a running run */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Run'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listSteps: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description Only steps later than this one */
+        readonly after?: number;
+        readonly limit?: number;
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Gradient steps with their metrics, in order */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Step'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listAlignments: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Metrics of each policy version on the held-out pairs */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Alignment'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listEvaluations: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Accuracy by context length, of the base model and of the policy */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Evaluation'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listPairs: {
+    readonly parameters: {
+      readonly query?: {
+        readonly split?: 'training' | 'held-out';
+        /** @description In the question and in both responses, whatever the case */
+        readonly search?: string;
+        readonly offset?: number;
+        readonly limit?: number;
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Preference pairs in data-set order; none before the run has come to them */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Pair'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showPair: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+        readonly digest: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description A pair with both prompts, their evidence marked */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['PairDetails'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly exportPairs: {
+    readonly parameters: {
+      readonly query?: {
+        readonly format?: 'trl' | 'trl-conversational' | 'llama-factory';
+        readonly split?: 'training' | 'held-out';
+        /** @description Whose prompts */
+        readonly context?: 'short' | 'long';
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description JSON lines */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/x-ndjson': string;
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly describePolicy: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description Of an earlier policy version; the latest when absent */
+        readonly step?: number;
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description The files of a policy version: a Hugging Face model folder, or a PEFT adapter folder */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['PolicyManifest'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly verifyRun: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Recomputes the chain of step digests from the rows of the ledger; names what was altered, lost or swapped */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Verification'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly streamEvents: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description `now` spares a client what it has read as history */
+        readonly from?: 'start' | 'now';
+        /** @description For browsers, whose EventSource sends no Authorization header */
+        readonly access_token?: string;
+      };
+      readonly header?: {
+        /** @description Only events later than this one */
+        readonly 'Last-Event-ID'?: number;
+      };
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Server-sent events */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'text/event-stream': string;
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly streamAllEvents: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description `now` spares a client what it has read as history */
+        readonly from?: 'start' | 'now';
+        /** @description For browsers, whose EventSource sends no Authorization header */
+        readonly access_token?: string;
+      };
+      readonly header?: {
+        /** @description Only events later than this one */
+        readonly 'Last-Event-ID'?: number;
+      };
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Server-sent events */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'text/event-stream': string;
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly storeArtifact: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** @description The bytes */
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/octet-stream': unknown;
+      };
+    };
+    readonly responses: {
+      /** @description Keeps bytes under their SHA-256 */
+      readonly 201: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Artifact'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly readArtifact: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly digest: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description The bytes */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/octet-stream': unknown;
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly describeArtifact: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly digest: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Whether the artifact is there, and its size as Content-Length */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content?: never;
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly countLedger: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Rows in each table of evidence */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': {
+            readonly [key: string]: number;
+          };
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listDeadLetters: {
+    readonly parameters: {
+      readonly query?: {
+        readonly limit?: number;
+      };
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Jobs that were given up, latest first */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['DeadLetter'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly retryDeadLetter: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: number;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Sets the runs going again that failed because of the letter */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Retried'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listTokens: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description All tokens, also revoked ones, without the secrets */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Token'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly issueToken: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['NewToken'];
+      };
+    };
+    readonly responses: {
+      /** @description A new token, which is shown this once */
+      readonly 201: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['IssuedToken'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly revokeToken: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly name: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description From now on the token is refused */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Token'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly describeApi: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description This document */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': {
+            readonly [key: string]: unknown;
+          };
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+}

@@ -1,0 +1,212 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { answerJson, LocalServer } from '../client/local-server.fixture.ts';
+import { ran, type Ran } from '../command-line/terminal.fixture.ts';
+import { runOf } from '../demo/run.fixture.ts';
+
+const RUN = 'name: r\nmodel: m\ndataset: d\ncontexts: { long: { documents: 4 } }\n';
+
+let server: LocalServer | undefined;
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'solopo-cli-'));
+});
+afterEach(async () => {
+  await server?.close();
+  rmSync(folder, { recursive: true });
+});
+
+type Answers = Readonly<Record<string, unknown>>;
+
+/** Answers by `METHOD /path`; a function answers itself. */
+async function serve(answers: Answers): Promise<void> {
+  server = await LocalServer.start(({ line }, response) => {
+    const answer = answers[line.replace(/\?.*/, '')];
+    if (typeof answer === 'function') (answer as (response: ServerResponse) => void)(response);
+    else answerJson(response, answer === undefined ? 404 : 200, answer ?? { detail: `There is no ${line}.` });
+  });
+}
+
+const solopo = (...args: string[]): Promise<Ran> => ran(args, { SOLOPO_API: server?.url ?? '' });
+
+describe('a command against the API', () => {
+  it('sends its token, from the option before that of the environment', async () => {
+    const seen: (string | undefined)[] = [];
+    server = await LocalServer.start(({ headers }, response) => {
+      seen.push(headers.authorization);
+      answerJson(response, 200, []);
+    });
+    const env = { SOLOPO_API: server.url, SOLOPO_TOKEN: 'two' };
+    await ran(['runs', 'list', '--token', 'one'], env);
+    await ran(['runs', 'list'], env);
+    await ran(['--token', 'three', 'runs', 'list'], env);
+    await ran(['runs', 'list'], { SOLOPO_API: server.url });
+    expect(seen).toEqual(['Bearer one', 'Bearer two', 'Bearer three', undefined]);
+  });
+
+  it('without a token says how to name one', async () => {
+    await serve({
+      'GET /v1/runs': (response: ServerResponse) => answerJson(response, 401, { detail: 'Send a token.' }),
+    });
+    expect(await solopo('runs', 'list')).toEqual({
+      code: 1,
+      out: '',
+      err: 'solopo: GET /v1/runs: Send a token.\n  Name a token with --token or SOLOPO_TOKEN.',
+    });
+  });
+
+  it('says so when something else answers', async () => {
+    await serve({ 'GET /v1/runs': (response: ServerResponse) => response.end('<h1>hello</h1>') });
+    const { code, err } = await solopo('runs', 'list');
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/answered with no JSON; name the address of a Solopo gateway/),
+    ]);
+  });
+
+  it('lists runs as a table, or as the API has them', async () => {
+    const runs = [runOf('solo', { step: 3, steps: 20 })];
+    await serve({ 'GET /v1/runs': runs });
+    expect((await solopo('runs', 'list', '--state', 'running')).out).toBe(
+      'id    name  arm   objective  state    created           step\nsolo  solo  solo  dpo        running  2025-01-01T00:00  3/20\n',
+    );
+    expect(server?.received[0]?.line).toBe('GET /v1/runs?limit=20&state=running');
+    expect(JSON.parse((await solopo('runs', 'list', '--json')).out)).toEqual(runs);
+  });
+
+  it('reads an empty list as an invitation', async () => {
+    await serve({ 'GET /v1/models': [], 'GET /v1/datasets': [], 'GET /v1/tokens': [], 'GET /v1/runs': [] });
+    for (const [noun, way] of [
+      ['models', 'models add'],
+      ['datasets', 'datasets import'],
+      ['tokens', 'tokens create'],
+      ['runs', 'runs create'],
+    ] as const)
+      expect((await solopo(noun, 'list')).out).toContain(`solopo ${way}`);
+  });
+
+  it('creates a run from a file with settings, and refuses a wrong file before it asks', async () => {
+    await serve({ 'POST /v1/runs': runOf('short') });
+    const file = join(folder, 'run.yaml');
+    writeFileSync(file, RUN);
+    const { out } = await solopo(
+      'runs',
+      'create',
+      '-f',
+      file,
+      '--set',
+      'arm=short',
+      '--set',
+      'training.pairsPerStep=4',
+    );
+    expect(out).toContain('Run short started');
+    expect(JSON.parse(String(server?.received[0]?.body))).toEqual({
+      name: 'r',
+      model: 'm',
+      dataset: 'd',
+      contexts: { long: { documents: 4 } },
+      arm: 'short',
+      training: { pairsPerStep: 4 },
+    });
+    writeFileSync(file, `${RUN}pairs: 3\n`);
+    const refused = await solopo('runs', 'create', '-f', file);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining(`${file}:5:1: pairs: is not a known key`)]);
+    expect((await solopo('runs', 'create', '-f', join(folder, 'none.yaml'))).code).toBe(2);
+    expect(server?.received).toHaveLength(1);
+  });
+
+  it('uploads of a model folder what is not there yet', async () => {
+    writeFileSync(join(folder, 'config.json'), '{}');
+    writeFileSync(join(folder, 'model.safetensors'), 'weights');
+    writeFileSync(join(folder, 'notes.txt'), 'mine');
+    const config = '44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a';
+    await serve({
+      [`HEAD /v1/artifacts/${config}`]: {},
+      'POST /v1/artifacts': { digest: 'w', bytes: 7 },
+      'POST /v1/models': { digest: 'm'.repeat(64), name: 'x', family: 'llama', parameters: 1000 },
+    });
+    const { out, err } = await solopo('models', 'add', folder, '--name', 'x');
+    expect(out).toContain('Model x: llama, 1,000 parameters');
+    expect(err).toBe('config.json: there already\nmodel.safetensors: uploading');
+    const last = server?.received.at(-1);
+    expect(JSON.parse(String(last?.body))).toEqual({
+      name: 'x',
+      files: { 'config.json': config, 'model.safetensors': 'w' },
+    });
+    rmSync(join(folder, 'config.json'));
+    expect((await solopo('models', 'add', folder)).err).toMatch(/has no config.json; name a Hugging Face model folder/);
+  });
+
+  it('imports a data set under the name of its file, line by line as it is', async () => {
+    const dataset = {
+      name: 'q',
+      digest: 'd',
+      examples: 1,
+      rejectedCount: 1,
+      rejected: [{ line: 2, reason: 'is not JSON' }],
+    };
+    await serve({ 'POST /v1/datasets': dataset });
+    const file = join(folder, 'q.jsonl');
+    writeFileSync(file, '{"id":1}\nx\n');
+    expect((await solopo('datasets', 'import', file, '--format', 'musique')).out).toBe(
+      'Data set q: 1 examples; 1 lines refused\n  line 2: is not JSON\nd\n',
+    );
+    expect(server?.received[0]).toMatchObject({
+      line: 'POST /v1/datasets?name=q&format=musique',
+      body: Buffer.from('{"id":1}\nx\n'),
+    });
+    expect((await solopo('datasets', 'import', join(folder, 'none'))).code).toBe(2);
+  });
+
+  it('exports pairs to standard output or to a file that is whole or not there', async () => {
+    let breaks = false;
+    await serve({
+      'GET /v1/runs/r/pairs.jsonl': (response: ServerResponse) => {
+        response.write('{"prompt":"a"}\n');
+        if (breaks) setTimeout(() => response.destroy(), 20);
+        else response.end('{"prompt":"b"}\n');
+      },
+    });
+    const file = join(folder, 'pairs.jsonl');
+    const lines = '{"prompt":"a"}\n{"prompt":"b"}\n';
+    expect((await solopo('pairs', 'export', 'r', '--format', 'llama-factory', '--split', 'held-out')).out).toBe(lines);
+    expect(server?.received[0]?.line).toBe(
+      'GET /v1/runs/r/pairs.jsonl?format=llama-factory&split=held-out&context=short',
+    );
+    const { out } = await solopo('pairs', 'export', 'r', '-o', file, '--json');
+    expect(JSON.parse(out)).toEqual({ file, pairs: 2, bytes: 30 });
+    expect(server?.received[1]?.line).toBe('GET /v1/runs/r/pairs.jsonl?format=trl&split=training&context=short');
+    expect(readFileSync(file, 'utf8')).toBe(lines);
+    rmSync(file);
+    breaks = true;
+    expect((await solopo('pairs', 'export', 'r', '-o', file)).code).toBe(1);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('verifies, and fails when a check does', async () => {
+    const checks = [
+      { name: 'steps', ok: true, detail: '4 steps' },
+      { name: 'pairs', ok: false, detail: 'pair 3 was altered' },
+    ];
+    await serve({
+      'GET /v1/runs/good/verify': { ok: true, checks: checks.slice(0, 1) },
+      'GET /v1/runs/bad/verify': { ok: false, checks },
+    });
+    expect(await solopo('verify', 'good')).toEqual({ code: 0, out: 'ok      steps  4 steps\n', err: '' });
+    expect(await solopo('verify', 'bad')).toEqual({
+      code: 1,
+      out: 'ok      steps  4 steps\nFAILED  pairs  pair 3 was altered\n',
+      err: '',
+    });
+  });
+
+  it('shows a new token on standard output alone', async () => {
+    await serve({ 'POST /v1/tokens': { name: 'ann', scopes: ['run'], token: 'solopo_x' } });
+    const { out, err } = await solopo('tokens', 'create', 'ann', '--scope', 'run', 'read');
+    expect([out, err]).toEqual(['solopo_x\n', 'Keep this; it is not shown again:']);
+    expect(JSON.parse(String(server?.received[0]?.body))).toEqual({ name: 'ann', scopes: ['run', 'read'] });
+  });
+});

@@ -1,0 +1,41 @@
+import type { ApiClient } from '../client/api.client.ts';
+import type { PolicyManifest } from '../client/api.views.ts';
+import { download } from './download.ts';
+import { withDraftFolder } from './draft-folder.ts';
+
+export interface ExportOptions {
+  readonly out: string;
+  /** The latest when undefined. */
+  readonly step: number | undefined;
+  readonly merge: boolean;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Exported {
+  readonly run: string;
+  readonly step: number;
+  readonly kind: PolicyManifest['kind'];
+  readonly merged: boolean;
+  readonly folder: string;
+  readonly files: readonly string[];
+}
+
+/** A policy version as a folder that other tools load. */
+export async function exportPolicy(api: ApiClient, run: string, options: ExportOptions): Promise<Exported> {
+  const { out, step, say, signal } = options;
+  const manifest = await api.policy(run, step);
+  const merged = options.merge && manifest.kind === 'adapter';
+  const files = await withDraftFolder(out, async (folder) => {
+    if (merged) {
+      const { mergeIntoBase } = await import('./merge-into-base.ts');
+      return mergeIntoBase(api, manifest, folder, { say, signal });
+    }
+    for (const file of manifest.files) {
+      say(file.name);
+      await download(api, file, folder, signal);
+    }
+    return manifest.files.map(({ name }) => name);
+  });
+  return { run: manifest.run, step: manifest.step, kind: merged ? 'model' : manifest.kind, merged, folder: out, files };
+}

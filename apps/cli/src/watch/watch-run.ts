@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApiClient } from '../client/api.client.ts';
+import type { RunEvent, RunView } from '../client/api.views.ts';
+import type { Progress } from '../progress/progress.ts';
+import { followEvents } from './follow-events.ts';
+
+export interface WatchOptions {
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  readonly say: (line: string) => void;
+  /** Between looks at the run when no event comes. */
+  readonly pollMs?: number;
+  /** Between looks at the run when events come all the time. */
+  readonly restMs?: number;
+}
+
+/** A gateway that is restarted is waited for this many seconds. */
+const PATIENCE_ATTEMPTS = 60;
+
+/**
+ * Looks at the run whenever something happens to it, until it has ended, well or not. Events only say when to look, and
+ * what the loss is: without them the run is looked at every few seconds.
+ */
+export async function watchRun(
+  api: ApiClient,
+  id: string,
+  { signal, progress, say, pollMs = 5000, restMs = 250 }: WatchOptions,
+): Promise<RunView> {
+  const watching = new AbortController();
+  const both = AbortSignal.any([signal, watching.signal]);
+  const patient = api.with({ maxAttempts: PATIENCE_ATTEMPTS });
+  const bell = new Bell();
+  let note: string | undefined;
+  const hear = async (): Promise<void> => {
+    const hearing = patient.with({ signal: both });
+    for await (const event of followEvents(hearing, id, { signal: both, opened: () => bell.ring() })) {
+      note = stepNote(event) ?? note;
+      if (event.type === 'run.warning') say(`Warning: ${String(event.data['message'])}`);
+      bell.ring();
+    }
+  };
+  const heard = hear().catch(() => undefined);
+  try {
+    for (;;) {
+      const run = await patient.run(id);
+      progress.show([run], note === undefined ? {} : { [run.id]: note });
+      if (run.state !== 'running') return run;
+      await Promise.race([bell.next(), sleep(pollMs, undefined, { signal: both })]);
+      await sleep(restMs, undefined, { signal });
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    watching.abort();
+    progress.close();
+    await heard;
+  }
+}
+
+/** Loss and margin of a step, as a progress line has room for. */
+function stepNote({ type, data }: RunEvent): string | undefined {
+  if (type !== 'run.step') return undefined;
+  const metrics = (data['metrics'] ?? {}) as Readonly<Record<string, number>>;
+  const parts = [
+    ['loss', metrics['loss']],
+    ['margin', metrics['rewards/margins']],
+  ] as const;
+  const shown = parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value.toFixed(3)}`]));
+  return [`step ${String(data['step'])}`, ...shown].join(' ');
+}
+
+/** Rung while nobody waits, it is heard by the next who does. */
+class Bell {
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake?.();
+  }
+
+  async next(): Promise<void> {
+    if (!this.#rung) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#rung = false;
+  }
+}

@@ -1,0 +1,31 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Router, static as files, type Response } from 'express';
+
+const WEB = fileURLToPath(new URL('../../web', import.meta.url));
+const UPLOT = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.min.css'));
+
+/** Nothing from elsewhere, nothing inline. */
+const HEADERS = {
+  'content-security-policy': "default-src 'self'",
+  'cross-origin-opener-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+const OPTIONS = {
+  cacheControl: false,
+  redirect: false,
+  setHeaders: (response: Response) => {
+    response.set({ ...HEADERS, 'cache-control': 'no-cache' });
+  },
+};
+
+/** The dashboard's own files, and the chart library's. What is not one of them goes on to the API. */
+export function dashboardFiles(): Router {
+  return Router()
+    .use('/vendor/uplot', files(UPLOT, { ...OPTIONS, index: false }))
+    .use(files(WEB, OPTIONS));
+}

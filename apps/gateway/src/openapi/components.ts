@@ -1,0 +1,112 @@
+import {
+  alignmentViewSchema,
+  artifactViewSchema,
+  contextViewSchema,
+  createModelSchema,
+  createTokenSchema,
+  datasetViewSchema,
+  deadLetterViewSchema,
+  evaluationViewSchema,
+  eventSchema,
+  issuedTokenSchema,
+  modelDetailsSchema,
+  modelViewSchema,
+  pairDetailsSchema,
+  pairViewSchema,
+  policyManifestSchema,
+  PRESETS,
+  problemSchema,
+  responseViewSchema,
+  retriedSchema,
+  runConfigSchema,
+  runViewSchema,
+  stageViewSchema,
+  stepViewSchema,
+  tokenViewSchema,
+  verificationSchema,
+} from '@solopo/contracts';
+import { z } from 'zod';
+
+type JsonSchema = Record<string, unknown>;
+type Direction = 'input' | 'output';
+
+/** What has a name in the document. */
+const COMPONENTS: Readonly<Record<Direction, Readonly<Record<string, z.ZodType>>>> = {
+  input: {
+    NewModel: createModelSchema,
+    NewRun: runConfigSchema,
+    NewToken: createTokenSchema,
+  },
+  output: {
+    Alignment: alignmentViewSchema,
+    Artifact: artifactViewSchema,
+    Context: contextViewSchema,
+    Dataset: datasetViewSchema,
+    DeadLetter: deadLetterViewSchema,
+    Evaluation: evaluationViewSchema,
+    IssuedToken: issuedTokenSchema,
+    Model: modelViewSchema,
+    ModelDetails: modelDetailsSchema,
+    Pair: pairViewSchema,
+    PairDetails: pairDetailsSchema,
+    PolicyManifest: policyManifestSchema,
+    Problem: problemSchema,
+    Response: responseViewSchema,
+    Retried: retriedSchema,
+    Run: runViewSchema,
+    RunConfig: runConfigSchema,
+    RunEvent: eventSchema,
+    Stage: stageViewSchema,
+    Step: stepViewSchema,
+    Token: tokenViewSchema,
+    Verification: verificationSchema,
+  },
+};
+
+export function components(): JsonSchema {
+  const { NewRun, ...inputs } = named('input');
+  return { ...inputs, NewRun: withPreset(NewRun as JsonSchema), ...named('output') };
+}
+
+/** A schema in its place: a reference where it has a name. */
+export function schemaOf(schema: z.ZodType, io: Direction): JsonSchema {
+  const name = Object.entries(COMPONENTS[io]).find(([, component]) => component === schema)?.[0];
+  if (name !== undefined) return { $ref: refTo(name) };
+  if (schema instanceof z.ZodArray) return { type: 'array', items: schemaOf(schema.element as z.ZodType, io) };
+  return plain(z.toJSONSchema(schema, { override: tidy, io }));
+}
+
+function named(io: Direction): Record<string, JsonSchema> {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(COMPONENTS[io])) registry.add(schema, { id });
+  const override = io === 'input' ? tidy : open;
+  const { schemas } = z.toJSONSchema(registry, { override, io, uri: refTo });
+  return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, plain(schema)]));
+}
+
+function refTo(name: string): string {
+  return `#/components/schemas/${name}`;
+}
+
+/** A run's preset is gone when the schema proper comes to see it. */
+function withPreset({ properties, ...schema }: JsonSchema): JsonSchema {
+  const preset = { type: 'string', enum: Object.keys(PRESETS), default: 'default' };
+  return { ...schema, properties: { preset, ...(properties as object) } };
+}
+
+function tidy({ jsonSchema }: { readonly jsonSchema: JsonSchema }): void {
+  if (jsonSchema['maximum'] === Number.MAX_SAFE_INTEGER) delete jsonSchema['maximum'];
+  if (jsonSchema['minimum'] === Number.MIN_SAFE_INTEGER) delete jsonSchema['minimum'];
+  // Every key of a JSON object is a string.
+  delete jsonSchema['propertyNames'];
+}
+
+/** Answers may bring more one day; clients leave it aside. */
+function open(place: { readonly jsonSchema: JsonSchema }): void {
+  tidy(place);
+  if (place.jsonSchema['additionalProperties'] === false) delete place.jsonSchema['additionalProperties'];
+}
+
+function plain({ $schema: _schema, $id: _id, ...schema }: JsonSchema): JsonSchema {
+  return schema;
+}

@@ -1,0 +1,84 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ArtifactStore } from '@solopo/artifacts';
+import { sha256, SolopoError, type PolicyManifest } from '@solopo/contracts';
+import { Ledger, type PolicyVersionRecord } from '@solopo/ledger';
+import { formatAdapterConfig } from '@solopo/lm/model-folder';
+import { modelCard } from './model-card.ts';
+
+interface Query {
+  readonly run: string;
+  /** The latest version when undefined. */
+  readonly step: number | undefined;
+}
+
+type ManifestFile = PolicyManifest['files'][number];
+
+/** Weights in any of their forms, and the index of shards. */
+const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
+/** What belongs to the model, not to its tokenizer. */
+const MODEL_SETTINGS = /^(config|generation_config)\.json$/;
+
+@Injectable()
+export class DescribePolicy {
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
+  ) {}
+
+  /** What a folder of the policy holds: files that are artifacts, and small ones made here. */
+  async execute({ run: id, step }: Query): Promise<PolicyManifest> {
+    const run = await this.ledger.runs.require(id);
+    const version = await this.#version(id, step);
+    const model = await this.ledger.models.require(run.resolved.model);
+    const { adapter } = run.config;
+    const kept = Object.entries(model.files).filter(
+      ([name]) => name !== 'README.md' && !WEIGHTS.test(name) && (adapter === null || !MODEL_SETTINGS.test(name)),
+    );
+    const weights = adapter === null ? 'model.safetensors' : 'adapter_model.safetensors';
+    const card = modelCard({
+      run,
+      version,
+      model,
+      dataset: await this.ledger.datasets.require(run.resolved.dataset),
+      engines: await this.ledger.steps.engines(id, version.step),
+      evaluations: await this.ledger.evaluations.ofRun(id),
+    });
+    const files = [
+      ...(await Promise.all([...kept, [weights, version.digest] as const].map((file) => this.#artifact(file)))),
+      ...(adapter === null ? [] : [generated('adapter_config.json', json(formatAdapterConfig(adapter, model.name)))]),
+      generated('README.md', card),
+    ];
+    return {
+      run: id,
+      step: version.step,
+      kind: adapter === null ? 'model' : 'adapter',
+      baseModel: model.digest,
+      files: files.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    };
+  }
+
+  async #version(run: string, step: number | undefined): Promise<PolicyVersionRecord> {
+    const versions = await this.ledger.versions.list(run);
+    const version = step === undefined ? versions.at(-1) : versions.find((candidate) => candidate.step === step);
+    if (version !== undefined) return version;
+    const steps = versions.map((candidate) => candidate.step).join(', ');
+    throw new SolopoError(
+      'not-found',
+      steps === ''
+        ? `Run ${run} has no policy yet; ask again after its first slice of training.`
+        : `Run ${run} has no policy of step ${step}; there are those of ${steps}.`,
+    );
+  }
+
+  async #artifact([name, digest]: readonly [string, string]): Promise<ManifestFile> {
+    return { name, digest, bytes: await this.artifacts.size(digest), content: null };
+  }
+}
+
+function generated(name: string, content: string): ManifestFile {
+  return { name, digest: sha256(content), bytes: Buffer.byteLength(content), content };
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,82 @@
+import type { DatasetView, EvaluationView, ModelView } from '@solopo/contracts';
+import type { PolicyVersionRecord, RunRecord } from '@solopo/ledger';
+
+export interface CardFacts {
+  readonly run: RunRecord;
+  readonly version: PolicyVersionRecord;
+  readonly model: Pick<ModelView, 'name' | 'digest'>;
+  readonly dataset: Pick<DatasetView, 'name' | 'digest' | 'examples'>;
+  /** Fingerprints of the engines that took its steps. */
+  readonly engines: readonly string[];
+  readonly evaluations: readonly EvaluationView[];
+}
+
+/** A Hugging Face model card of what the policy is made of, so that it can be told from any other and made again. */
+export function modelCard({ run, version, model, dataset, engines, evaluations }: CardFacts): string {
+  const { config, id } = run;
+  const { adapter } = config;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Run', `${id}, step ${version.step}`],
+    ['Base model', `${model.name}, \`${model.digest}\``],
+    ['Training data', `${dataset.name}, ${dataset.examples} examples, \`${dataset.digest}\``],
+    ['Objective', settings(config.objective)],
+    ['Arm', `\`${config.arm}\``],
+    ['Alignment', settings(config.alignment)],
+    ['Trained', adapter === null ? 'all parameters' : `adapter, ${settings(adapter)}`],
+    ['Seed', String(config.seed)],
+    ['Weights', `\`${version.digest}\``],
+    ['Head of the step chain', `\`${version.chainHead}\``],
+    ['Engine', engines.map((engine) => `\`${engine}\``).join(', ') || 'not recorded'],
+  ];
+  return `---
+base_model: ${JSON.stringify(model.name)}
+library_name: ${adapter === null ? 'transformers' : 'peft'}
+pipeline_tag: text-generation
+tags:
+- solopo
+- preference-optimization
+- long-context
+---
+
+# ${oneLine(config.name)}
+
+Trained on preference pairs from short contexts to answer over long ones (short-to-long preference optimization, SoLoPO).
+
+| | |
+| --- | --- |
+${facts.map(([name, value]) => `| ${name} | ${cell(value)} |`).join('\n')}
+
+Equal heads of the step chain mean equal data, configuration and parameters.
+
+## Accuracy by context length
+
+${accuracyTable(evaluations, version.step)}
+`;
+}
+
+function accuracyTable(evaluations: readonly EvaluationView[], step: number): string {
+  const of = (which: number | 'base') => evaluations.filter((evaluation) => evaluation.step === which);
+  const lengths = [...new Set([...of('base'), ...of(step)].map(({ documents }) => documents))].sort((a, b) => a - b);
+  if (lengths.length === 0) return 'Not evaluated.';
+  const accuracy = (which: number | 'base', documents: number): string => {
+    const found = of(which).find((evaluation) => evaluation.documents === documents);
+    if (found === undefined || found.n === 0) return '–';
+    return `${((100 * found.correct) / found.n).toFixed(1)} % of ${found.n}`;
+  };
+  const rows = lengths.map((length) => `| ${length} | ${accuracy('base', length)} | ${accuracy(step, length)} |`);
+  return ['| Documents | Base model | This policy |', '| ---: | ---: | ---: |', ...rows].join('\n');
+}
+
+function settings(values: Readonly<Record<string, unknown>>): string {
+  return Object.entries(values)
+    .map(([key, value]) => `${key} \`${Array.isArray(value) ? value.join(' ') : String(value)}\``)
+    .join(', ');
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ');
+}
+
+function cell(text: string): string {
+  return oneLine(text).replaceAll('|', '\\|');
+}

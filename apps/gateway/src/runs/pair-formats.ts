@@ -1,0 +1,90 @@
+import { SolopoError, type PromptConfig } from '@solopo/contracts';
+import { framePrompt, promptMessages } from '@solopo/corpus';
+import type { Message, TextModel } from '@solopo/text';
+
+export interface PairTokens {
+  readonly question: string;
+  /** The rendered prompt of one of the pair's contexts. */
+  readonly context: Int32Array;
+  readonly chosen: Int32Array;
+  readonly rejected: Int32Array;
+}
+
+interface Source {
+  readonly text: TextModel;
+  readonly prompt: PromptConfig;
+}
+
+type Format = (pair: PairTokens, source: Source) => object;
+
+export const PAIR_FORMATS = {
+  trl,
+  'trl-conversational': trlConversational,
+  'llama-factory': llamaFactory,
+} as const satisfies Record<string, Format>;
+
+export type PairFormat = keyof typeof PAIR_FORMATS;
+
+/** TRL's standard preference format: the texts as the model saw them, special tokens written out. */
+function trl({ context, chosen, rejected }: PairTokens, { text }: Source): object {
+  return {
+    prompt: text.decode(context),
+    chosen: responseText(chosen, text),
+    rejected: responseText(rejected, text),
+  };
+}
+
+/** TRL's conversational preference format: messages, which the model's chat template makes the same prompt of. */
+function trlConversational(pair: PairTokens, source: Source): object {
+  const assistant = (tokens: Int32Array): Message[] => [
+    { role: 'assistant', content: answerText(tokens, source.text) },
+  ];
+  return { prompt: messagesOf(pair, source), chosen: assistant(pair.chosen), rejected: assistant(pair.rejected) };
+}
+
+/** LLaMA-Factory's sharegpt format with `ranking: true`. */
+function llamaFactory(pair: PairTokens, source: Source): object {
+  const gpt = (tokens: Int32Array) => ({ from: 'gpt', value: answerText(tokens, source.text) });
+  const messages = messagesOf(pair, source);
+  const system = messages.find(({ role }) => role === 'system');
+  return {
+    ...(system === undefined ? {} : { system: system.content }),
+    conversations: messages
+      .filter(({ role }) => role === 'user')
+      .map(({ content }) => ({ from: 'human', value: content })),
+    chosen: gpt(pair.chosen),
+    rejected: gpt(pair.rejected),
+  };
+}
+
+/** To the end of the turn: trainers add an end of their own where a text does not end with it, so no white space may follow. */
+function responseText(tokens: Int32Array, text: TextModel): string {
+  const response = text.decode(tokens);
+  const tail = text.decode(text.responseTail);
+  return tail.trim() !== '' && response.endsWith(tail) ? response.slice(0, -tail.length) + tail.trimEnd() : response;
+}
+
+/** What the assistant said, without what the template puts behind it. */
+function answerText(tokens: Int32Array, text: TextModel): string {
+  const start = tokens.length - text.responseTail.length;
+  const endsWithTail = start >= 0 && text.responseTail.every((id, index) => tokens[start + index] === id);
+  return endsWithTail ? text.decode(tokens.subarray(0, start)) : text.decode(tokens, { skipSpecial: true });
+}
+
+/** The documents are what stands between the prompt's head and tail, as the tokenizer writes these. */
+function messagesOf({ question, context }: PairTokens, { text, prompt }: Source): Message[] {
+  const rendered = text.decode(context);
+  const { head, tail } = framePrompt(question, prompt, text);
+  const [before, after] = [head, tail].map((part) => text.decode(text.encode(part)).length) as [number, number];
+  const messages = promptMessages(question, rendered.slice(before, rendered.length - after), prompt);
+  if (!sameTokens(text.promptTokens(messages), context))
+    throw new SolopoError(
+      'conflict',
+      `The tokenizer does not give the prompt of "${question}" back as text; take format=trl.`,
+    );
+  return messages;
+}
+
+function sameTokens(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((id, index) => id === b[index]);
+}

@@ -1,0 +1,158 @@
+import type { StageSpecOf } from '@solopo/contracts';
+import type { Repositories, PairEvidence, SubscribedStage } from '@solopo/ledger';
+import { contextDigest, pairCountsOf, pairDigest, referenceSums, type ReferenceSums } from '@solopo/pipeline';
+import { Checking, type Check } from './check.ts';
+
+export interface PairStages {
+  readonly compose: SubscribedStage;
+  readonly sample: SubscribedStage;
+  readonly pair: SubscribedStage;
+  /** What was to be scored. */
+  readonly scores: readonly StageSpecOf<'score'>[];
+}
+
+/** What the steps must have been made of. */
+export interface PairFindings {
+  readonly checks: readonly Check[];
+  /** Digests recomputed from the training pairs' content, by ordinal. */
+  readonly training: ReadonlyMap<number, { readonly digest: string; readonly position: number }>;
+  readonly sums: ReferenceSums;
+}
+
+const BATCH = 200;
+
+/** Contexts, samples, judgements, pairs and the reference's scores, from the pairs' side. */
+export async function verifyPairs(ledger: Repositories, stages: PairStages, model: string): Promise<PairFindings> {
+  const [contexts, samples, pairs, scores] = [new Checking(), new Checking(), new Checking(), new Checking()];
+  const { compose, sample, pair } = stages;
+  const assignments = new Map((await ledger.contexts.assignments(compose.digest)).map((row) => [row.position, row]));
+  const judgements = new Map(
+    (await ledger.judgements.list(pair.digest)).map((row) => [`${row.position} ${row.sampleIndex}`, row.correct]),
+  );
+  const training = new Map<number, { digest: string; position: number }>();
+  const heldOut = new Set<number>();
+  const sums = new Map<number, Readonly<Record<string, number>>>();
+  let scoreCount = 0;
+
+  for await (const batch of batchesOf(ledger, pair.digest)) {
+    const rows = await ledger.contexts.list(
+      batch.flatMap(({ shortContext, longContext }) => [shortContext, longContext]),
+    );
+    const known = new Set(rows.map(({ digest }) => digest));
+    for (const row of rows) contexts.demand(contextDigest(row) === row.digest, `context ${row.digest} was altered`);
+
+    const drawn = new Map(
+      (await ledger.samples.list(sample.digest, spanOf(batch))).map((row) => [
+        `${row.position} ${row.sampleIndex}`,
+        row.tokens,
+      ]),
+    );
+    for (const row of batch) {
+      const { position, ordinal, shortContext, longContext } = row;
+      for (const context of [shortContext, longContext])
+        contexts.demand(known.has(context), `context ${context} of example ${position} is lost`);
+      const assigned = assignments.get(position);
+      contexts.demand(
+        assigned !== undefined &&
+          'short' in assigned &&
+          assigned.short === shortContext &&
+          assigned.long === longContext,
+        `the pair of example ${position} is not about the contexts that were composed for it`,
+      );
+
+      const digest = pairDigest({ ...row, short: shortContext, long: longContext });
+      pairs.demand(digest === row.digest, `the pair of example ${position} was altered`);
+      if (row.heldOut) heldOut.add(ordinal);
+      else training.set(ordinal, { digest, position });
+
+      for (const [response, index, correct] of [
+        ['chosen', row.chosenSample, true],
+        ['rejected', row.rejectedSample, false],
+      ] as const) {
+        if (index === null) continue;
+        const tokens = drawn.get(`${position} ${index}`);
+        samples.demand(
+          tokens?.every((token, at) => row[response][at] === token) === true,
+          `the ${response} response of example ${position} is not its sample ${index}`,
+        );
+        samples.demand(
+          judgements.get(`${position} ${index}`) === correct,
+          `sample ${index} of example ${position} is ${response}, but was not judged ${correct ? 'right' : 'wrong'}`,
+        );
+      }
+    }
+
+    const lengths = new Map(
+      batch.map((row) => [row.position, { chosen: row.chosen.length, rejected: row.rejected.length }]),
+    );
+    const positions = batch.map(({ position }) => position);
+    const scored = await ledger.scores.list(pair.digest, model, positions);
+    scoreCount += scored.length;
+    for (const { position, context, response, logps, sum } of scored)
+      scores.demand(
+        logps.length === lengths.get(position)?.[response] && total(logps) === sum,
+        `the ${context} score of the ${response} response of example ${position} was altered`,
+      );
+    for (const [position, rowSums] of referenceSums(scored)) sums.set(position, rowSums);
+    for (const { position, heldOut: isHeldOut } of batch)
+      for (const { split, context } of stages.scores)
+        scores.demand(
+          (split === 'held-out') !== isHeldOut || hasBoth(sums.get(position), context),
+          `a ${context} score of example ${position} is lost`,
+        );
+  }
+
+  const counted = pairCountsOf(pair.result);
+  pairs.demand(
+    isWhole(new Set(training.keys()), counted.pairs),
+    `training pairs are lost: there were ${counted.pairs}`,
+  );
+  pairs.demand(isWhole(heldOut, counted.heldOut), `held-out pairs are lost: there were ${counted.heldOut}`);
+  const judged = pair.result?.['judged'];
+  samples.demand(
+    judged === undefined || judged === judgements.size,
+    `judgements are lost: there were ${String(judged)}`,
+  );
+
+  const count = training.size + heldOut.size;
+  return {
+    checks: [
+      contexts.result('contexts', `the contexts of ${count} pairs`),
+      samples.result('samples', `the samples of ${count} pairs, ${judgements.size} judgements`),
+      pairs.result('pairs', `${training.size} training and ${heldOut.size} held-out pairs`),
+      scores.result('scores', `${scoreCount} scores`),
+    ],
+    training,
+    sums,
+  };
+}
+
+async function* batchesOf(ledger: Repositories, stage: string): AsyncGenerator<PairEvidence[]> {
+  for (let after = -1; ;) {
+    const batch = await ledger.pairs.evidence(stage, { after, limit: BATCH });
+    const last = batch.at(-1);
+    if (last === undefined) return;
+    yield batch;
+    after = last.position;
+  }
+}
+
+function hasBoth(sums: Readonly<Record<string, number>> | undefined, context: string): boolean {
+  return sums?.[`${context}Chosen`] !== undefined && sums[`${context}Rejected`] !== undefined;
+}
+
+function spanOf(batch: readonly PairEvidence[]): { from: number; to: number } {
+  return { from: batch[0]?.position ?? 0, to: (batch.at(-1)?.position ?? -1) + 1 };
+}
+
+/** Ordinals 0, 1, ... without a gap. */
+function isWhole(ordinals: ReadonlySet<number>, count: number): boolean {
+  return ordinals.size === count && Array.from({ length: count }, (_, ordinal) => ordinals.has(ordinal)).every(Boolean);
+}
+
+/** In the order of the tokens, in double precision, as it was summed. */
+function total(logps: Float32Array): number {
+  let sum = 0;
+  for (const logp of logps) sum += logp;
+  return sum;
+}

@@ -1,0 +1,247 @@
+import type { RunView, Verification } from '@solopo/contracts';
+import request from 'supertest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { finishRun } from '../testing/finish-run.fixture.ts';
+import { useGateway } from '../testing/gateway.fixture.ts';
+import { registerInputs } from '../testing/register.fixture.ts';
+import { Tamperer } from '../testing/tamper.fixture.ts';
+
+const gateway = useGateway();
+
+const CONFIG = {
+  name: 'a run',
+  model: 'tiny',
+  dataset: 'questions',
+  contexts: { long: { documents: 4 } },
+  pairing: { heldOutPairs: 2 },
+  training: { pairsPerStep: 2, stepsPerSlice: 2 },
+  evaluation: { dataset: 'questions', documents: [2, 4] },
+};
+
+const GOOD = [
+  'model',
+  'data set',
+  'evaluation data set',
+  'configuration',
+  'contexts',
+  'samples',
+  'pairs',
+  'scores',
+  'steps',
+  'checkpoints',
+  'policies',
+  'run',
+  'figures',
+];
+
+async function createRun(changes: object = {}): Promise<string> {
+  const { body } = await request(gateway.url)
+    .post('/v1/runs')
+    .send({ ...CONFIG, ...changes })
+    .expect(201);
+  return (body as RunView).id;
+}
+
+async function verify(run: string): Promise<Verification> {
+  return (await request(gateway.url).get(`/v1/runs/${run}/verify`).expect(200)).body as Verification;
+}
+
+describe('a run that nobody touched', () => {
+  beforeAll(() => registerInputs(gateway.url));
+
+  it.each([
+    ['solo', {}],
+    ['short', { arm: 'short' }],
+    ['expand-long', { arm: 'expand-long' }],
+    ['solo with a reference per context', { alignment: { reference: 'per-context' } }],
+    ['a few epochs that end early', { training: { ...CONFIG.training, epochs: 3, maxSteps: 7 } }],
+  ])('is found whole: %s', async (_, changes) => {
+    const run = await createRun(changes);
+    await finishRun(gateway, run);
+    const { ok, checks } = await verify(run);
+    expect(checks.filter((check) => !check.ok)).toEqual([]);
+    expect(ok).toBe(true);
+    expect(checks.map(({ name }) => name)).toEqual(GOOD);
+  });
+
+  it('is found whole as far as it has come', async () => {
+    const run = await createRun({ seed: 7 });
+    expect(await verify(run)).toMatchObject({ ok: true });
+  });
+
+  it('must be there', async () => {
+    await request(gateway.url).get('/v1/runs/none/verify').expect(404);
+  });
+});
+
+describe('a run that somebody with all rights in the database touched', () => {
+  let run: string;
+  let tamperer: Tamperer;
+  beforeAll(async () => {
+    run = await createRun({ seed: 3 });
+    await finishRun(gateway, run);
+    tamperer = await Tamperer.connect(gateway.config.databaseUrl);
+  });
+  afterEach(() => tamperer.restore());
+  afterAll(() => tamperer.close());
+
+  const pairs = `stage = (select digest from stages join run_stages on stage = digest where run = 'RUN' and kind = 'pair')`;
+  const trained = `${pairs} and not held_out`;
+  const other = `(select digest from pairs where ${trained} and ordinal = 1)`;
+
+  it.each([
+    ['a file of the model', `update models set files = files || '{"config.json": "${'0'.repeat(64)}"}'`, 'model'],
+    [
+      'an example',
+      `update examples set content = jsonb_set(content::jsonb, '{answers,0}', '"x"')::json where position = 3`,
+      'data set',
+    ],
+    ['an example with its digest', `update examples set digest = repeat('0', 64) where position = 3`, 'data set'],
+    ['a lost example', `delete from examples where position = 3`, 'data set'],
+    [
+      'two swapped examples',
+      `update examples a set digest = b.digest, content = b.content from examples b where a.dataset = b.dataset and (a.position, b.position) in ((3, 4), (4, 3))`,
+      'data set',
+    ],
+    [
+      'the configuration',
+      `update runs set config = jsonb_set(config, '{objective,beta}', '0.2') where id = 'RUN'`,
+      'configuration',
+    ],
+    ['the seed', `update runs set config = jsonb_set(config, '{seed}', '4') where id = 'RUN'`, 'configuration'],
+    [
+      'the specification of a stage',
+      `update stages set spec = jsonb_set(spec, '{seed}', '4') where kind = 'train' and spec->>'run' = 'RUN'`,
+      'configuration',
+    ],
+    ['a lost stage', `delete from run_stages where run = 'RUN' and label = 'pair'`, 'configuration'],
+    [
+      'the tokens of a context',
+      `update contexts set tokens = set_byte(tokens, 0, 9) where digest = (select short_context from pairs where ${trained} and ordinal = 2)`,
+      'contexts',
+    ],
+    [
+      'the evidence of a context',
+      `update contexts set evidence = '[]' where digest = (select long_context from pairs where ${trained} and ordinal = 2)`,
+      'contexts',
+    ],
+    [
+      'a lost context',
+      `delete from contexts where digest = (select long_context from pairs where ${trained} and ordinal = 2)`,
+      'contexts',
+    ],
+    ['a lost assignment of contexts', `delete from stage_contexts where position = 5`, 'contexts'],
+    ['a sample', `update samples set tokens = set_byte(tokens, 0, 9) where position = 5`, 'samples'],
+    ['a lost sample', `delete from samples where position = 5 and sample_index = 1`, 'samples'],
+    ['a judgement', `update judgements set correct = not correct where position = 5 and sample_index = 1`, 'samples'],
+    ['a lost judgement', `delete from judgements where position = 5 and sample_index = 0`, 'samples'],
+    ['a chosen response', `update pairs set chosen = set_byte(chosen, 0, 9) where ${trained} and ordinal = 2`, 'pairs'],
+    [
+      'a held-out response',
+      `update pairs set rejected = set_byte(rejected, 0, 9) where ${pairs} and held_out and ordinal = 1`,
+      'pairs',
+    ],
+    ['the digest of a pair', `update pairs set digest = repeat('0', 64) where ${trained} and ordinal = 2`, 'pairs'],
+    ['a lost training pair', `delete from pairs where ${trained} and ordinal = 9`, 'pairs'],
+    ['a lost held-out pair', `delete from pairs where ${pairs} and held_out and ordinal = 1`, 'pairs'],
+    ['two swapped pairs', `update pairs set ordinal = 19 - ordinal where ${trained} and ordinal in (9, 10)`, 'pairs'],
+    [
+      'the order of the pairs',
+      `update pairs set ordinal = 100 + ordinal where ${trained}; update pairs set ordinal = 109 - ordinal where ${trained}`,
+      'steps',
+    ],
+    [
+      'the sum of a score',
+      `update scores set sum = sum - 1 where ${pairs} and position = 6 and response = 'chosen'`,
+      'scores',
+    ],
+    ['a log-probability', `update scores set logps = set_byte(logps, 2, 1) where ${pairs} and position = 6`, 'scores'],
+    ['a lost score', `delete from scores where ${pairs} and position = 6 and response = 'rejected'`, 'scores'],
+    ['a lost held-out score', `delete from scores where ${pairs} and position = 0 and context = 'long'`, 'scores'],
+    [
+      'two swapped scores',
+      `update scores a set logps = b.logps, sum = b.sum, tokens = b.tokens from scores b where a.stage = b.stage and a.context = b.context and a.response = b.response and a.stage in (select stage from run_stages where run = 'RUN') and (a.position, b.position) in ((6, 7), (7, 6))`,
+      'steps',
+    ],
+    ['a metric', `update steps set metrics = '{"loss": 0.1}' where run = 'RUN' and step = 4`, 'steps'],
+    ['the pairs of a step', `update steps set pair_digests[1] = ${other} where run = 'RUN' and step = 4`, 'steps'],
+    ['the engine of a step', `update steps set engine = 'another' where run = 'RUN' and step = 4`, 'steps'],
+    ['a lost engine', `update steps set engine = null where run = 'RUN' and step = 4`, 'steps'],
+    ['a digest of a step', `update steps set digest = repeat('0', 64) where run = 'RUN' and step = 4`, 'steps'],
+    [
+      'a link of the chain',
+      `update steps set previous_digest = repeat('0', 64) where run = 'RUN' and step = 4`,
+      'steps',
+    ],
+    ['a lost step', `delete from steps where run = 'RUN' and step = 3`, 'steps'],
+    ['a lost last step', `delete from steps where run = 'RUN' and step = 5`, 'run'],
+    [
+      'two swapped steps',
+      `update steps a set metrics = b.metrics, pair_digests = b.pair_digests from steps b where a.run = b.run and a.run = 'RUN' and (a.step, b.step) in ((1, 3), (3, 1))`,
+      'steps',
+    ],
+    [
+      'the parameters of a checkpoint',
+      `update checkpoints set parameters_digest = repeat('0', 64) where run = 'RUN' and step = 2`,
+      'steps',
+    ],
+    ['a lost checkpoint', `delete from checkpoints where run = 'RUN' and step = 2`, 'checkpoints'],
+    [
+      'the weights of a policy',
+      `update policy_versions set digest = repeat('0', 64) where run = 'RUN' and step = 4`,
+      'policies',
+    ],
+    [
+      'the head that a policy names',
+      `update policy_versions set chain_head = repeat('0', 64) where run = 'RUN' and step = 4`,
+      'policies',
+    ],
+    ['a lost policy', `delete from policy_versions where run = 'RUN' and step = 2`, 'policies'],
+    ['the head of the run', `update runs set chain_head = repeat('0', 64) where id = 'RUN'`, 'run'],
+    ['the policy of the run', `update runs set policy_digest = repeat('0', 64) where id = 'RUN'`, 'run'],
+    [
+      'the policy of an alignment',
+      `update alignment_metrics set policy = repeat('0', 64) where run = 'RUN' and step = 2`,
+      'figures',
+    ],
+    ['a lost alignment', `delete from alignment_metrics where run = 'RUN' and step = 2`, 'figures'],
+    ['the count of an evaluation', `update evaluations set correct = correct + 1`, 'figures'],
+    ['a lost evaluation', `delete from evaluations where documents = 4`, 'figures'],
+  ])('is found out: %s', async (_, sql, name) => {
+    expect(await verify(run)).toMatchObject({ ok: true });
+    const changed = await tamperer.change(sql.replaceAll('RUN', run));
+    expect(changed).toBeGreaterThan(0);
+    const { ok, checks } = await verify(run);
+    expect(ok).toBe(false);
+    const found = checks.find((check) => check.name === name);
+    expect(found, JSON.stringify(checks, null, 1)).toMatchObject({ ok: false });
+  });
+
+  it.each([
+    [
+      `update steps set metrics = '{"loss": 0.1}' where run = 'RUN' and step = 4`,
+      'steps',
+      /^step 4 does not have its digest: /,
+    ],
+    [
+      `delete from scores where ${pairs} and position = 6 and response = 'rejected'`,
+      'scores',
+      /^a short score of example 6 is lost$/,
+    ],
+    [
+      `update samples set tokens = set_byte(tokens, 0, 9) where position = 5 and sample_index = 1`,
+      'samples',
+      /^the rejected response of example 5 is not its sample 1$/,
+    ],
+    [
+      `update pairs set chosen = set_byte(chosen, 0, 9) where ${trained} and ordinal = 2`,
+      'pairs',
+      /^the pair of example 4 was altered$/,
+    ],
+    [`update scores set sum = 0 where ${pairs}`, 'scores', /; and \d+ more$/],
+  ])('is told by name: %s', async (sql, name, detail) => {
+    await tamperer.change(sql.replaceAll('RUN', run));
+    const { checks } = await verify(run);
+    expect(checks.find((check) => check.name === name)?.detail).toMatch(detail);
+  });
+});

@@ -1,0 +1,50 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { StageKind, Verification } from '@solopo/contracts';
+import { Ledger, type Repositories, type SubscribedStage } from '@solopo/ledger';
+import type { Check } from './check.ts';
+import { verifyDataset, verifyModel, verifyStages } from './verify-inputs.ts';
+import { verifyPairs, type PairFindings } from './verify-pairs.ts';
+import { verifyFigures, verifyHead } from './verify-results.ts';
+import { verifySteps } from './verify-steps.ts';
+
+@Injectable()
+export class VerifyRun {
+  constructor(@Inject(Ledger) private readonly ledger: Ledger) {}
+
+  /** As far as the run has come. Nothing is read into the chain that is not made again from the rows it stands for. */
+  async execute(id: string): Promise<Verification> {
+    return this.ledger.snapshot((ledger) => verify(ledger, id));
+  }
+}
+
+async function verify(ledger: Repositories, id: string): Promise<Verification> {
+  const run = await ledger.runs.require(id);
+  const view = await ledger.runs.view(id);
+  const stages = await ledger.runs.stages(id);
+  const { model, dataset, evaluationDataset } = run.resolved;
+  const checks: Check[] = [
+    await verifyModel(ledger, model),
+    await verifyDataset(ledger, 'data set', dataset),
+    ...(evaluationDataset === null ? [] : [await verifyDataset(ledger, 'evaluation data set', evaluationDataset)]),
+    verifyStages(run, view, stages),
+  ];
+  const findings = await pairsOf(ledger, stages, model);
+  checks.push(...(findings?.checks ?? []));
+  const train = stages.find(({ kind }) => kind === 'train')?.spec;
+  if (findings !== null && train?.kind === 'train') checks.push(...(await verifySteps(ledger, train, findings)));
+  checks.push(await verifyHead(ledger, view));
+  checks.push(await verifyFigures(ledger, id, model, stages));
+  return { ok: checks.every(({ ok }) => ok), checks };
+}
+
+async function pairsOf(
+  ledger: Repositories,
+  stages: readonly SubscribedStage[],
+  model: string,
+): Promise<PairFindings | null> {
+  const of = (kind: StageKind) => stages.find((stage) => stage.kind === kind && stage.state === 'done');
+  const [compose, sample, pair] = [of('compose'), of('sample'), of('pair')];
+  if (compose === undefined || sample === undefined || pair === undefined) return null;
+  const scores = stages.flatMap(({ spec, state }) => (spec.kind === 'score' && state === 'done' ? [spec] : []));
+  return verifyPairs(ledger, { compose, sample, pair, scores }, model);
+}

@@ -1,0 +1,54 @@
+const TOKEN = 'solopo.token';
+
+/** What the API answered instead, as its problem document says it. */
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail ?? `The gateway answered with status ${status}.`);
+    this.status = status;
+    this.code = problem.code ?? 'error';
+  }
+}
+
+export const session = {
+  get token() {
+    return sessionStorage.getItem(TOKEN);
+  },
+  keep(token) {
+    sessionStorage.setItem(TOKEN, token);
+  },
+  forget() {
+    sessionStorage.removeItem(TOKEN);
+  },
+};
+
+/** A request with the reader's token, if there is one; throws `ApiError` for anything but a good answer. */
+export async function request(path, { headers = {}, ...options } = {}) {
+  const { token } = session;
+  const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
+  const response = await fetch(path, { ...options, headers: { ...authorization, ...headers } });
+  if (response.ok) return response;
+  throw new ApiError(response.status, await response.json().catch(() => ({})));
+}
+
+export async function get(path, signal) {
+  return (await request(path, { signal, headers: { accept: 'application/json' } })).json();
+}
+
+export async function post(path) {
+  return (await request(path, { method: 'POST' })).json();
+}
+
+let names;
+
+/** Names of models and data sets by digest, for configurations that hold digests. */
+export async function namesByDigest() {
+  names ??= Promise.all([get('/v1/models'), get('/v1/datasets')]).then(
+    (lists) => new Map(lists.flat().map(({ digest, name }) => [digest, name])),
+  );
+  try {
+    return await names;
+  } catch (error) {
+    names = undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { get } from './api.js';
+import { fill, h, setText } from './dom.js';
+import { follow } from './live.js';
+import { deadLettersPage } from './pages/dead-letters.page.js';
+import { pairPage } from './pages/pair.page.js';
+import { pairsPage } from './pages/pairs.page.js';
+import { runPage } from './pages/run.page.js';
+import { runsPage } from './pages/runs.page.js';
+import { signInPage } from './pages/sign-in.page.js';
+import { problem } from './parts/problem.js';
+import { startTheme } from './theme.js';
+
+const ROUTES = [
+  [/^\/?$/, runsPage, [], 'runs'],
+  [/^\/runs\/([^/]+)$/, runPage, ['id'], 'runs'],
+  [/^\/runs\/([^/]+)\/pairs$/, pairsPage, ['id'], 'runs'],
+  [/^\/runs\/([^/]+)\/pairs\/([^/]+)$/, pairPage, ['id', 'pair'], 'runs'],
+  [/^\/dead-letters$/, deadLettersPage, [], 'dead-letters'],
+];
+
+const [main, announcer, connection, deadCount] = ['main', 'announcer', 'connection', 'dead-count'].map((id) =>
+  document.getElementById(id),
+);
+let leaving = new AbortController();
+let shown = null;
+
+/** A page is made whole, then put in place of the one before it; what it follows ends when it is left. */
+async function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const [path, search = ''] = location.hash.slice(1).split('?');
+  const route = ROUTES.find(([pattern]) => pattern.test(path));
+  mark(route?.[3]);
+  connect('');
+  const isFirst = shown === null;
+  try {
+    const page = route === undefined ? missing() : await open(route, path, search, signal);
+    if (!signal.aborted) place(page, isFirst);
+  } catch (error) {
+    if (!signal.aborted) place(pageOf(error), isFirst);
+  }
+}
+
+function open([pattern, page, names], path, search, signal) {
+  const values = pattern.exec(path).slice(1).map(decodeURIComponent);
+  const parameters = Object.fromEntries(names.map((name, index) => [name, values[index]]));
+  return page({
+    ...parameters,
+    query: new URLSearchParams(search),
+    signal,
+    announce,
+    countDeadLetters,
+    go: (hash) => history.replaceState(null, '', hash),
+    follow: (stream, { opened, received }) => {
+      follow(stream, { signal, opened, received, connection: connect }).catch((error) => place(pageOf(error), false));
+    },
+  });
+}
+
+function place({ title, element }, isFirst) {
+  document.title = title === 'Runs' ? 'Solopo' : `${title} · Solopo`;
+  fill(main, element);
+  shown = title;
+  if (isFirst) return;
+  window.scrollTo(0, 0);
+  main.focus({ preventScroll: true });
+}
+
+function pageOf(error) {
+  if (error.status === 401) return signInPage({ again: () => show().then(countDeadLetters) });
+  const title = error.status === 404 ? 'Not found' : 'This page could not be shown';
+  const text =
+    error.status === undefined ? 'The gateway cannot be reached; see whether it runs, then try again.' : error.message;
+  const again = h('button', { type: 'button', onclick: () => show() }, 'Try again');
+  return { title, element: h('div', { class: 'page narrow' }, problem(title, text), again) };
+}
+
+const missing = () => ({
+  title: 'Not found',
+  element: h(
+    'div',
+    { class: 'page narrow' },
+    problem('There is no such page', 'Go back to the runs.'),
+    h('a', { class: 'button', href: '#/' }, 'Runs'),
+  ),
+});
+
+function mark(page) {
+  for (const link of document.querySelectorAll('[data-page]')) {
+    if (link.dataset.page === page) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+}
+
+function connect(state) {
+  connection.className = `connection ${state}`;
+  setText(connection, { live: 'Live', away: 'Reconnecting…' }[state] ?? '');
+}
+
+function announce(text) {
+  setText(announcer, '');
+  setText(announcer, text);
+  countDeadLetters();
+}
+
+async function countDeadLetters() {
+  try {
+    const open = (await get('/v1/dead-letters?limit=200')).filter(({ retriedAt }) => retriedAt === null).length;
+    deadCount.hidden = open === 0;
+    setText(deadCount, String(open));
+  } catch {
+    deadCount.hidden = true;
+  }
+}
+
+startTheme(document.getElementById('theme'));
+window.addEventListener('hashchange', show);
+await show();
+await countDeadLetters();

@@ -1,0 +1,180 @@
+import uPlot from '/vendor/uplot/uPlot.esm.js';
+import { fill, h, setText } from '../dom.js';
+import { metric } from '../format.js';
+import { colour, onThemeChange } from '../theme.js';
+import { valuesTable } from './values-table.js';
+
+const HEIGHT = 190;
+/** With more, the line says enough. */
+const MAX_POINTS = 15;
+const FONT = '11px Inter, system-ui, sans-serif';
+
+/**
+ * A chart of some metrics by step, with its figures in the head (the last, or those under the pointer) and all of them
+ * in a table below.
+ *
+ * @param {object} options
+ * @param {string} options.title
+ * @param {string} options.hint  What to look for.
+ * @param {{ metric: string, label: string, colour: string, dash?: boolean, quiet?: boolean }[]} options.lines
+ * @param {[number, number]} [options.range]  Of the values, where they are bound.
+ * @param {string} options.sync  Charts of one key show the same step under the pointer.
+ * @param {import('../model/series.js').Series} series
+ */
+export function lineChart({ title, hint, lines, range, sync }, series, signal) {
+  const keys = new Map();
+  const legend = h('ul', { class: 'legend' });
+  const frame = h('div', { class: 'chart-frame', role: 'img' });
+  const empty = h('p', { class: 'chart-empty' }, 'Nothing measured yet');
+  const table = valuesTable(title, () => ({ steps: series.steps, columns: shown().map(columnOf) }));
+  const element = h(
+    'figure',
+    { class: 'chart card', 'aria-label': title },
+    h('figcaption', {}, h('h3', {}, title), h('p', { class: 'hint' }, hint)),
+    legend,
+    h('div', { class: 'chart-place' }, frame, empty),
+    table.element,
+  );
+  let plot = null;
+  let planned = null;
+  let drawn = '';
+
+  const shown = () => lines.filter(({ metric: name }) => series.column(name).some((value) => value !== null));
+  const columnOf = (line) => ({ label: line.label, values: series.column(line.metric) });
+  const data = () => [series.steps, ...shown().map(({ metric: name }) => series.column(name))];
+
+  const figures = (index) => {
+    for (const { metric: name } of shown())
+      setText(
+        keys.get(name),
+        metric(series.column(name)[index] ?? series.column(name).findLast((value) => value !== null)),
+      );
+  };
+
+  const build = () => {
+    const visible = shown();
+    drawn = visible.map(({ metric: name }) => name).join();
+    keys.clear();
+    fill(
+      legend,
+      visible.map((line) => {
+        const value = h('b', {}, '');
+        keys.set(line.metric, value);
+        return h(
+          'li',
+          { title: line.metric },
+          h('i', { class: line.dash ? 'dash' : '', style: { '--line': `var(${line.colour})` } }),
+          line.label,
+          value,
+        );
+      }),
+    );
+    plot?.destroy();
+    plot = new uPlot(
+      optionsOf({
+        visible,
+        range,
+        sync,
+        width: frame.clientWidth,
+        end: () => planned,
+        hover: (index) => figures(index ?? series.steps.length - 1),
+      }),
+      data(),
+      frame,
+    );
+    frame.querySelector('.u-wrap')?.setAttribute('aria-hidden', 'true');
+  };
+
+  const draw = () => {
+    const visible = shown();
+    empty.hidden = visible.length > 0;
+    if (visible.length === 0 || frame.clientWidth === 0) return;
+    if (plot === null || drawn !== visible.map(({ metric: name }) => name).join()) build();
+    else plot.setData(data());
+    figures(series.steps.length - 1);
+    const last = visible.map(({ label, metric: name }) => `${label} ${metric(series.column(name).at(-1))}`).join(', ');
+    frame.setAttribute(
+      'aria-label',
+      `${title} by step. At step ${series.last}: ${last}. All values are in the table below.`,
+    );
+  };
+
+  const resized = new ResizeObserver(() => {
+    if (plot === null) draw();
+    else if (frame.clientWidth > 0) plot.setSize({ width: frame.clientWidth, height: HEIGHT });
+  });
+  resized.observe(frame);
+  onThemeChange(() => plot?.redraw(false), signal);
+  signal.addEventListener('abort', () => {
+    resized.disconnect();
+    plot?.destroy();
+  });
+
+  return {
+    element,
+    /** @param {number | null} end  The last step planned: the axis reaches it from the start. */
+    update(end) {
+      planned = end;
+      draw();
+      table.update();
+    },
+  };
+}
+
+function optionsOf({ visible, range, sync, width, end, hover }) {
+  const axis = {
+    stroke: () => colour('--muted'),
+    font: FONT,
+    grid: { stroke: () => colour('--grid'), width: 1 },
+    ticks: { show: false },
+  };
+  return {
+    width,
+    height: HEIGHT,
+    padding: [10, 12, 0, 0],
+    legend: { show: false },
+    cursor: {
+      sync: { key: sync, setSeries: false },
+      drag: { setScale: true, x: true, y: false },
+      points: { size: 7 },
+      y: false,
+    },
+    scales: {
+      x: {
+        time: false,
+        range: (_, min, max) => [min === max ? min - 1 : Math.min(min, 1), Math.max(max, end() ?? 0, 2)],
+      },
+      y: range === undefined ? { range: paddedRange } : { range },
+    },
+    axes: [
+      { ...axis, grid: { show: false }, size: 26, gap: 6, incrs: WHOLE, space: 60 },
+      { ...axis, size: 46, gap: 6, space: 34, values: (_, splits) => splits.map(tick) },
+    ],
+    series: [
+      {},
+      ...visible.map(({ colour: property, dash, quiet }) => ({
+        stroke: () => colour(property),
+        width: quiet ? 1 : 1.75,
+        ...(dash && { dash: [4, 4] }),
+        spanGaps: true,
+        points: { show: ({ data }) => data[0].length <= MAX_POINTS, size: 5, fill: () => colour(property) },
+      })),
+    ],
+    hooks: { setCursor: [({ cursor }) => hover(cursor.idx)] },
+  };
+}
+
+const WHOLE = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500, 5000, 10_000, 20_000, 50_000, 100_000];
+
+function paddedRange(_, min, max) {
+  if (min === null || max === null) return [0, 1];
+  const margin = (max - min || Math.abs(max) || 1) * 0.08;
+  const low = min >= 0 && min < 0.35 * max ? 0 : min - margin;
+  return [low, max + margin];
+}
+
+function tick(value) {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 100_000)) return String(Number(value.toPrecision(2)).toExponential());
+  return String(Number(value.toPrecision(6))).replace('-', '\u2212');
+}

@@ -1,0 +1,179 @@
+import { get } from '../api.js';
+import { fill, h, setText } from '../dom.js';
+import { whole } from '../format.js';
+import { tag } from '../parts/labels.js';
+
+const PAGE = 50;
+const COLUMNS = ['Question', 'Chosen', 'Rejected', 'Context tokens'];
+const SPLITS = [
+  ['', 'All'],
+  ['training', 'Training'],
+  ['held-out', 'Held out'],
+];
+
+/** The preference pairs of a run: which, how many, one page at a time. */
+export async function pairsPage({ id, query, signal, go, announce }) {
+  const path = `/v1/runs/${encodeURIComponent(id)}`;
+  const run = await get(path, signal);
+  const choice = {
+    split: query.get('split') ?? '',
+    search: query.get('search') ?? '',
+    offset: Number(query.get('offset') ?? 0),
+  };
+  const list = h('div', { class: 'card table-scroll' });
+  const where = h('span', { class: 'where', role: 'status' });
+  const [back, on] = [-PAGE, PAGE].map((by) =>
+    h(
+      'button',
+      { type: 'button', onclick: () => turn({ offset: Math.max(0, choice.offset + by) }) },
+      by < 0 ? 'Previous' : 'Next',
+    ),
+  );
+
+  const show = async () => {
+    const wanted = new URLSearchParams({ offset: choice.offset, limit: PAGE + 1 });
+    if (choice.split !== '') wanted.set('split', choice.split);
+    if (choice.search !== '') wanted.set('search', choice.search);
+    const found = await get(`${path}/pairs?${wanted}`, signal);
+    const pairs = found.slice(0, PAGE);
+    const total = choice.search === '' ? totalOf(run, choice.split) : null;
+    back.disabled = choice.offset === 0;
+    on.disabled = found.length <= PAGE;
+    const last = choice.offset + pairs.length;
+    setText(
+      where,
+      pairs.length === 0
+        ? 'none'
+        : `${whole(choice.offset + 1)}–${whole(last)}${total === null ? '' : ` of ${whole(total)}`}`,
+    );
+    fill(list, pairs.length === 0 ? nothing(run, choice) : pairsTable(id, pairs, choice));
+  };
+  const turn = async (change) => {
+    Object.assign(choice, change);
+    const kept = new URLSearchParams(Object.entries(choice).filter(([, value]) => value !== '' && value !== 0));
+    go(`#/runs/${id}/pairs${kept.size > 0 ? `?${kept}` : ''}`);
+    await show();
+    announce(`Pairs ${where.textContent}`);
+  };
+
+  await show();
+  return {
+    title: `Pairs of ${run.config.name}`,
+    element: h(
+      'div',
+      { class: 'page' },
+      h(
+        'div',
+        { class: 'page-head' },
+        h(
+          'nav',
+          { class: 'crumbs', 'aria-label': 'Breadcrumb' },
+          h('a', { href: '#/' }, 'Runs'),
+          h('span', { 'aria-hidden': 'true' }, '/'),
+          h('a', { href: `#/runs/${id}` }, run.config.name),
+        ),
+        h('h1', {}, 'Pairs'),
+        h('p', { class: 'sub' }, 'A right and a wrong answer to the same question, sampled where the model is good'),
+      ),
+      h(
+        'form',
+        { class: 'toolbar', role: 'search', onsubmit: (event) => event.preventDefault() },
+        splitControl(choice, turn),
+        h('input', {
+          type: 'search',
+          name: 'search',
+          value: choice.search,
+          placeholder: 'Search questions and answers',
+          'aria-label': 'Search questions and answers',
+          oninput: later((event) => turn({ search: event.target.value.trim(), offset: 0 })),
+        }),
+        h('div', { class: 'pager' }, where, back, on),
+      ),
+      list,
+    ),
+  };
+}
+
+function splitControl(choice, turn) {
+  return h(
+    'fieldset',
+    { class: 'segments' },
+    h('legend', { class: 'visually-hidden' }, 'Split'),
+    SPLITS.map(([value, name]) =>
+      h(
+        'label',
+        {},
+        h('input', {
+          type: 'radio',
+          name: 'split',
+          value,
+          checked: choice.split === value,
+          onchange: () => turn({ split: value, offset: 0 }),
+        }),
+        h('span', {}, name),
+      ),
+    ),
+  );
+}
+
+function pairsTable(id, pairs, { split }) {
+  return h(
+    'table',
+    { class: 'pairs cards' },
+    h('caption', { class: 'visually-hidden' }, 'Preference pairs'),
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        COLUMNS.map((name) => h('th', { scope: 'col' }, name)),
+      ),
+    ),
+    h(
+      'tbody',
+      {},
+      pairs.map((pair) =>
+        h(
+          'tr',
+          {},
+          h(
+            'th',
+            { scope: 'row' },
+            h('a', { class: 'row-link', href: `#/runs/${id}/pairs/${pair.digest}` }, pair.question),
+            h('span', { class: 'sub' }, pair.example, split === '' && pair.heldOut && tag('held out')),
+          ),
+          h('td', { 'data-label': COLUMNS[1] }, h('span', { class: 'answer chosen' }, pair.chosen)),
+          h('td', { 'data-label': COLUMNS[2] }, h('span', { class: 'answer rejected' }, pair.rejected)),
+          h(
+            'td',
+            { 'data-label': COLUMNS[3], class: 'number' },
+            `${whole(pair.shortTokens)} → ${whole(pair.longTokens)}`,
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function nothing(run, { search, split }) {
+  const found = search !== '' || split !== '' ? 'No pair fits; change the search or the split.' : null;
+  const why = run.pairs === null ? 'The run has not come to its pairs yet.' : 'The run has no pairs.';
+  return h('p', { class: 'chart-empty still' }, found ?? why);
+}
+
+function totalOf(run, split) {
+  const counts = run.stages.find(({ kind }) => kind === 'pair')?.result;
+  if (counts?.pairs === undefined) return null;
+  const heldOut = counts.heldOut ?? 0;
+  if (split === 'training') return counts.pairs;
+  return split === 'held-out' ? heldOut : counts.pairs + heldOut;
+}
+
+function later(listener) {
+  let timer;
+  return (event) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => listener(event).catch(() => undefined), 250);
+  };
+}
