@@ -19,12 +19,20 @@ const config = parseModelConfig({
   rope_theta: 1e6,
   tie_word_embeddings: true,
 });
-const lora = { rank, alpha: 32, targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'], rsLora: false };
+const lora = {
+  rank,
+  alpha: 32,
+  targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  rsLora: false,
+};
 
 export async function block({ quick, threads }) {
   const runtime = new Runtime({ threads });
   const weights = initialise(config, { seed: 1, embeddingStd: 0.02, residualScale: 1 });
-  const model = new LanguageModel(config, weights, runtime, { options: lora, weights: initialiseLora(config, lora, 1) });
+  const model = new LanguageModel(config, weights, runtime, {
+    options: lora,
+    weights: initialiseLora(config, lora, 1),
+  });
   const figures = [];
   for (const T of quick ? [512, 2048] : [512, 2048, 8192]) {
     const runs = T > 4096 ? 3 : 7;
@@ -37,12 +45,25 @@ export async function block({ quick, threads }) {
     dLogps[T - 2] = 1;
     const rates = {
       forward: forward / (await median(runs, () => model.forward(batch))),
-      'backward, forward computed again': backward / (await median(runs, () => model.backward(activations, dLogps, new Map()))),
+      'backward, forward computed again':
+        backward / (await median(runs, () => model.backward(activations, dLogps, new Map()))),
     };
-    figures.push({ name: `T ${T}: MatMul ${T} x ${d} x ${f}`, value: round(matMul / 1e9), unit: 'Gmadd/s', goal: null, reached: null });
+    figures.push({
+      name: `T ${T}: MatMul ${T} x ${d} x ${f}`,
+      value: round(matMul / 1e9),
+      unit: 'Gmadd/s',
+      goal: null,
+      reached: null,
+    });
     for (const [pass, rate] of Object.entries(rates)) {
       const ratio = rate / matMul;
-      figures.push({ name: `T ${T}: ${pass}, ratio to MatMul`, value: round(ratio), unit: '', goal: T === 2048 ? 0.85 : null, reached: T === 2048 ? ratio >= 0.85 : null });
+      figures.push({
+        name: `T ${T}: ${pass}, ratio to MatMul`,
+        value: round(ratio),
+        unit: '',
+        goal: T === 2048 ? 0.85 : null,
+        reached: T === 2048 ? ratio >= 0.85 : null,
+      });
     }
   }
   await runtime.close();
@@ -64,7 +85,12 @@ async function matMulRate(T, threads, runs) {
   const g = new Graph('matmul');
   g.output('y', g.matMul(g.input('a', 'float32', ['T', d]), g.input('b', 'float32', [d, f])));
   const session = await ort.InferenceSession.create(encodeModel(g), { intraOpNumThreads: threads });
-  const tensor = (rows, columns) => new ort.Tensor('float32', Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i)), [rows, columns]);
+  const tensor = (rows, columns) =>
+    new ort.Tensor(
+      'float32',
+      Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i)),
+      [rows, columns],
+    );
   const feeds = { a: tensor(T, d), b: tensor(d, f) };
   const seconds = await median(runs, () => session.run(feeds));
   await session.release();

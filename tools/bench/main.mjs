@@ -9,7 +9,11 @@ const BENCHES = { block };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, threads: { type: 'string', default: '1' }, json: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    threads: { type: 'string', default: '1' },
+    json: { type: 'string' },
+  },
 });
 const [name = 'all'] = positionals;
 const chosen = name === 'all' ? Object.keys(BENCHES) : [name];
@@ -30,9 +34,16 @@ for (const bench of chosen) {
   }
   reports.push({
     bench,
-    hardware: { cpu: cpus()[0].model.trim(), cores: cpus().length, threads, memoryGiB: Math.round(totalmem() / 2 ** 30), arch: arch() },
+    hardware: {
+      cpu: cpus()[0].model.trim(),
+      cores: cpus().length,
+      threads,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      arch: arch(),
+    },
     versions: { node: process.version, onnxruntime: require('onnxruntime-node/package.json').version },
     figures,
   });
 }
-if (values.json) writeFileSync(values.json, `${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2)}\n`);
+if (values.json)
+  writeFileSync(values.json, `${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2)}\n`);

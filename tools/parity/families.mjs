@@ -36,12 +36,23 @@ const FAMILIES = {
   llama: {
     ...shape,
     model_type: 'llama',
-    rope_scaling: { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 },
+    rope_scaling: {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 64,
+    },
   },
   'llama-biases': { ...shape, model_type: 'llama', attention_bias: true, mlp_bias: true },
   mistral: { ...shape, model_type: 'mistral', sliding_window: 24 },
 };
-const lora = { rank: 4, alpha: 8, targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'], rsLora: false };
+const lora = {
+  rank: 4,
+  alpha: 8,
+  targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  rsLora: false,
+};
 const tokens = Int32Array.from({ length: 80 }, (_, i) => (i * i * 7 + 3 * i + 5) % 97);
 const runtime = new Runtime({ threads: 1 });
 
@@ -70,7 +81,10 @@ for (const [name, json] of Object.entries(FAMILIES)) {
     const { logps } = await model.targetLogps(activations);
     const gradients = zeroGradients(model.trainable);
     await model.backward(activations, new Float32Array(logps.length).fill(1), gradients);
-    return { logps: [...logps], gradients: Object.fromEntries([...gradients].map(([key, values]) => [key, [...values]])) };
+    return {
+      logps: [...logps],
+      gradients: Object.fromEntries([...gradients].map(([key, values]) => [key, [...values]])),
+    };
   };
   write('numbers.json', {
     tokens: [...tokens],

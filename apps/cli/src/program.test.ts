@@ -49,7 +49,7 @@ describe('a wrong command line', () => {
       ['runs', 'list', '--api', 'localhost:8080'],
       'localhost:8080 is no address; name one such as http://127.0.0.1:8080.',
     ],
-    [['demo', '--corpus', 'wikipedia'], /Allowed choices are retrieval, musique/],
+    [['demo', '--corpus', 'wikipedia'], /Allowed choices are retrieval, musique, hotpotqa, 2wiki/],
     [['demo', '--seed=1.5'], /Give a whole number, 0 to 4294967295/],
     [['runs'], /^Usage: solopo runs/],
   ])('%j ends with 2 and says what to do', async (args, message) => {

@@ -23,7 +23,8 @@ const config = parseModelConfig({
   num_attention_heads: 2,
   intermediate_size: 24,
 });
-const ids = (length: number, salt: number): Int32Array => Int32Array.from({ length }, (_, i) => (i * 7 + salt * 3) % 30);
+const ids = (length: number, salt: number): Int32Array =>
+  Int32Array.from({ length }, (_, i) => (i * 7 + salt * 3) % 30);
 const trees = [{ prompt: ids(12, 1), branches: [ids(4, 2), ids(5, 3)] }];
 
 let folder = '';
@@ -31,7 +32,10 @@ const runner = new TaskRunner({ threads: 1 });
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'solopo-tasks-'));
   writeFileSync(join(folder, 'config.json'), JSON.stringify(formatModelConfig(config)));
-  writeSafetensors(join(folder, 'model.safetensors'), initialise(config, { seed: 1, embeddingStd: 0.5, residualScale: 1 }));
+  writeSafetensors(
+    join(folder, 'model.safetensors'),
+    initialise(config, { seed: 1, embeddingStd: 0.5, residualScale: 1 }),
+  );
 });
 afterAll(async () => {
   await runner.runtime.close();
@@ -44,7 +48,13 @@ const score = async (model: ModelSource): Promise<number[]> => {
 };
 
 /** A slice of SFT steps: it needs no reference. */
-function slice(model: ModelSource, name: string, fromStep: number, steps: number, optimizerState?: string): Tasks['trainSlice']['input'] {
+function slice(
+  model: ModelSource,
+  name: string,
+  fromStep: number,
+  steps: number,
+  optimizerState?: string,
+): Tasks['trainSlice']['input'] {
   return {
     model,
     ...(optimizerState ? { optimizerState } : {}),
@@ -52,7 +62,15 @@ function slice(model: ModelSource, name: string, fromStep: number, steps: number
     options: {
       arm: 'sft',
       objective: { kind: 'sft', context: 'short' },
-      alignment: { alpha: 0, reference: 'shared', distance: 'absolute', sides: 'two', detach: 'short', deadZone: 0, fraction: 1 },
+      alignment: {
+        alpha: 0,
+        reference: 'shared',
+        distance: 'absolute',
+        sides: 'two',
+        detach: 'short',
+        deadZone: 0,
+        fraction: 1,
+      },
       optimizer: { betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 },
       schedule: { learningRate: 1e-2, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
       clipNorm: 1,
@@ -65,7 +83,7 @@ function slice(model: ModelSource, name: string, fromStep: number, steps: number
   };
 }
 
-test('an adapter is trained in slices as in one go, written in PEFT\'s names, and leaves the base alone', async () => {
+test("an adapter is trained in slices as in one go, written in PEFT's names, and leaves the base alone", async () => {
   const base = await score({ folder });
   const fresh = { folder, adapter: { options: lora, seed: 7 } };
   expect(await score(fresh)).toEqual(base);
@@ -73,7 +91,13 @@ test('an adapter is trained in slices as in one go, written in PEFT\'s names, an
   await runner.run('trainSlice', whole, () => undefined);
   const first = slice(fresh, 'first', 0, 2);
   await runner.run('trainSlice', first, () => undefined);
-  const second = slice({ folder, adapter: { options: lora, weights: first.out.weights } }, 'second', 2, 2, first.out.optimizerState);
+  const second = slice(
+    { folder, adapter: { options: lora, weights: first.out.weights } },
+    'second',
+    2,
+    2,
+    first.out.optimizerState,
+  );
   await runner.run('trainSlice', second, () => undefined);
 
   const tensors = readSafetensors(whole.out.weights).tensors;
@@ -88,5 +112,9 @@ test('an adapter for another model is refused by the tensor that does not fit', 
   const { out } = slice({ folder }, 'whole', 0, 0);
   const other = { folder, adapter: { options: { ...lora, rank: 3 }, weights: out.weights } };
   await expect(score(other)).rejects.toThrow(/lora_A.weight" has shape \[2, 16\].* ask for \[3, 16\]/);
-  expect(formatAdapterConfig(lora, 'x')).toMatchObject({ r: 2, lora_alpha: 4, target_modules: ['q_proj', 'v_proj', 'down_proj'] });
+  expect(formatAdapterConfig(lora, 'x')).toMatchObject({
+    r: 2,
+    lora_alpha: 4,
+    target_modules: ['q_proj', 'v_proj', 'down_proj'],
+  });
 });

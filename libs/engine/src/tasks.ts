@@ -1,5 +1,15 @@
 import type { ObjectiveOptions } from '@solopo/objectives';
-import type { LoraOptions, MeasuredTree, PreferenceOptions, Prompt, Sample, SamplingOptions, StepResult, TrainingPair, Tree } from '@solopo/lm';
+import type {
+  LoraOptions,
+  MeasuredTree,
+  PreferenceOptions,
+  Prompt,
+  Sample,
+  SamplingOptions,
+  StepResult,
+  TrainingPair,
+  Tree,
+} from '@solopo/lm';
 
 /** Which weights to use. */
 export interface ModelSource {

@@ -155,7 +155,8 @@ class Block {
     const { g } = this;
     const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
     const x = this.#norm(h, 'input_layernorm.weight');
-    const projected = (name: string, perHead: number): Value => g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
+    const projected = (name: string, perHead: number): Value =>
+      g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
     const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
     return {
       queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), 1 / Math.sqrt(K)), cos, sin),
@@ -207,14 +208,26 @@ function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
  * softmax(q k' + mask) v. The queries are taken in chunks, and each chunk only against the keys up to its own end, so that
  * no more than a chunk's scores exist at a time and little of the causal triangle's empty half is computed.
  */
-function chunkedAttention(g: Graph, queries: Value, keys: Value, values: Value, geometry: Geometry, chunks: number): Value {
+function chunkedAttention(
+  g: Graph,
+  queries: Value,
+  keys: Value,
+  values: Value,
+  geometry: Geometry,
+  chunks: number,
+): Value {
   const dims: Dim[] = chunks === 1 ? ['T'] : Array.from({ length: chunks }, (_, i) => `T${i}`);
   const pieces = (x: Value, axis: number): Value[] => g.split(x, axis, dims, geometry.chunks);
   const queryPieces = pieces(queries, 3);
   const keyPieces = pieces(keys, 3);
   const valuePieces = pieces(values, 3);
   const { positions } = geometry;
-  const ofQuery = { index: pieces(geometry.queryIndex, 3), promptEnd: pieces(geometry.promptEnd, 3), branchStart: pieces(geometry.branchStart, 3), position: positions && pieces(positions.query, 3) };
+  const ofQuery = {
+    index: pieces(geometry.queryIndex, 3),
+    promptEnd: pieces(geometry.promptEnd, 3),
+    branchStart: pieces(geometry.branchStart, 3),
+    position: positions && pieces(positions.query, 3),
+  };
   const ofKey = { index: pieces(geometry.keyIndex, 4), position: positions && pieces(positions.key, 4) };
   const outputs = queryPieces.map((query, c) => {
     const upTo = (parts: readonly Value[], axis: number): Value => g.concat(parts.slice(0, c + 1), axis);
@@ -223,7 +236,10 @@ function chunkedAttention(g: Graph, queries: Value, keys: Value, values: Value, 
       key: upTo(ofKey.index, 4),
       promptEnd: ofQuery.promptEnd[c] as Value,
       branchStart: ofQuery.branchStart[c] as Value,
-      distance: positions && ofQuery.position && ofKey.position ? { value: g.sub(ofQuery.position[c] as Value, upTo(ofKey.position, 4)), window: positions.window } : null,
+      distance:
+        positions && ofQuery.position && ofKey.position
+          ? { value: g.sub(ofQuery.position[c] as Value, upTo(ofKey.position, 4)), window: positions.window }
+          : null,
     });
     const scores = g.add(g.matMul(query, upTo(keyPieces, 3), { transB: true }), bias);
     return g.matMul(g.softmax(scores), upTo(valuePieces, 3));

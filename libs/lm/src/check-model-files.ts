@@ -21,6 +21,7 @@ export function checkModelFiles(folder: string): ModelConfig {
     );
   }
   checkWeights(config, tensors);
-  if (hasAdapter(folder)) fromPeftNames(config, readAdapterConfig(folder), readSafetensorsHeader(join(folder, ADAPTER)).tensors);
+  if (hasAdapter(folder))
+    fromPeftNames(config, readAdapterConfig(folder), readSafetensorsHeader(join(folder, ADAPTER)).tensors);
   return config;
 }

@@ -6,7 +6,8 @@ export class ConfigReader {
   readonly #path: string;
 
   constructor(json: unknown, path = 'config.json') {
-    if (json === null || typeof json !== 'object' || Array.isArray(json)) throw new ModelError(`${path} is not a JSON object`);
+    if (json === null || typeof json !== 'object' || Array.isArray(json))
+      throw new ModelError(`${path} is not a JSON object`);
     this.#json = json as Readonly<Record<string, unknown>>;
     this.#path = path;
   }
@@ -17,7 +18,8 @@ export class ConfigReader {
 
   whole(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
-    if (!Number.isSafeInteger(value) || (value as number) <= 0) this.#refuse(key, 'must be a positive whole number', value);
+    if (!Number.isSafeInteger(value) || (value as number) <= 0)
+      this.#refuse(key, 'must be a positive whole number', value);
     return value as number;
   }
 

@@ -19,20 +19,40 @@ import { rotaryFrequencies } from './rotary.ts';
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());
 
-const shape = { vocab_size: 50, hidden_size: 24, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 40, rope_theta: 100 };
+const shape = {
+  vocab_size: 50,
+  hidden_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  intermediate_size: 40,
+  rope_theta: 100,
+};
 const FAMILIES: Readonly<Record<string, ModelConfig>> = {
   qwen2: parseModelConfig({ ...shape, model_type: 'qwen2', tie_word_embeddings: true }),
   qwen3: parseModelConfig({ ...shape, model_type: 'qwen3', head_dim: 8 }),
   llama: parseModelConfig({
     ...shape,
     model_type: 'llama',
-    rope_scaling: { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 },
+    rope_scaling: {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 64,
+    },
   }),
   'llama with biases': parseModelConfig({ ...shape, model_type: 'llama', attention_bias: true, mlp_bias: true }),
   mistral: parseModelConfig({ ...shape, model_type: 'mistral', sliding_window: 9 }),
 };
-const lora: LoraOptions = { rank: 3, alpha: 8, targets: ['q_proj', 'v_proj', 'o_proj', 'up_proj', 'down_proj'], rsLora: true };
-const ids = (length: number, salt: number): Int32Array => Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
+const lora: LoraOptions = {
+  rank: 3,
+  alpha: 8,
+  targets: ['q_proj', 'v_proj', 'o_proj', 'up_proj', 'down_proj'],
+  rsLora: true,
+};
+const ids = (length: number, salt: number): Int32Array =>
+  Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
 const batch = () =>
   packTrees([
     { prompt: ids(270, 1), branches: [ids(6, 2), ids(4, 3)] },
@@ -48,7 +68,8 @@ function randomWeights(config: ModelConfig) {
 
 function randomAdapter(config: ModelConfig) {
   const adapter = initialiseLora(config, lora, 5);
-  for (const [name, { data }] of adapter) if (name.endsWith('lora_B.weight')) data.forEach((_, i) => (data[i] = 0.2 * Math.sin(i * 3 + name.length)));
+  for (const [name, { data }] of adapter)
+    if (name.endsWith('lora_B.weight')) data.forEach((_, i) => (data[i] = 0.2 * Math.sin(i * 3 + name.length)));
   return adapter;
 }
 
@@ -56,7 +77,8 @@ function randomAdapter(config: ModelConfig) {
 async function demandGradients(lm: LanguageModel): Promise<void> {
   const trees = batch();
   const dLogps = Float32Array.from(trees.targets, (_, i) => Math.cos(i));
-  const loss = async (): Promise<number> => (await lm.targetLogps(await lm.forward(trees))).logps.reduce((sum, logp, i) => sum + logp * dLogps[i]!, 0);
+  const loss = async (): Promise<number> =>
+    (await lm.targetLogps(await lm.forward(trees))).logps.reduce((sum, logp, i) => sum + logp * dLogps[i]!, 0);
   const gradients = zeroGradients(lm.trainable);
   await lm.backward(await lm.forward(trees), dLogps, gradients);
   for (const [name, { data }] of lm.trainable) {
@@ -78,17 +100,31 @@ async function demandGradients(lm: LanguageModel): Promise<void> {
 describe.each(Object.keys(FAMILIES))('%s', (family) => {
   const config = FAMILIES[family]!;
 
-  test('every gradient agrees with central differences', () => demandGradients(new LanguageModel(config, randomWeights(config), runtime)));
+  test('every gradient agrees with central differences', () =>
+    demandGradients(new LanguageModel(config, randomWeights(config), runtime)));
 
   test('every gradient of an adapter does too', () =>
-    demandGradients(new LanguageModel(config, randomWeights(config), runtime, { options: lora, weights: randomAdapter(config) })));
+    demandGradients(
+      new LanguageModel(config, randomWeights(config), runtime, { options: lora, weights: randomAdapter(config) }),
+    ));
 
   test('sampling with a cache gives the log-probabilities of a full forward pass, with and without an adapter', async () => {
     for (const adapter of [null, { options: lora, weights: randomAdapter(config) }]) {
       const lm = new LanguageModel(config, randomWeights(config), runtime, adapter);
       const prompts = [ids(5, 1), ids(30, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
-      const samples = await sample(lm, prompts, { samplesPerPrompt: 2, temperature: 2, topP: 1, maxNewTokens: 8, eosIds: [], seed: 5 });
-      const scores = await scoreTrees(lm, samples.map((row, i) => ({ prompt: prompts[i]!.tokens, branches: row.map(({ tokens }) => tokens) })), { batchTokens: 1000 });
+      const samples = await sample(lm, prompts, {
+        samplesPerPrompt: 2,
+        temperature: 2,
+        topP: 1,
+        maxNewTokens: 8,
+        eosIds: [],
+        seed: 5,
+      });
+      const scores = await scoreTrees(
+        lm,
+        samples.map((row, i) => ({ prompt: prompts[i]!.tokens, branches: row.map(({ tokens }) => tokens) })),
+        { batchTokens: 1000 },
+      );
       samples.forEach((row, i) => row.forEach(({ logp }, j) => expect(logp).toBeCloseTo(sumOf(scores[i]![j]!), 3)));
     }
   });
@@ -96,9 +132,12 @@ describe.each(Object.keys(FAMILIES))('%s', (family) => {
   test('an adapter off is the base, fresh it changes nothing, and merged it gives what it gives unmerged', async () => {
     const weights = randomWeights(config);
     const trees = [{ prompt: ids(40, 3), branches: [ids(6, 4)] }];
-    const score = async (lm: LanguageModel): Promise<Float32Array> => (await scoreTrees(lm, trees, { batchTokens: 1000 }))[0]![0]!;
+    const score = async (lm: LanguageModel): Promise<Float32Array> =>
+      (await scoreTrees(lm, trees, { batchTokens: 1000 }))[0]![0]!;
     const base = await score(new LanguageModel(config, weights, runtime));
-    const fresh = await score(new LanguageModel(config, weights, runtime, { options: lora, weights: initialiseLora(config, lora, 5) }));
+    const fresh = await score(
+      new LanguageModel(config, weights, runtime, { options: lora, weights: initialiseLora(config, lora, 5) }),
+    );
     expect([...fresh]).toEqual([...base]);
     const adapter = randomAdapter(config);
     const adapted = await score(new LanguageModel(config, weights, runtime, { options: lora, weights: adapter }));
@@ -113,7 +152,8 @@ describe.each(Object.keys(FAMILIES))('%s', (family) => {
 test('a sliding window hides what lies before it, in the text, not in the layout', async () => {
   const config = FAMILIES['mistral']!;
   const lm = new LanguageModel({ ...config, layers: 1 }, randomWeights({ ...config, layers: 1 }), runtime);
-  const score = async (prompt: Int32Array, branches: Int32Array[]): Promise<Float32Array[]> => (await scoreTrees(lm, [{ prompt, branches }], { batchTokens: 1 }))[0]!;
+  const score = async (prompt: Int32Array, branches: Int32Array[]): Promise<Float32Array[]> =>
+    (await scoreTrees(lm, [{ prompt, branches }], { batchTokens: 1 }))[0]!;
   const prompt = ids(40, 1);
   // With one layer the first response token depends on the last 9 prompt tokens only.
   const changed = prompt.slice();
@@ -131,7 +171,13 @@ test('a sliding window hides what lies before it, in the text, not in the layout
 
 test('llama3 scaling divides long wavelengths, keeps short ones and joins them', () => {
   const plain = rotaryFrequencies(64, 500_000, null);
-  const scaled = rotaryFrequencies(64, 500_000, { type: 'llama3', factor: 32, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192 });
+  const scaled = rotaryFrequencies(64, 500_000, {
+    type: 'llama3',
+    factor: 32,
+    lowFrequencyFactor: 1,
+    highFrequencyFactor: 4,
+    originalPositions: 8192,
+  });
   expect(scaled[0]).toBe(plain[0]);
   expect(scaled[31]).toBeCloseTo(plain[31]! / 32, 15);
   for (let i = 1; i < 32; i++) {
@@ -144,7 +190,10 @@ test('llama3 scaling divides long wavelengths, keeps short ones and joins them',
 test.each([
   [{ model_type: 'gpt2' }, /model_type "gpt2" is not supported; supported are "llama", "mistral", "qwen2", "qwen3"/],
   [{ model_type: 'llama', rope_scaling: { rope_type: 'longrope' } }, /rope scaling "longrope" is not supported/],
-  [{ model_type: 'llama', rope_scaling: { rope_type: 'llama3', factor: 8 } }, /rope_scaling: low_freq_factor must be a positive number, not missing/],
+  [
+    { model_type: 'llama', rope_scaling: { rope_type: 'llama3', factor: 8 } },
+    /rope_scaling: low_freq_factor must be a positive number, not missing/,
+  ],
   [{ model_type: 'qwen2', use_sliding_window: true }, /use_sliding_window is supported only as false, not true/],
   [{ model_type: 'llama', hidden_act: 'gelu' }, /hidden_act is supported only as "silu", not "gelu"/],
   [{ model_type: 'mistral', sliding_window: -1 }, /sliding_window must be a positive whole number, not -1/],

@@ -1,6 +1,13 @@
 export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
 export { blockBackward, blockDecode, blockForward, type BlockShape } from './block.graph.ts';
-export { LanguageModel, zeroGradients, type Activations, type Adapter, type Gradients, type TargetStatistics } from './language-model.ts';
+export {
+  LanguageModel,
+  zeroGradients,
+  type Activations,
+  type Adapter,
+  type Gradients,
+  type TargetStatistics,
+} from './language-model.ts';
 export {
   formatAdapterConfig,
   fromPeftNames,

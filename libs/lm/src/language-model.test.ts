@@ -373,7 +373,10 @@ describe('preference training', () => {
     const before = model();
     const sums = { chosen: 0, rejected: 0, entropy: 0, hits: 0 };
     for (const { short, chosen, rejected } of data)
-      for (const [name, response] of [['chosen', chosen], ['rejected', rejected]] as const) {
+      for (const [name, response] of [
+        ['chosen', chosen],
+        ['rejected', rejected],
+      ] as const) {
         const batch = packTrees([{ prompt: short!, branches: [response] }]);
         const { hidden } = await before.forward(batch);
         for (const { index, token } of batch.targets) {

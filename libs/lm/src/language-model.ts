@@ -4,13 +4,7 @@ import { blockLoraParameters, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { readModelFolder } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
-import {
-  blockParameters,
-  EMBEDDING,
-  FINAL_NORM,
-  layerParameter,
-  outputParameter,
-} from './parameters.ts';
+import { blockParameters, EMBEDDING, FINAL_NORM, layerParameter, outputParameter } from './parameters.ts';
 import { rotaryFrequencies } from './rotary.ts';
 import { float32, floats, int32, int64, type Runtime, type Tensor } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
@@ -134,7 +128,12 @@ export class LanguageModel {
 
   async #score({ batch: { targets }, hidden }: Activations, statistics: boolean): Promise<TargetStatistics> {
     const column = (): Float32Array => new Float32Array(statistics ? targets.length : 0);
-    const result = { logps: new Float32Array(targets.length), hits: new Uint8Array(targets.length), entropies: column(), meanLogits: column() };
+    const result = {
+      logps: new Float32Array(targets.length),
+      hits: new Uint8Array(targets.length),
+      entropies: column(),
+      meanLogits: column(),
+    };
     for (const [from, to] of this.#headChunks(targets.length)) {
       const chunk = targets.slice(from, to);
       const outputs = await this.runtime.run(
@@ -178,7 +177,9 @@ export class LanguageModel {
   async backward({ batch, hidden }: Activations, dLogps: Float32Array, gradients: Gradients): Promise<void> {
     const { hiddenSize: d, layers } = this.config;
     const frozen = this.#shape.lora !== null;
-    const trained = this.#shape.lora ? blockLoraParameters(this.config, this.#shape.lora) : blockParameters(this.config);
+    const trained = this.#shape.lora
+      ? blockLoraParameters(this.config, this.#shape.lora)
+      : blockParameters(this.config);
     const last = hidden.at(-1) as Tensor;
     const dHidden = new Float32Array(batch.rows * batch.length * d);
     const active = batch.targets
@@ -209,8 +210,7 @@ export class LanguageModel {
         () => blockBackward(this.#shape, { chunks: geometry.chunks }),
         { ...geometry.feeds, ...this.layerWeights(layer), h: hidden[layer] as Tensor, dh_out: dh },
       );
-      for (const [name] of trained)
-        accumulate(gradients, layerParameter(layer, name), floats(outputs, `d_${name}`));
+      for (const [name] of trained) accumulate(gradients, layerParameter(layer, name), floats(outputs, `d_${name}`));
       dh = outputs.dh as Tensor;
     }
     if (frozen) return;
@@ -236,8 +236,10 @@ export class LanguageModel {
 
   layerWeights(layer: number): Record<string, Tensor> {
     const { lora } = this.#shape;
-    const named = (parameters: readonly (readonly [name: string, dims: readonly number[]])[], tensor: (name: string) => Tensor) =>
-      parameters.map(([name]) => [name, tensor(layerParameter(layer, name))] as const);
+    const named = (
+      parameters: readonly (readonly [name: string, dims: readonly number[]])[],
+      tensor: (name: string) => Tensor,
+    ) => parameters.map(([name]) => [name, tensor(layerParameter(layer, name))] as const);
     return Object.fromEntries([
       ...named(blockParameters(this.config), (name) => this.#weight(name)),
       ...(lora ? named(blockLoraParameters(this.config, lora), (name) => this.#adapter.get(name) as Tensor) : []),

@@ -19,7 +19,8 @@ test('stories260K, a pretrained Llama, continues token 1 with its published ids'
     seed: 0,
   })) as unknown as [[{ tokens: Int32Array }]];
   expect([...story.tokens]).toEqual([
-    403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421, 395, 317, 426, 338, 401, 396, 267, 337, 410, 408, 419, 292,
+    403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421, 395, 317, 426, 338, 401, 396, 267, 337, 410, 408, 419,
+    292,
   ]);
   // Far from the loss of a model whose rotary pairs or heads are mixed up.
   const tokens = Int32Array.of(1, ...story.tokens);

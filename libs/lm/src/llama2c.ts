@@ -14,7 +14,9 @@ const HEADER_INTS = 7;
  */
 export function readLlama2c(file: Buffer): { config: ModelConfig; weights: Map<string, HostTensor> } {
   if (file.length < 4 * HEADER_INTS) throw new ModelError('the llama2.c file is shorter than its header');
-  const [dim, hiddenDim, layers, heads, kvHeads, vocabulary, positions] = Array.from({ length: HEADER_INTS }, (_, i) => file.readInt32LE(4 * i)) as [number, number, number, number, number, number, number];
+  const [dim, hiddenDim, layers, heads, kvHeads, vocabulary, positions] = Array.from({ length: HEADER_INTS }, (_, i) =>
+    file.readInt32LE(4 * i),
+  ) as [number, number, number, number, number, number, number];
   const tied = vocabulary > 0;
   const config = parseModelConfig({
     model_type: 'llama',
@@ -32,9 +34,23 @@ export function readLlama2c(file: Buffer): { config: ModelConfig; weights: Map<s
   const { headSize, vocabSize } = config;
   const kvDim = kvHeads * headSize;
   const tables = 2 * positions * (headSize / 2);
-  const sizes = [vocabSize * dim, layers * dim, layers * dim * dim, 2 * layers * kvDim * dim, layers * dim * dim, layers * dim, 3 * layers * dim * hiddenDim, dim, tables, tied ? 0 : vocabSize * dim];
+  const sizes = [
+    vocabSize * dim,
+    layers * dim,
+    layers * dim * dim,
+    2 * layers * kvDim * dim,
+    layers * dim * dim,
+    layers * dim,
+    3 * layers * dim * hiddenDim,
+    dim,
+    tables,
+    tied ? 0 : vocabSize * dim,
+  ];
   const expected = 4 * (HEADER_INTS + sizes.reduce((sum, size) => sum + size, 0));
-  if (file.length !== expected) throw new ModelError(`the llama2.c file has ${file.length} bytes, its header asks for ${expected}; it is truncated or of another version`);
+  if (file.length !== expected)
+    throw new ModelError(
+      `the llama2.c file has ${file.length} bytes, its header asks for ${expected}; it is truncated or of another version`,
+    );
 
   let offset = 4 * HEADER_INTS;
   const take = (...dims: number[]): HostTensor => {
@@ -60,7 +76,9 @@ export function readLlama2c(file: Buffer): { config: ModelConfig; weights: Map<s
   offset += 4 * tables;
   const tensors = new Map<string, HostTensor>([
     ['model.embed_tokens.weight', embedding],
-    ...Object.entries(parts).flatMap(([name, tensorsOfLayers]) => tensorsOfLayers.map((tensor, layer) => [layerParameter(layer, name), tensor] as const)),
+    ...Object.entries(parts).flatMap(([name, tensorsOfLayers]) =>
+      tensorsOfLayers.map((tensor, layer) => [layerParameter(layer, name), tensor] as const),
+    ),
     ['model.norm.weight', norm],
     ...(tied ? [] : [['lm_head.weight', take(vocabSize, dim)] as const]),
   ]);

@@ -23,7 +23,10 @@ export interface LoraOptions {
 export const loraScale = ({ rank, alpha, rsLora }: LoraOptions): number => alpha / (rsLora ? Math.sqrt(rank) : rank);
 
 /** Names, after `model.layers.N.`, and shapes of a block's adapter matrices: A and B of each target. */
-export function blockLoraParameters(config: ModelConfig, { rank, targets }: LoraOptions): readonly (readonly [name: string, dims: readonly number[]])[] {
+export function blockLoraParameters(
+  config: ModelConfig,
+  { rank, targets }: LoraOptions,
+): readonly (readonly [name: string, dims: readonly number[]])[] {
   return blockParameters(config).flatMap(([name, dims]) => {
     const layer = /^(.*\.(\w+))\.weight$/.exec(name);
     const [outputs, inputs] = dims;
@@ -36,7 +39,10 @@ export function blockLoraParameters(config: ModelConfig, { rank, targets }: Lora
 }
 
 /** Every adapter matrix, in a fixed order, by the name of its layer in the model. */
-export function loraParameters(config: ModelConfig, options: LoraOptions): readonly (readonly [name: string, dims: readonly number[]])[] {
+export function loraParameters(
+  config: ModelConfig,
+  options: LoraOptions,
+): readonly (readonly [name: string, dims: readonly number[]])[] {
   return Array.from({ length: config.layers }, (_, layer) =>
     blockLoraParameters(config, options).map(([name, dims]) => [layerParameter(layer, name), dims] as const),
   ).flat();
@@ -76,13 +82,19 @@ export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
   const wanted = loraParameters(config, options);
   const known = new Set(wanted.map(([name]) => PEFT_PREFIX + name));
   const unknown = [...tensors.keys()].find((name) => !known.has(name));
-  if (unknown) throw new ModelError(`adapter tensor "${unknown}" does not fit the base model or adapter_config.json; use the adapter with the base model it was trained on`);
+  if (unknown)
+    throw new ModelError(
+      `adapter tensor "${unknown}" does not fit the base model or adapter_config.json; use the adapter with the base model it was trained on`,
+    );
   return new Map(
     wanted.map(([name, dims]) => {
       const tensor = tensors.get(PEFT_PREFIX + name);
-      if (!tensor) throw new ModelError(`adapter tensor "${PEFT_PREFIX}${name}" is missing from adapter_model.safetensors`);
+      if (!tensor)
+        throw new ModelError(`adapter tensor "${PEFT_PREFIX}${name}" is missing from adapter_model.safetensors`);
       if (tensor.dims.join() !== dims.join())
-        throw new ModelError(`adapter tensor "${PEFT_PREFIX}${name}" has shape [${tensor.dims.join(', ')}], the base model and adapter_config.json ask for [${dims.join(', ')}]`);
+        throw new ModelError(
+          `adapter tensor "${PEFT_PREFIX}${name}" has shape [${tensor.dims.join(', ')}], the base model and adapter_config.json ask for [${dims.join(', ')}]`,
+        );
       return [name, tensor];
     }),
   );
@@ -97,14 +109,20 @@ export function parseAdapterConfig(json: unknown): LoraOptions {
   config.only('modules_to_save', [null, undefined]);
   for (const key of ['layers_to_transform', 'rank_pattern', 'alpha_pattern']) {
     const value = config.get(key);
-    const empty = value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0);
-    if (!empty) throw new ModelError(`adapter_config.json: ${key} is not supported; merge the adapter into its base model with PEFT first`);
+    const empty =
+      value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0);
+    if (!empty)
+      throw new ModelError(
+        `adapter_config.json: ${key} is not supported; merge the adapter into its base model with PEFT first`,
+      );
   }
   const targets = config.get('target_modules');
   const names = Array.isArray(targets) ? (targets as unknown[]) : [];
   const unknown = names.find((name) => !LORA_TARGETS.includes(name as LoraTarget));
   if (names.length === 0 || unknown !== undefined)
-    throw new ModelError(`adapter_config.json: target_modules must list linear layers of ${LORA_TARGETS.join(', ')}, not ${JSON.stringify(unknown ?? targets)}`);
+    throw new ModelError(
+      `adapter_config.json: target_modules must list linear layers of ${LORA_TARGETS.join(', ')}, not ${JSON.stringify(unknown ?? targets)}`,
+    );
   return {
     rank: config.whole('r'),
     alpha: config.positive('lora_alpha'),
@@ -113,7 +131,10 @@ export function parseAdapterConfig(json: unknown): LoraOptions {
   };
 }
 
-export function formatAdapterConfig({ rank, alpha, targets, rsLora }: LoraOptions, baseModel: string): Record<string, unknown> {
+export function formatAdapterConfig(
+  { rank, alpha, targets, rsLora }: LoraOptions,
+  baseModel: string,
+): Record<string, unknown> {
   return {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
@@ -144,7 +165,12 @@ export function mergeLora(weights: HostTensors, options: LoraOptions, adapter: H
   );
 }
 
-function addProduct({ dims: [outputs, inputs], data }: HostTensor, scale: number, b: HostTensor, a: HostTensor): Float32Array {
+function addProduct(
+  { dims: [outputs, inputs], data }: HostTensor,
+  scale: number,
+  b: HostTensor,
+  a: HostTensor,
+): Float32Array {
   const [n, m, rank] = [outputs as number, inputs as number, a.dims[0] as number];
   const sum = Float32Array.from(data);
   for (let i = 0; i < n; i++) {

@@ -36,7 +36,9 @@ export function parseModelConfig(json: unknown): ModelConfig {
   const name = config.get('model_type');
   if (typeof name !== 'string' || !Object.hasOwn(FAMILIES, name)) {
     const known = Object.keys(FAMILIES).map((family) => `"${family}"`);
-    throw new ModelError(`config.json: model_type ${JSON.stringify(name) ?? 'is missing and'} is not supported; supported are ${known.join(', ')}`);
+    throw new ModelError(
+      `config.json: model_type ${JSON.stringify(name) ?? 'is missing and'} is not supported; supported are ${known.join(', ')}`,
+    );
   }
   const family = FAMILIES[name as FamilyName];
   config.only('hidden_act', ['silu', undefined]);
@@ -46,7 +48,9 @@ export function parseModelConfig(json: unknown): ModelConfig {
   const kvHeads = config.whole('num_key_value_heads', heads);
   const headSize = config.whole('head_dim', hiddenSize / heads);
   if (heads % kvHeads !== 0)
-    throw new ModelError(`config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`);
+    throw new ModelError(
+      `config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`,
+    );
   if (headSize % 2 !== 0)
     throw new ModelError(`config.json: head size ${headSize} is odd; rotary embeddings need an even one`);
   // Newer files keep theta and scaling together in rope_parameters.

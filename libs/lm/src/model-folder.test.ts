@@ -22,7 +22,14 @@ import {
 
 const runtime = new Runtime({ threads: 1 });
 const config = parseModelConfig({
-  model_type: 'llama', vocab_size: 20, hidden_size: 8, num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1, intermediate_size: 12, tie_word_embeddings: true,
+  model_type: 'llama',
+  vocab_size: 20,
+  hidden_size: 8,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  intermediate_size: 12,
+  tie_word_embeddings: true,
 });
 const lora: LoraOptions = { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'], rsLora: false };
 const folders: string[] = [];
@@ -37,7 +44,8 @@ afterAll(async () => {
   await runtime.close();
 });
 const weights = (): Map<string, HostTensor> => initialise(config, { seed: 1, embeddingStd: 0.5, residualScale: 1 });
-const put = (tensors: ReadonlyMap<string, HostTensor>, file = 'model.safetensors'): void => writeSafetensors(join(folder, file), tensors);
+const put = (tensors: ReadonlyMap<string, HostTensor>, file = 'model.safetensors'): void =>
+  writeSafetensors(join(folder, file), tensors);
 
 /** A safetensors file from a hand-made header. */
 function putRaw(header: unknown, bytes: number, claimed?: bigint): void {
@@ -56,7 +64,12 @@ describe('safetensors', () => {
 
   test('bfloat16 and float16 become float32 exactly', () => {
     const halves = (words: number[]): Buffer => Buffer.from(Uint16Array.from(words).buffer);
-    const header = Buffer.from(JSON.stringify({ b: { dtype: 'BF16', shape: [3], data_offsets: [0, 6] }, h: { dtype: 'F16', shape: [5], data_offsets: [6, 16] } }).padEnd(120));
+    const header = Buffer.from(
+      JSON.stringify({
+        b: { dtype: 'BF16', shape: [3], data_offsets: [0, 6] },
+        h: { dtype: 'F16', shape: [5], data_offsets: [6, 16] },
+      }).padEnd(120),
+    );
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(header.length));
     // 1, -2.5, 2^-126 * 1.5;  1, -2, smallest subnormal, greatest finite, infinity
@@ -71,11 +84,34 @@ describe('safetensors', () => {
     ['an oversized header', () => putRaw({}, 0, 2n ** 60n), /header claims/],
     ['a truncated header', () => putRaw({}, 0, 100n), /header claims 100 bytes/],
     ['a header that is not JSON', () => putRaw('{"a":', 0), /header is not a JSON object/],
-    ['a truncated tensor', () => putRaw({ a: { dtype: 'F32', shape: [4], data_offsets: [0, 16] } }, 8), /"a" lies outside the file/],
-    ['offsets that do not fit the shape', () => putRaw({ a: { dtype: 'F32', shape: [4], data_offsets: [0, 12] } }, 16), /"a" of shape \[4\] needs 16 bytes/],
-    ['overlapping tensors', () => putRaw({ a: { dtype: 'F32', shape: [2], data_offsets: [0, 8] }, b: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } }, 12), /"b" overlaps "a"/],
+    [
+      'a truncated tensor',
+      () => putRaw({ a: { dtype: 'F32', shape: [4], data_offsets: [0, 16] } }, 8),
+      /"a" lies outside the file/,
+    ],
+    [
+      'offsets that do not fit the shape',
+      () => putRaw({ a: { dtype: 'F32', shape: [4], data_offsets: [0, 12] } }, 16),
+      /"a" of shape \[4\] needs 16 bytes/,
+    ],
+    [
+      'overlapping tensors',
+      () =>
+        putRaw(
+          {
+            a: { dtype: 'F32', shape: [2], data_offsets: [0, 8] },
+            b: { dtype: 'F32', shape: [2], data_offsets: [4, 12] },
+          },
+          12,
+        ),
+      /"b" overlaps "a"/,
+    ],
     ['an unknown type', () => putRaw({ a: { dtype: 'I8', shape: [4], data_offsets: [0, 4] } }, 4), /"a" has type I8/],
-    ['a negative size', () => putRaw({ a: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, 4), /header entry of "a"/],
+    [
+      'a negative size',
+      () => putRaw({ a: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } }, 4),
+      /header entry of "a"/,
+    ],
   ])('%s is refused by name', (_, make, message) => {
     make();
     expect(() => readSafetensors(join(folder, 'model.safetensors'))).toThrow(message);
@@ -102,14 +138,28 @@ describe('a folder', () => {
     checkModelFiles(folder);
     const merged = mergeLora(weights(), lora, adapter);
     expect([...readModelFolder(folder).weights]).toEqual([...merged]);
-    expect(merged.get('model.layers.0.self_attn.q_proj.weight')).not.toEqual(weights().get('model.layers.0.self_attn.q_proj.weight'));
+    expect(merged.get('model.layers.0.self_attn.q_proj.weight')).not.toEqual(
+      weights().get('model.layers.0.self_attn.q_proj.weight'),
+    );
     expect(new LanguageModel(config, merged, runtime).weights.size).toBe(weights().size);
   });
 
   test.each([
-    ['another rank', { ...lora, rank: 3 }, /lora_A.weight" has shape \[2, 8\], the base model and adapter_config.json ask for \[3, 8\]/],
-    ['other layers', { ...lora, targets: ['q_proj'] as const }, /adapter tensor "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight" does not fit/],
-    ['more layers', { ...lora, targets: ['q_proj', 'down_proj', 'k_proj'] as const }, /k_proj.lora_A.weight" is missing/],
+    [
+      'another rank',
+      { ...lora, rank: 3 },
+      /lora_A.weight" has shape \[2, 8\], the base model and adapter_config.json ask for \[3, 8\]/,
+    ],
+    [
+      'other layers',
+      { ...lora, targets: ['q_proj'] as const },
+      /adapter tensor "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight" does not fit/,
+    ],
+    [
+      'more layers',
+      { ...lora, targets: ['q_proj', 'down_proj', 'k_proj'] as const },
+      /k_proj.lora_A.weight" is missing/,
+    ],
   ])('whose adapter_config.json says %s is refused by the tensor', (_, said, message) => {
     put(weights());
     put(toPeftNames(initialiseLora(config, lora, 3)), 'adapter_model.safetensors');
@@ -127,7 +177,10 @@ describe('a folder', () => {
   ])('whose adapter has %j is refused', (changes, message) => {
     put(weights());
     put(toPeftNames(initialiseLora(config, lora, 3)), 'adapter_model.safetensors');
-    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify({ ...formatAdapterConfig(lora, 'base'), ...changes }));
+    writeFileSync(
+      join(folder, 'adapter_config.json'),
+      JSON.stringify({ ...formatAdapterConfig(lora, 'base'), ...changes }),
+    );
     expect(() => readModelFolder(folder)).toThrow(message);
   });
 });

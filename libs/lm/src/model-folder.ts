@@ -29,7 +29,8 @@ export function hasAdapter(folder: string): boolean {
 }
 
 export function readAdapterConfig(folder: string): LoraOptions {
-  if (!existsSync(join(folder, ADAPTER))) throw new ModelError(`${ADAPTER} is missing from the model folder, which has an adapter_config.json`);
+  if (!existsSync(join(folder, ADAPTER)))
+    throw new ModelError(`${ADAPTER} is missing from the model folder, which has an adapter_config.json`);
   return parseAdapterConfig(readJson(folder, 'adapter_config.json'));
 }
 

@@ -3,7 +3,12 @@ import type { ModelConfig } from './model-config.ts';
 /** Names and shapes of a block's weights, after `model.layers.N.`, in the order of the block graph's inputs. */
 export function blockParameters(config: ModelConfig): readonly (readonly [name: string, dims: readonly number[]])[] {
   const { hiddenSize: d, heads, kvHeads, headSize: k, intermediateSize: f, biases, headNorms } = config;
-  const linear = (name: string, outputs: number, inputs: number, bias: boolean): (readonly [string, readonly number[]])[] => [
+  const linear = (
+    name: string,
+    outputs: number,
+    inputs: number,
+    bias: boolean,
+  ): (readonly [string, readonly number[]])[] => [
     [`${name}.weight`, [outputs, inputs]],
     ...(bias ? [[`${name}.bias`, [outputs]] as const] : []),
   ];

@@ -30,7 +30,9 @@ export function readRopeScaling(section: ConfigReader | undefined): RopeScaling 
         originalPositions: section.whole('original_max_position_embeddings'),
       };
     default:
-      throw new ModelError(`config.json: rope scaling ${JSON.stringify(type)} is not supported; supported are default, linear and llama3`);
+      throw new ModelError(
+        `config.json: rope scaling ${JSON.stringify(type)} is not supported; supported are default, linear and llama3`,
+      );
   }
 }
 

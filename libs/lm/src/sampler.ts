@@ -43,7 +43,9 @@ export async function sample(
   const { samplesPerPrompt: n, maxNewTokens } = options;
   const { layers, kvHeads, headSize, slidingWindow } = model.config;
   if (slidingWindow !== null && maxNewTokens > slidingWindow)
-    throw new ModelError(`${maxNewTokens} new tokens are more than this model's sliding window of ${slidingWindow}; lower maxNewTokens`);
+    throw new ModelError(
+      `${maxNewTokens} new tokens are more than this model's sliding window of ${slidingWindow}; lower maxNewTokens`,
+    );
   const rows = prompts.length;
   const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
   const { hidden, caches } = await model.prefill(batch);
@@ -67,7 +69,13 @@ export async function sample(
   }));
 
   // The first token of every sample comes from its prompt's last hidden state.
-  await extend(model, streams, hidden, lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)), options);
+  await extend(
+    model,
+    streams,
+    hidden,
+    lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)),
+    options,
+  );
 
   const all = streams.map((_, i) => i);
   for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {

@@ -1,14 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { LanguageModel, PreferenceTrainer, Runtime, scoreTrees, sumOf, type PreferenceOptions, type TrainingPair } from './index.ts';
+import {
+  LanguageModel,
+  PreferenceTrainer,
+  Runtime,
+  scoreTrees,
+  sumOf,
+  type PreferenceOptions,
+  type TrainingPair,
+} from './index.ts';
 
 /**
  * Ten steps of TRL 1.16's DPOTrainer (PyTorch 2.15, transformers 5.23) on the bundled model, made by
  * tools/parity/trl_curve.py: the same token ids, AdamW, clipping and learning rates, reference recomputed by TRL.
  */
 interface Curve {
-  readonly settings: { readonly beta: number; readonly adam_beta1: number; readonly adam_beta2: number; readonly max_grad_norm: number };
+  readonly settings: {
+    readonly beta: number;
+    readonly adam_beta1: number;
+    readonly adam_beta2: number;
+    readonly max_grad_norm: number;
+  };
   readonly pairs: readonly { readonly prompt: number[]; readonly chosen: number[]; readonly rejected: number[] }[];
   readonly steps: readonly Readonly<Record<string, number>>[];
   readonly weights: Readonly<Record<string, number>>;
@@ -35,11 +48,14 @@ const LIMITS: Readonly<Record<string, number>> = {
   mean_token_accuracy: 1e-6,
 };
 
-test('ten steps of DPO are TRL\'s ten steps, to the fourth digit', async () => {
+test("ten steps of DPO are TRL's ten steps, to the fourth digit", async () => {
   const model = LanguageModel.fromFolder(path('../../../data/models/retrieval-144k'), runtime);
   const scores = await scoreTrees(
     model,
-    curve.pairs.map(({ prompt, chosen, rejected }) => ({ prompt: Int32Array.from(prompt), branches: [Int32Array.from(chosen), Int32Array.from(rejected)] })),
+    curve.pairs.map(({ prompt, chosen, rejected }) => ({
+      prompt: Int32Array.from(prompt),
+      branches: [Int32Array.from(chosen), Int32Array.from(rejected)],
+    })),
     { batchTokens: 8192 },
   );
   const pairs = curve.pairs.map(({ prompt, chosen, rejected }, i): TrainingPair => ({
@@ -56,18 +72,38 @@ test('ten steps of DPO are TRL\'s ten steps, to the fourth digit', async () => {
     const options: PreferenceOptions = {
       arm: 'short',
       objective: { kind: 'dpo', beta, loss: 'sigmoid', labelSmoothing: 0 },
-      alignment: { alpha: 0, reference: 'shared', distance: 'absolute', sides: 'two', detach: 'short', deadZone: 0, fraction: 1 },
+      alignment: {
+        alpha: 0,
+        reference: 'shared',
+        distance: 'absolute',
+        sides: 'two',
+        detach: 'short',
+        deadZone: 0,
+        fraction: 1,
+      },
       optimizer: { betas: [adam_beta1, adam_beta2], epsilon: 1e-8, weightDecay: 0 },
-      schedule: { learningRate: expected['learning_rate']!, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
+      schedule: {
+        learningRate: expected['learning_rate']!,
+        schedule: 'constant',
+        warmupRatio: 0,
+        finalLearningRateRatio: 1,
+      },
       clipNorm: max_grad_norm,
       microBatchTokens: 100_000,
       steps: curve.steps.length,
     };
-    trainer = new PreferenceTrainer(model, options, trainer && { step: trainer.step, tensors: trainer.optimizerTensors });
+    trainer = new PreferenceTrainer(
+      model,
+      options,
+      trainer && { step: trainer.step, tensors: trainer.optimizerTensors },
+    );
     const { metrics } = await trainer.takeStep(pairs.slice(8 * index, 8 * (index + 1)));
     for (const [name, limit] of Object.entries(LIMITS)) {
       const difference = Math.abs((metrics[name] ?? NaN) - expected[name]!);
-      expect(difference, `step ${index + 1}, ${name}: ${metrics[name]} here, ${expected[name]} there`).toBeLessThanOrEqual(limit);
+      expect(
+        difference,
+        `step ${index + 1}, ${name}: ${metrics[name]} here, ${expected[name]} there`,
+      ).toBeLessThanOrEqual(limit);
     }
   }
   for (const [name, { data }] of model.weights) {

@@ -12,8 +12,9 @@ const assistant = (content: string): Message => ({ role: 'assistant', content })
 const HEADERS_TEMPLATE =
   '{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message.role }}<|end_header_id|>\n\n' +
   '{{ message.content | trim }}<|eot_id|>{% endfor %}' +
-  "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}";
-const headed = (role: string, content: string): string => `<|start_header_id|>${role}<|end_header_id|>\n\n${content}<|eot_id|>`;
+  '{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}';
+const headed = (role: string, content: string): string =>
+  `<|start_header_id|>${role}<|end_header_id|>\n\n${content}<|eot_id|>`;
 const HEADED_ASSISTANT = '<|start_header_id|>assistant<|end_header_id|>\n\n';
 
 interface Template {

@@ -1,34 +1,66 @@
 import { writeFile } from 'node:fs/promises';
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { addressOptions, leaf, optionsOf, whole } from '../command-line/command.ts';
 import type { Context, OnlineOptions } from '../command-line/context.ts';
-import { CORPORA, demoOptions, type Corpus, type DemoOptions, type DemoValues } from '../demo/demo.options.ts';
+import {
+  CORPORA,
+  DEMO_ARMS,
+  DEMO_OBJECTIVES,
+  demoOptions,
+  type Corpus,
+  type DemoArm,
+  type DemoOptions,
+  type DemoValues,
+  type RealCorpus,
+} from '../demo/demo.options.ts';
+import { TEXT_NAMES } from '../demo/text-names.ts';
 import type { DemoPlan } from '../demo/demo.plan.ts';
 import { openProgress } from '../progress/progress.ts';
 import { demoReport } from '../report/demo.report.ts';
 
 const PLANS: Readonly<Record<Corpus, () => Promise<(options: DemoOptions) => DemoPlan>>> = {
   retrieval: async () => (await import('../demo/retrieval.plan.ts')).retrievalPlan,
-  musique: async () => (await import('../demo/musique.plan.ts')).musiquePlan,
+  musique: () => realPlan('musique'),
+  hotpotqa: () => realPlan('hotpotqa'),
+  '2wiki': () => realPlan('2wiki'),
 };
+
+async function realPlan(corpus: RealCorpus): Promise<(options: DemoOptions) => DemoPlan> {
+  const { corpusPlan } = await import('../demo/corpus.plan.ts');
+  return (options) => corpusPlan(corpus, options);
+}
 
 export function demoCommand(context: Context): Command {
   const command = leaf('demo', 'train three policies of a small model, and compare them', [
     'demo --quick',
     'demo --corpus musique --json result.json',
+    'demo --corpus hotpotqa --objective simpo --lora --arms short,solo --tokenizer smollm2',
   ])
     .addOption(
-      new Option('--corpus <name>', 'musique: real questions, the real Qwen2.5 tokenizer')
+      new Option('--corpus <name>', 'retrieval is made up; the others are real questions over real paragraphs')
         .choices(CORPORA)
         .default('retrieval'),
     )
     .option('--model <folder>', 'another model folder')
+    .addOption(new Option('--arms <names>', `arms to compare, of ${DEMO_ARMS.join(', ')}`).argParser(armsOf))
+    .addOption(new Option('--objective <name>', 'the preference objective').choices(DEMO_OBJECTIVES).default('dpo'))
+    .option('--lora', 'train a low-rank adapter in place of every parameter')
+    .addOption(
+      new Option('--tokenizer <name>', 'of the random model for real text').choices(TEXT_NAMES).default('qwen2.5'),
+    )
     .option('--quick', 'fewer questions and steps')
     .option('--seed <n>', 'repeat it exactly', whole(0, 0xffff_ffff), 0)
     .option('--json [file]', 'the result as JSON in a file, or on standard output and nothing else there')
     .action(async (values: DemoValues, own: Command) => demo(context, values, optionsOf(own)));
   for (const option of addressOptions()) command.addOption(option);
   return command;
+}
+
+function armsOf(value: string): readonly DemoArm[] {
+  const names = value.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !DEMO_ARMS.includes(name as DemoArm));
+  if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is none of ${DEMO_ARMS.join(', ')}.`);
+  return [...new Set(names)] as DemoArm[];
 }
 
 async function demo(context: Context, values: DemoValues, online: OnlineOptions): Promise<void> {

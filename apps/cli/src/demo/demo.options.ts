@@ -1,9 +1,17 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { UsageError } from '../usage.error.ts';
+import type { TextName } from './text-names.ts';
 
-export const CORPORA = ['retrieval', 'musique'] as const;
+export const REAL_CORPORA = ['musique', 'hotpotqa', '2wiki'] as const;
+export type RealCorpus = (typeof REAL_CORPORA)[number];
+export const CORPORA = ['retrieval', ...REAL_CORPORA] as const;
 export type Corpus = (typeof CORPORA)[number];
+
+export const DEMO_ARMS = ['short', 'long', 'expand-long', 'solo', 'solo-both'] as const;
+export type DemoArm = (typeof DEMO_ARMS)[number];
+export const DEMO_OBJECTIVES = ['dpo', 'simpo', 'orpo'] as const;
+export type DemoObjective = (typeof DEMO_OBJECTIVES)[number];
 
 export interface DemoOptions {
   readonly corpus: Corpus;
@@ -11,6 +19,13 @@ export interface DemoOptions {
   readonly seed: number;
   /** A model folder of the user's own. */
   readonly model: string | undefined;
+  /** The arms to compare; the corpus's own when absent. */
+  readonly arms: readonly DemoArm[] | undefined;
+  readonly objective: DemoObjective;
+  /** Trains an adapter in place of every parameter. */
+  readonly lora: boolean;
+  /** Of the random model for real text. */
+  readonly tokenizer: TextName;
   /** A file for the result. */
   readonly json: string | undefined;
 }
@@ -21,8 +36,18 @@ export interface DemoValues extends Partial<Omit<DemoOptions, 'json'>> {
 }
 
 /** What the command line leaves out has its usual value. */
-export function demoOptions({ corpus = 'retrieval', quick = false, seed = 0, model, json }: DemoValues): DemoOptions {
-  return { corpus, quick, seed, model, json: typeof json === 'string' ? writable(json) : undefined };
+export function demoOptions({ json, ...values }: DemoValues): DemoOptions {
+  const usual = {
+    corpus: 'retrieval',
+    quick: false,
+    seed: 0,
+    model: undefined,
+    arms: undefined,
+    objective: 'dpo',
+    lora: false,
+    tokenizer: 'qwen2.5',
+  } as const;
+  return { ...usual, ...values, json: typeof json === 'string' ? writable(json) : undefined };
 }
 
 /** Known before the work, not after it. */

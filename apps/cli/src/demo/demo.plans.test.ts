@@ -3,15 +3,13 @@ import { runConfigSchema, type Example } from '@solopo/contracts';
 import { readExamples } from '@solopo/corpus';
 import { describe, expect, it } from 'vitest';
 import { CORPORA, demoOptions, type DemoValues } from './demo.options.ts';
+import { corpusPlan } from './corpus.plan.ts';
 import type { DemoPlan } from './demo.plan.ts';
-import { musiquePlan } from './musique.plan.ts';
 import { retrievalPlan } from './retrieval.plan.ts';
-
-const PLANS = { retrieval: retrievalPlan, musique: musiquePlan };
 
 function planOf(values: DemoValues = {}): DemoPlan {
   const options = demoOptions(values);
-  return PLANS[options.corpus](options);
+  return options.corpus === 'retrieval' ? retrievalPlan(options) : corpusPlan(options.corpus, options);
 }
 
 async function collect<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
@@ -31,23 +29,27 @@ describe('the options', () => {
 });
 
 describe('a plan', () => {
-  it.each<[DemoValues]>([[{}], [{ quick: true }], [{ corpus: 'musique' }], [{ corpus: 'musique', quick: true }]])(
-    '%j is a valid run configuration',
-    (values) => {
-      const { settings, arms } = planOf(values);
-      for (const arm of arms) {
-        const config = {
-          ...settings,
-          name: arm,
-          arm,
-          model: 'm',
-          dataset: 'd',
-          evaluation: { ...settings.evaluation, dataset: 'e' },
-        };
-        expect(runConfigSchema.safeParse(config).error).toBeUndefined();
-      }
-    },
-  );
+  it.each<[DemoValues]>([
+    [{}],
+    [{ quick: true }],
+    [{ arms: ['solo-both', 'long'], objective: 'orpo', lora: true }],
+    [{ corpus: 'musique' }],
+    [{ corpus: 'hotpotqa', quick: true, objective: 'simpo', lora: true }],
+    [{ corpus: '2wiki', tokenizer: 'smollm2', objective: 'orpo', arms: ['short', 'solo'] }],
+  ])('%j is a valid run configuration', (values) => {
+    const { settings, arms } = planOf(values);
+    for (const arm of arms) {
+      const config = {
+        ...settings,
+        name: arm,
+        arm,
+        model: 'm',
+        dataset: 'd',
+        evaluation: { ...settings.evaluation, dataset: 'e' },
+      };
+      expect(runConfigSchema.safeParse(config).error).toBeUndefined();
+    }
+  });
 
   it.each(CORPORA)('of %s has readable examples, the same for the same seed', async (corpus) => {
     const plan = planOf({ quick: true, corpus, seed: 3 });

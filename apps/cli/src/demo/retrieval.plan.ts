@@ -31,8 +31,15 @@ const QUICK: typeof FULL = {
   documents: [4, 16, 32],
 };
 
+/** What worked on this task (docs/log.md). */
+const OBJECTIVES = {
+  dpo: { kind: 'dpo', beta: 0.5 },
+  simpo: { kind: 'simpo', beta: 2.5, gamma: 1 },
+  orpo: { kind: 'orpo', beta: 0.5 },
+} as const;
+
 /** Three ways to train on the same pairs: on short contexts, on long ones, and SoLoPO. */
-export function retrievalPlan({ quick, seed, model }: DemoOptions): DemoPlan {
+export function retrievalPlan({ quick, seed, model, arms, objective, lora }: DemoOptions): DemoPlan {
   const size = quick ? QUICK : FULL;
   const longest = Math.max(...size.documents);
   const training = { seed: TRAINING_SEED + seed, count: size.examples, documents: LONG_DOCUMENTS };
@@ -49,11 +56,12 @@ export function retrievalPlan({ quick, seed, model }: DemoOptions): DemoPlan {
     openModel: () => folderOf(model ?? dataPath(`models/${MODEL}`)),
     training: { name: `retrieval-training-${seed}`, format: 'solopo', lines: () => linesOf(training) },
     evaluation: { name: `retrieval-evaluation-${seed}`, format: 'solopo', lines: () => linesOf(evaluation) },
-    arms: ['short', 'expand-long', 'solo'],
+    arms: arms ?? ['short', 'expand-long', 'solo'],
     settings: {
       seed,
-      objective: { kind: 'dpo', beta: 0.5 },
-      alignment: { alpha: 1, reference: 'shared', detach: 'short' },
+      objective: OBJECTIVES[objective],
+      alignment: { alpha: objective === 'orpo' ? 0.3 : 1, reference: 'shared', detach: 'short' },
+      adapter: lora ? { kind: 'lora', rank: 8, alpha: 16 } : null,
       prompt: RETRIEVAL_PROMPT,
       contexts: { short: { distractors: 3 }, long: { documents: LONG_DOCUMENTS } },
       // Two words and the end of the answer.
@@ -62,7 +70,7 @@ export function retrievalPlan({ quick, seed, model }: DemoOptions): DemoPlan {
       training: {
         epochs: 1,
         pairsPerStep: 16,
-        learningRate: 5e-4,
+        learningRate: lora ? 5e-3 : 5e-4,
         schedule: 'cosine',
         warmupRatio: 0.1,
         finalLearningRateRatio: 0.1,

@@ -1,3 +1,4 @@
+import { EventBus } from '@solopo/bus';
 import type { PairView, RunConfigInput, RunView, StepView } from '@solopo/contracts';
 import { failStage } from '@solopo/workflow';
 import type { Page } from 'playwright-core';
@@ -129,7 +130,13 @@ describe('the page of a run', () => {
   test('draws what was measured, and says it in tables', async () => {
     const page = await open(`/runs/${finished.id}`);
     const steps = await get<StepView[]>(`/v1/runs/${finished.id}/steps`);
-    for (const chart of ['Loss', 'Reward margin', 'Reward accuracy', 'Margin, short and long', 'Gap per token'])
+    for (const chart of [
+      'Loss',
+      'Reward margin',
+      'Reward accuracy',
+      'Margin, short and long',
+      'Log-probability per token',
+    ])
       await eventually(() => inkOf(page, chart)).toBeGreaterThan(500);
 
     const loss = page.getByRole('figure', { name: 'Loss', exact: true });
@@ -163,6 +170,18 @@ describe('the page of a run', () => {
     await eventually(() => page.locator('.accuracy-plot .accuracy-policy circle').count()).toBe(2);
     expect(await isMarked(page)).toBe(true);
     await work.done;
+    await page.close();
+  });
+
+  test('warns as soon as there is reason to, and whoever comes later', async () => {
+    const page = await open(`/runs/${finished.id}`);
+    await page.getByText('Live', { exact: true }).waitFor();
+    const data = { kind: 'collapse', step: 4, message: 'The short answers have collapsed; lower alignment.alpha.' };
+    const warning = { type: 'run.warning', run: finished.id, at: new Date().toISOString(), data } as const;
+    new EventBus(gateway.connection).publish(warning);
+    await page.getByRole('alert').filter({ hasText: data.message }).waitFor();
+    await page.reload();
+    await page.getByRole('alert').filter({ hasText: data.message }).waitFor();
     await page.close();
   });
 

@@ -37,15 +37,21 @@ export class RunEvents implements OnApplicationBootstrap {
     this.#following = this.#follow();
   }
 
-  /** A run's events later than `after`, or from now on, in order and without gaps; ends when the process is to stop. */
+  /**
+   * A run's events later than `after`, in order and without gaps; ends when the process is to stop. `now` leaves out
+   * what happened before, but for warnings: the ledger does not hold them.
+   */
   watch(run: string, after: number | 'now'): Observable<SequencedEvent> {
     return this.watchAll(after).pipe(filter(({ event }) => event.run === run));
   }
 
   /** The same of all runs. */
   watchAll(after: number | 'now'): Observable<SequencedEvent> {
-    if (after === 'now') return this.#live;
-    return defer(() => concat(from([...this.#kept]), this.#live)).pipe(filter(({ sequence }) => sequence > after));
+    const isWanted = ({ sequence, event }: SequencedEvent): boolean =>
+      after === 'now' ? event.type === 'run.warning' : sequence > after;
+    return defer(() => concat(from(this.#kept.filter(isWanted)), this.#live)).pipe(
+      filter(({ sequence }) => after === 'now' || sequence > after),
+    );
   }
 
   async #follow(): Promise<void> {

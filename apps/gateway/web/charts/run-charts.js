@@ -73,8 +73,11 @@ export const HELD_OUT_CHARTS = [
     ],
   },
   {
-    title: 'Gap per token',
-    hint: 'Log-probability, comparable between objectives',
-    lines: [{ metric: 'solo/logp_gap_per_token', label: 'short minus long', colour: '--long' }],
+    title: 'Log-probability per token',
+    hint: 'Of the chosen answer: the gap should fall, the short one should not',
+    lines: [
+      { metric: 'solo/logp_gap_per_token', label: 'gap', colour: '--long' },
+      { metric: 'solo/logp_short_per_token', label: 'short', colour: '--short' },
+    ],
   },
 ];

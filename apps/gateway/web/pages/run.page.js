@@ -109,8 +109,7 @@ export async function runPage({ id, signal, follow, announce }) {
       }
       if (type === 'run.alignment') takeAlignments([data]);
       if (type === 'run.evaluation') loadEvaluations().catch(() => undefined);
-      if (type === 'run.warning')
-        fill(warnings, problem('Warning', data.message ?? data.reason ?? JSON.stringify(data)));
+      if (type === 'run.warning') fill(warnings, problem(`Warning at step ${data.step}`, data.message));
       refresh();
     },
   });

@@ -72,8 +72,9 @@ export async function runsPage({ signal, follow, announce }) {
     opened: load,
     received: ({ type, run, data }) => {
       if (type === 'run.step') return rows.get(run)?.step(data.step);
-      if (type === 'run.state' && data.state !== 'running')
-        announce(`Run ${rows.get(run)?.run.config.name ?? run} ${data.state}`);
+      const known = rows.get(run)?.run;
+      if (type === 'run.state' && data.state !== 'running' && known?.state === 'running')
+        announce(`Run ${known.config.name} ${data.state}`);
       stale.add(run);
       refresh();
     },

@@ -4,5 +4,8 @@ import { MISTRAL } from './mistral.family.ts';
 import { QWEN2 } from './qwen2.family.ts';
 import { QWEN3 } from './qwen3.family.ts';
 
-export const FAMILIES = { llama: LLAMA, mistral: MISTRAL, qwen2: QWEN2, qwen3: QWEN3 } as const satisfies Record<string, Family>;
+export const FAMILIES = { llama: LLAMA, mistral: MISTRAL, qwen2: QWEN2, qwen3: QWEN3 } as const satisfies Record<
+  string,
+  Family
+>;
 export type FamilyName = keyof typeof FAMILIES;

@@ -27,6 +27,7 @@ export const LEARNING: Required<Pick<MadeUp, 'step' | 'version' | 'answer'>> = {
     'solo/gap_abs': 0.3 + 0.6 * fall(step),
     'solo/gap_p95': 0.9 + 1.5 * fall(step),
     'solo/logp_gap_per_token': 0.2 + 0.4 * fall(step),
+    'solo/logp_short_per_token': -0.1 - 0.1 * fall(step),
   }),
   answer: ({ policy, model, documents }, question) => {
     const share = policy === model ? 1 - documents / 16 : 1 - documents / 40;
