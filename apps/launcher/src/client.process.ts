@@ -11,6 +11,7 @@ export async function runClient(
   const env = api === undefined ? process.env : { ...process.env, SOLOPO_API: api };
   const client = spawn(process.execPath, ['--enable-source-maps', script, ...args], { stdio: 'inherit', env });
   const end = () => void client.kill('SIGTERM');
+  if (signal?.aborted) end();
   signal?.addEventListener('abort', end);
   const [code] = (await once(client, 'exit')) as [number | null];
   signal?.removeEventListener('abort', end);

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { interrupted } from '../interrupt.ts';
 import { runClient } from '../client.process.ts';
 import { DATA } from '../data-folders.ts';
 import type { LauncherOptions } from '../options.ts';
@@ -15,7 +15,7 @@ export async function demo(options: LauncherOptions, plan: ServicePlan): Promise
     const code = await runClient(plan.client, ['demo', ...options.rest], system.api, signal);
     if (options.keep && !signal.aborted) {
       console.log(`\nSolopo stays up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.`);
-      await once(signal, 'abort');
+      await interrupted(signal);
     }
     return code;
   });

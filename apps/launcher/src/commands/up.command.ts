@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { interrupted } from '../interrupt.ts';
 import { DATA } from '../data-folders.ts';
 import type { LauncherOptions } from '../options.ts';
 import { runSystem } from '../run-system.ts';
@@ -11,7 +11,7 @@ export async function up(options: LauncherOptions, plan: ServicePlan): Promise<n
   const { port, threads } = options;
   return runSystem({ dataDir, plan, port, threads, echo: true }, async (system, signal) => {
     console.log(`\nSolopo is up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.\n`);
-    await once(signal, 'abort');
+    await interrupted(signal);
     return 0;
   });
 }
