@@ -21,9 +21,12 @@ class FixtureController implements BeforeApplicationShutdown {
     health.register('database', () => {
       if (this.broken) throw new Error('no connection to the database');
     });
-    resources.defer('database', () => logger.info('database closed'));
+    const closed: string[] = [];
+    // Opened first, so closed last: by then all of the order is known, whatever order a busy pipe gives the lines.
+    resources.defer('order', () => logger.info(`closed ${closed.join(', ')}`));
+    resources.defer('database', () => void closed.push('database'));
     resources.defer('relay', () => {
-      logger.info('relay closed');
+      closed.push('relay');
       throw new Error('the relay broke off');
     });
   }

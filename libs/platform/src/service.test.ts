@@ -95,13 +95,12 @@ describe('a service process', () => {
     expect(await answer).toBe('slow but whole');
     expect(await child.exited).toEqual({ code: 0, signal: null });
     const messages = child.lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
-    expect(messages.slice(2)).toEqual([
-      'stopping',
+    expect(messages.slice(2).toSorted()).toEqual([
       'before shutdown',
-      'relay closed',
+      'closed relay, database',
       expect.stringMatching(/^relay could not/),
-      'database closed',
       'stopped',
+      'stopping',
     ]);
   });
 });
