@@ -1,4 +1,3 @@
-import type { ObjectiveOptions } from '@solopo/objectives';
 import type {
   LoraOptions,
   MeasuredTree,
@@ -92,5 +91,3 @@ export type FromChild =
   | { readonly id: number; readonly kind: 'progress'; readonly progress: Progress }
   | { readonly id: number; readonly kind: 'result'; readonly output: unknown }
   | { readonly id: number; readonly kind: 'error'; readonly name: string; readonly message: string };
-
-export type { ObjectiveOptions };
