@@ -18,6 +18,7 @@ export type Worker = 'datagen' | 'reward' | 'trainer';
 /** The whole system as processes of its own, over a real Postgres and a real nats-server. */
 export class System {
   readonly #services = new Map<string, ChildProcess>();
+  readonly #ports = new Map<string, number>();
   readonly #artifacts = mkdtempSync(join(tmpdir(), 'solopo-e2e-'));
   readonly output: string[] = [];
 
@@ -27,7 +28,9 @@ export class System {
     readonly ledger: Ledger,
     readonly databaseUrl: string,
     readonly gatewayPort: number,
-  ) {}
+  ) {
+    this.#ports.set('gateway', gatewayPort);
+  }
 
   static async start(): Promise<System> {
     const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
@@ -59,6 +62,24 @@ export class System {
 
   startWorkers(...workers: readonly Worker[]): void {
     for (const worker of workers) this.#spawn(worker);
+  }
+
+  /** On ports that are known, so that `scrape` finds them. */
+  async startScrapedWorkers(...workers: readonly Worker[]): Promise<void> {
+    for (const worker of workers) this.#ports.set(worker, await freePort());
+    this.startWorkers(...workers);
+  }
+
+  /** As Prometheus does, once the service is ready. */
+  async scrape(service: string): Promise<string> {
+    const url = `http://127.0.0.1:${this.#ports.get(service)}`;
+    const isReady = () =>
+      fetch(`${url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    await waitFor(`${service} is ready`, isReady, 30_000);
+    return (await fetch(`${url}/metrics`)).text();
   }
 
   pid(service: string): number | undefined {
@@ -132,7 +153,7 @@ export class System {
         SOLOPO_NATS_URL: this.nats.url,
         SOLOPO_ARTIFACTS: this.#artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
-        ...(service === 'gateway' ? { SOLOPO_HTTP_PORT: String(this.gatewayPort) } : {}),
+        SOLOPO_HTTP_PORT: String(this.#ports.get(service) ?? 0),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -10,6 +10,7 @@ import { RunEvents } from './events/run-events.service.ts';
 import { RunEventsController } from './events/run-events.controller.ts';
 import { DeadLettersController } from './ledger/dead-letters.controller.ts';
 import { LedgerController } from './ledger/ledger.controller.ts';
+import { StoreMetrics } from './metrics/store.metrics.ts';
 import { ModelsController } from './models/models.controller.ts';
 import { RegisterModel } from './models/register-model.use-case.ts';
 import { TextModels } from './models/text-models.ts';
@@ -49,6 +50,7 @@ const RUNS = [CreateRun, CancelRun, ListPairs, ShowPair, ExportPairs, DescribePo
     ImportDataset,
     ...RUNS,
     RunEvents,
+    StoreMetrics,
     { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(API_CONTROLLERS) },
   ],
 })

@@ -2,7 +2,16 @@ import { Global, Module } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
 import { BusModule } from '@solopo/bus';
 import { Ledger, SCHEMA_VERSION } from '@solopo/ledger';
-import { CONFIG, Health, LOGGER, Resources, type Logger } from '@solopo/platform';
+import {
+  CONFIG,
+  connectionMetrics,
+  Health,
+  LOGGER,
+  Metrics,
+  queryMetrics,
+  Resources,
+  type Logger,
+} from '@solopo/platform';
 import type { GatewayConfig } from './gateway.config.ts';
 
 @Global()
@@ -14,7 +23,7 @@ import type { GatewayConfig } from './gateway.config.ts';
     }),
   ],
   providers: [
-    { provide: Ledger, inject: [CONFIG, LOGGER, Health, Resources], useFactory: openLedger },
+    { provide: Ledger, inject: [CONFIG, LOGGER, Health, Metrics, Resources], useFactory: openLedger },
     {
       provide: ArtifactStore,
       inject: [CONFIG],
@@ -25,11 +34,19 @@ import type { GatewayConfig } from './gateway.config.ts';
 })
 export class StoresModule {}
 
-function openLedger({ databaseUrl }: GatewayConfig, logger: Logger, health: Health, resources: Resources): Ledger {
+function openLedger(
+  { databaseUrl }: GatewayConfig,
+  logger: Logger,
+  health: Health,
+  metrics: Metrics,
+  resources: Resources,
+): Ledger {
   const ledger = Ledger.open(databaseUrl, {
     onError: (error) => logger.warn({ error }, 'a database connection broke'),
+    onQuery: queryMetrics(metrics),
   });
   resources.defer('ledger', () => ledger.close());
+  connectionMetrics(metrics, ledger);
   health.register('postgres', () => ledger.ping());
   health.register('schema', async () => {
     const version = await ledger.schemaVersion();

@@ -6,6 +6,7 @@ export * from './job.context.ts';
 export * from './job.runner.ts';
 export * from './jobs.ts';
 export * from './outbox.relay.ts';
+export * from './queue.stats.ts';
 export * from './rethrow.filter.ts';
 export * from './retry.policy.ts';
 export * from './rpc.client.ts';

@@ -6,7 +6,10 @@ const ALIVE_INTERVAL_MS = 500;
 
 let current = 0;
 let lastSent = 0;
-const send = (message: FromChild): void => void process.send?.(message);
+type Message = FromChild extends infer M ? (M extends FromChild ? Omit<M, 'activity'> : never) : never;
+const send = (message: Message): void => {
+  process.send?.({ ...message, activity: runner.runtime.takeActivity() } as FromChild);
+};
 const report = (progress: Progress): void => {
   lastSent = performance.now();
   send({ id: current, kind: 'progress', progress });

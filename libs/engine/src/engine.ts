@@ -1,7 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SolopoError, type ErrorCode } from '@solopo/contracts';
-import type { FromChild, Progress, TaskName, Tasks } from './tasks.ts';
+import { tokensOf } from './task-tokens.ts';
+import type { Activity, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
 
 /** Errors of the numeric libraries, by class name, and what they mean to a job. */
 const ERROR_CODE: Readonly<Record<string, ErrorCode>> = {
@@ -17,6 +18,20 @@ const CHILD = fileURLToPath(
 export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface TaskReport {
+  readonly task: TaskName;
+  readonly outcome: 'done' | 'failed' | 'aborted';
+  readonly seconds: number;
+  /** Tokens that the model ran or drew; 0 unless done. */
+  readonly tokens: number;
+}
+
+export interface EngineOptions {
+  readonly threads: number;
+  readonly onTask?: (report: TaskReport) => void;
+  readonly onActivity?: (activity: Activity) => void;
 }
 
 interface Pending {
@@ -35,7 +50,7 @@ export class Engine {
   #sequence = 0;
   readonly #pending = new Map<number, Pending>();
 
-  constructor(readonly options: { readonly threads: number }) {}
+  constructor(readonly options: EngineOptions) {}
 
   /**
    * @throws SolopoError `model-invalid` or `loss-not-finite` for what will fail again; `engine-failed` when the process died
@@ -49,12 +64,20 @@ export class Engine {
     const child = (this.#child ??= this.#start());
     const id = (this.#sequence += 1);
     const abort = (): void => void child.kill('SIGKILL');
+    const started = performance.now();
+    const report = (outcome: TaskReport['outcome'], tokens = 0): void =>
+      this.options.onTask?.({ task, outcome, seconds: (performance.now() - started) / 1000, tokens });
     try {
-      return await new Promise<Tasks[K]['output']>((resolve, reject) => {
+      const output = await new Promise<Tasks[K]['output']>((resolve, reject) => {
         this.#pending.set(id, { resolve, reject, onProgress });
         signal?.addEventListener('abort', abort, { once: true });
         child.send({ id, task, input });
       });
+      report('done', tokensOf(task, input, output));
+      return output;
+    } catch (error) {
+      report(signal?.aborted === true ? 'aborted' : 'failed');
+      throw error;
     } finally {
       this.#pending.delete(id);
       signal?.removeEventListener('abort', abort);
@@ -91,6 +114,7 @@ export class Engine {
   }
 
   #receive(message: FromChild): void {
+    this.options.onActivity?.(message.activity);
     const pending = this.#pending.get(message.id);
     if (!pending) return;
     if (message.kind === 'progress') pending.onProgress?.(message.progress);

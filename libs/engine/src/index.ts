@@ -1,6 +1,7 @@
-export { Engine, type RunOptions } from './engine.ts';
+export { Engine, type EngineOptions, type RunOptions, type TaskReport } from './engine.ts';
 export { TaskRunner } from './task-runner.ts';
 export type {
+  Activity,
   ModelSource,
   Progress,
   ScoredTrees,

@@ -9,7 +9,6 @@ import {
   readModelConfig,
   readModelFolder,
   readSafetensors,
-  Runtime,
   sample,
   scoreTrees,
   toPeftNames,
@@ -19,18 +18,19 @@ import {
   type ModelConfig,
   type TrainingPair,
 } from '@solopo/lm';
+import { MeasuredRuntime } from './measured-runtime.ts';
 import type { ModelSource, Progress, TaskName, Tasks } from './tasks.ts';
 
 type Report = (progress: Progress) => void;
 
 /** Executes tasks one after another and keeps the last model between them. Plain code: no process, no Nest. */
 export class TaskRunner {
-  readonly runtime: Runtime;
+  readonly runtime: MeasuredRuntime;
   #base: { readonly folder: string; readonly config: ModelConfig; readonly weights: HostTensors } | undefined;
   #model: { readonly key: string; readonly model: LanguageModel } | undefined;
 
   constructor({ threads, onAlive }: { threads: number; onAlive?: () => void }) {
-    this.runtime = new Runtime({ threads, ...(onAlive ? { onRun: onAlive } : {}) });
+    this.runtime = new MeasuredRuntime({ threads, ...(onAlive ? { onRun: onAlive } : {}) });
   }
 
   async run<K extends TaskName>(task: K, input: Tasks[K]['input'], report: Report): Promise<Tasks[K]['output']> {
@@ -93,8 +93,9 @@ export class TaskRunner {
     for (const batch of batches) {
       const started = performance.now();
       const result = await trainer.takeStep(batch.map((index) => pairs[index] as TrainingPair));
-      steps.push({ ...result, seconds: (performance.now() - started) / 1000 });
-      report({ kind: 'step', result });
+      const seconds = (performance.now() - started) / 1000;
+      steps.push({ ...result, seconds });
+      report({ kind: 'step', result, seconds });
     }
     const { trainable } = trainer.model;
     writeSafetensors(out.weights, input.model.adapter ? toPeftNames(trainable) : trainable);

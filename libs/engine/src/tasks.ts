@@ -81,13 +81,21 @@ export type TaskName = keyof Tasks;
 export type Progress =
   | { readonly kind: 'alive' }
   | { readonly kind: 'done'; readonly count: number }
-  | { readonly kind: 'step'; readonly result: StepResult };
+  | { readonly kind: 'step'; readonly result: StepResult; readonly seconds: number };
 
 export type ToChild = {
   [K in TaskName]: { readonly id: number; readonly task: K; readonly input: Tasks[K]['input'] };
 }[TaskName];
 
-export type FromChild =
+/** What onnxruntime did since the last message: by graph, how often and for how long. */
+export interface Activity {
+  /** `cpu`, `webgpu`. */
+  readonly device: string;
+  readonly graphs: Readonly<Record<string, { readonly runs: number; readonly seconds: number }>>;
+}
+
+export type FromChild = { readonly activity: Activity } & (
   | { readonly id: number; readonly kind: 'progress'; readonly progress: Progress }
   | { readonly id: number; readonly kind: 'result'; readonly output: unknown }
-  | { readonly id: number; readonly kind: 'error'; readonly name: string; readonly message: string };
+  | { readonly id: number; readonly kind: 'error'; readonly name: string; readonly message: string }
+);

@@ -1,4 +1,4 @@
-export { Ledger, LedgerTransaction, SCHEMA_VERSION, type LedgerOptions } from './ledger.ts';
+export { Ledger, LedgerTransaction, SCHEMA_VERSION, type ExecutedQuery, type LedgerOptions } from './ledger.ts';
 export { EVIDENCE_TABLES, type EvidenceTable } from './tables/database.ts';
 export type { ResolvedInputs, WorkState } from './tables/live.tables.ts';
 export type { TokenIds } from './bytes.ts';

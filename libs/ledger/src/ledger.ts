@@ -1,16 +1,25 @@
 import { SolopoError } from '@solopo/contracts';
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Kysely, PostgresDialect, sql, type LogEvent } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { MIGRATIONS } from './migrations/migrations.ts';
 import { Repositories } from './repositories/repositories.ts';
 import { EVIDENCE_TABLES, type Database, type EvidenceTable, type Queries } from './tables/database.ts';
 
+export interface ExecutedQuery {
+  /** With placeholders: no values. */
+  readonly statement: string;
+  readonly seconds: number;
+  readonly error?: unknown;
+}
+
 export interface LedgerOptions {
   /** Connections at most. */
   readonly connections?: number;
   /** Connections idle in the pool that break, and other trouble outside of any query. */
   readonly onError?: (error: Error) => void;
+  /** Called after each query, in the asynchronous context of whoever asked for it. */
+  readonly onQuery?: (query: ExecutedQuery) => void;
 }
 
 /** The repositories inside one transaction. */
@@ -25,20 +34,30 @@ export const SCHEMA_VERSION = Object.keys(MIGRATIONS).sort().at(-1) ?? '';
 export class Ledger extends Repositories {
   readonly #db: Queries;
   readonly #url: string;
+  readonly #pool: pg.Pool;
   readonly #onError: (error: Error) => void;
 
-  private constructor(db: Queries, url: string, onError: (error: Error) => void) {
+  private constructor(db: Queries, url: string, pool: pg.Pool, onError: (error: Error) => void) {
     super(db);
     this.#db = db;
     this.#url = url;
+    this.#pool = pool;
     this.#onError = onError;
   }
 
   /** Connects with the first query. */
-  static open(url: string, { connections = 10, onError = () => undefined }: LedgerOptions = {}): Ledger {
+  static open(url: string, { connections = 10, onError = () => undefined, onQuery }: LedgerOptions = {}): Ledger {
     const pool = new pg.Pool({ connectionString: url, max: connections, types });
     pool.on('error', onError);
-    return new Ledger(new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }), url, onError);
+    const log = onQuery === undefined ? {} : { log: (event: LogEvent) => onQuery(executed(event)) };
+    const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }), ...log });
+    return new Ledger(db, url, pool, onError);
+  }
+
+  /** Of the pool: connections in use, connections that nobody uses, and queries that wait for one. */
+  get connections(): { readonly busy: number; readonly idle: number; readonly waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
   }
 
   async close(): Promise<void> {
@@ -119,6 +138,11 @@ const MAX_ATTEMPTS = 5;
 /** 64-bit integers as numbers: all counts here stay far below 2 ** 53. */
 const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, Number);
+
+function executed({ query, queryDurationMillis, ...event }: LogEvent): ExecutedQuery {
+  const done = { statement: query.sql, seconds: queryDurationMillis / 1000 };
+  return 'error' in event ? { ...done, error: event.error } : done;
+}
 
 function isDeadlock(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '40P01';

@@ -28,6 +28,6 @@ export class HealthController {
   @Header('cache-control', 'no-store')
   async measure(@Res({ passthrough: true }) response: Response): Promise<string> {
     response.type(this.metrics.registry.contentType);
-    return this.metrics.registry.metrics();
+    return this.metrics.text();
   }
 }

@@ -3,7 +3,17 @@ import { ArtifactStore } from '@solopo/artifacts';
 import { BusModule } from '@solopo/bus';
 import { Engine } from '@solopo/engine';
 import { Ledger, SCHEMA_VERSION } from '@solopo/ledger';
-import { CONFIG, Health, LOGGER, Resources, type Logger } from '@solopo/platform';
+import {
+  CONFIG,
+  connectionMetrics,
+  Health,
+  LOGGER,
+  Metrics,
+  queryMetrics,
+  Resources,
+  type Logger,
+} from '@solopo/platform';
+import { engineMetrics } from './engine.metrics.ts';
 import { JobExecutor } from './job.executor.ts';
 import { ModelFiles } from './model.files.ts';
 import type { WorkerConfig } from './worker.config.ts';
@@ -24,13 +34,21 @@ export class WorkerModule {
         }),
       ],
       providers: [
-        { provide: Ledger, inject: [CONFIG, LOGGER, Health, Resources], useFactory: openLedger },
+        { provide: Ledger, inject: [CONFIG, LOGGER, Health, Metrics, Resources], useFactory: openLedger },
         {
           provide: ArtifactStore,
           inject: [CONFIG],
           useFactory: ({ artifacts }: WorkerConfig) => ArtifactStore.open(artifacts),
         },
-        { provide: Engine, inject: [CONFIG, Resources], useFactory: startEngine },
+        {
+          provide: Engine,
+          inject: [CONFIG, Metrics, Resources],
+          useFactory: ({ threads }: WorkerConfig, metrics: Metrics, resources: Resources) => {
+            const engine = new Engine({ threads, ...engineMetrics(metrics, name) });
+            resources.defer('engine', () => engine.close());
+            return engine;
+          },
+        },
         ModelFiles,
         JobExecutor,
       ],
@@ -39,21 +57,23 @@ export class WorkerModule {
   }
 }
 
-function openLedger({ databaseUrl }: WorkerConfig, logger: Logger, health: Health, resources: Resources): Ledger {
+function openLedger(
+  { databaseUrl }: WorkerConfig,
+  logger: Logger,
+  health: Health,
+  metrics: Metrics,
+  resources: Resources,
+): Ledger {
   const ledger = Ledger.open(databaseUrl, {
     onError: (error) => logger.warn({ error }, 'a database connection broke'),
+    onQuery: queryMetrics(metrics),
   });
   resources.defer('ledger', () => ledger.close());
+  connectionMetrics(metrics, ledger);
   health.register('ledger', async () => {
     const version = await ledger.schemaVersion();
     if (version !== SCHEMA_VERSION)
       throw new Error(`the schema is ${version ?? 'empty'}, this program needs ${SCHEMA_VERSION}; run the migrator`);
   });
   return ledger;
-}
-
-function startEngine({ threads }: WorkerConfig, resources: Resources): Engine {
-  const engine = new Engine({ threads });
-  resources.defer('engine', () => engine.close());
-  return engine;
 }

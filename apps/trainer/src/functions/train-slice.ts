@@ -23,6 +23,7 @@ import {
 } from '@solopo/pipeline';
 import { ModelFiles, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { StepCounter } from '../step-counter.ts';
+import { TrainingMetrics } from '../training.metrics.ts';
 
 const LEASE_MS = FUNCTIONS.train.ackWaitMs;
 
@@ -35,6 +36,7 @@ export class TrainSlice implements JobFunction<'train'> {
     @Inject(ModelFiles) private readonly models: ModelFiles,
     @Inject(Engine) private readonly engine: Engine,
     @Inject(EventBus) private readonly events: EventBus,
+    @Inject(TrainingMetrics) private readonly metrics: TrainingMetrics,
   ) {}
 
   async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
@@ -141,6 +143,7 @@ export class TrainSlice implements JobFunction<'train'> {
       if (progress.kind === 'step') {
         const { step } = progress.result;
         const metrics = counter.count(progress.result);
+        this.metrics.observe(run, { metrics, seconds: progress.seconds });
         this.events.publish({ type: 'run.step', run, at: new Date().toISOString(), data: { step, metrics } });
       }
     };

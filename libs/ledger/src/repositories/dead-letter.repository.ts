@@ -38,6 +38,15 @@ export class DeadLetterRepository {
     return rows.map(recordOf);
   }
 
+  /** How many there ever were, retried or not. */
+  async counts(): Promise<{ readonly subject: string; readonly code: string; readonly letters: number }[]> {
+    return this.#db
+      .selectFrom('dead_letters')
+      .select(['subject', 'code', sql<number>`count(*)`.as('letters')])
+      .groupBy(['subject', 'code'])
+      .execute();
+  }
+
   /** Until the transaction ends nobody else retries the letter. */
   async lock(id: number): Promise<DeadLetterRecord> {
     const row = await this.#letters().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();

@@ -67,6 +67,14 @@ export class RunRepository {
     return (await this.find(id)) ?? missing(id);
   }
 
+  async counts(): Promise<{ readonly state: RunState; readonly runs: number }[]> {
+    return this.#db
+      .selectFrom('runs')
+      .select(['state', sql<number>`count(*)`.as('runs')])
+      .groupBy('state')
+      .execute();
+  }
+
   /** Those of the runs that are running, locked until the transaction ends, always in the same order. */
   async lockRunning(ids: readonly string[]): Promise<RunRecord[]> {
     return this.#records()
