@@ -8,7 +8,7 @@ let current = 0;
 let lastSent = 0;
 type Message = FromChild extends infer M ? (M extends FromChild ? Omit<M, 'activity'> : never) : never;
 const send = (message: Message): void => {
-  process.send?.({ ...message, activity: runner.runtime.takeActivity() } as FromChild);
+  process.send?.({ ...message, activity: runner.runtime.takeActivity() });
 };
 const report = (progress: Progress): void => {
   lastSent = performance.now();
