@@ -8,18 +8,19 @@ const TABLE = {
   'onnx-graph': '',
   objectives: '',
   text: '',
+  tracing: '',
   corpus: 'contracts random text',
   lm: 'objectives onnx-graph random text',
-  engine: 'artifacts contracts lm objectives text',
+  engine: 'artifacts contracts lm objectives text tracing',
   functions: 'contracts',
   pipeline: 'contracts objectives random',
   artifacts: 'contracts',
 
   // libraries of the services
-  ledger: 'contracts',
-  platform: 'contracts',
+  ledger: 'contracts tracing',
+  platform: 'contracts tracing',
   workflow: 'contracts functions ledger pipeline',
-  bus: 'contracts functions ledger platform',
+  bus: 'contracts functions ledger platform tracing',
   worker: 'artifacts bus contracts engine functions ledger platform text workflow',
 
   // real servers, for tests and for the launcher
@@ -51,6 +52,7 @@ const HOMES = {
   '@nats-io/*': ['bus', 'launcher'],
   '@nestjs/*': ['bus', 'platform', 'worker', 'gateway', 'datagen', 'reward', 'trainer', 'migrator'],
   'onnxruntime-node': ['lm', 'onnx-graph'],
+  '@opentelemetry/*': ['tracing'],
 };
 
 /**

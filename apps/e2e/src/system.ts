@@ -28,14 +28,16 @@ export class System {
     readonly ledger: Ledger,
     readonly databaseUrl: string,
     readonly gatewayPort: number,
+    readonly env: Readonly<Record<string, string>>,
   ) {
     this.#ports.set('gateway', gatewayPort);
   }
 
-  static async start(): Promise<System> {
+  /** @param env more of it, for every service */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<System> {
     const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
     const databaseUrl = await postgres.createDatabase();
-    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort());
+    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort(), env);
     const migrator = system.#spawn('migrator');
     const code = await new Promise((resolve) => migrator.once('exit', resolve));
     if (code !== 0) throw new Error(`the migrator failed:\n${system.output.join('')}`);
@@ -153,6 +155,7 @@ export class System {
         SOLOPO_NATS_URL: this.nats.url,
         SOLOPO_ARTIFACTS: this.#artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
+        ...this.env,
         SOLOPO_HTTP_PORT: String(this.#ports.get(service) ?? 0),
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,6 +3,7 @@ import { jetstream, type JetStreamClient, type JsMsg } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node';
 import { jobSchema, SolopoError, type Job } from '@solopo/contracts';
 import type { FunctionSpec } from '@solopo/functions';
+import { SpanKind, withSpan, type Span } from '@solopo/tracing';
 import type { NatsConnection } from './connection.ts';
 import { JobContext } from './job.context.ts';
 import { isOutage, retryDelayMs } from './retry.policy.ts';
@@ -63,13 +64,25 @@ export class JobRunner {
     this.#abandon.abort(new SolopoError('not-ready', 'The process is shutting down; another one takes the job.'));
   }
 
+  /** A span of the trace that the message came with. */
   async run(spec: FunctionSpec, message: JsMsg, handle: JobHandler): Promise<void> {
+    const options = {
+      kind: SpanKind.CONSUMER,
+      attributes: { 'messaging.system': 'nats', 'messaging.destination.name': message.subject },
+      parent: message.headers?.get('traceparent'),
+    };
+    await withSpan(`process ${message.subject}`, options, (span) => this.#run(spec, message, handle, span));
+  }
+
+  async #run(spec: FunctionSpec, message: JsMsg, handle: JobHandler, span: Span): Promise<void> {
     const started = performance.now();
     const job = parseJob(message);
     const settled = await this.#settle(spec, message, job, handle).catch((error: unknown): Settled => ({
       outcome: 'unacknowledged',
       error,
     }));
+    span.setAttributes({ 'solopo.job.outcome': settled.outcome, 'solopo.job.attempt': message.info.deliveryCount });
+    if (!(job instanceof SolopoError)) span.setAttributes({ 'solopo.job.id': job.id, 'solopo.job.chunk': job.chunk });
     this.options.report?.({
       subject: message.subject,
       job: job instanceof SolopoError ? null : job,

@@ -1,5 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { jetstream, JetStreamApiError, type JetStreamClient } from '@nats-io/jetstream';
+import { headers } from '@nats-io/transport-node';
+import { activeTraceparent, SpanKind, withSpan } from '@solopo/tracing';
 import type { NatsConnection } from './connection.ts';
 
 export interface OutboxRow {
@@ -8,6 +10,8 @@ export interface OutboxRow {
   /** A row published twice in the stream's window is stored once. */
   readonly messageId: string;
   readonly payload: unknown;
+  /** W3C: the trace that it goes on with. */
+  readonly traceparent?: string | null;
 }
 
 /** What the relay asks of the ledger. */
@@ -132,9 +136,21 @@ export class OutboxRelay {
   }
 
   async #publish(row: OutboxRow): Promise<void> {
-    await this.#jetstream.publish(row.subject, JSON.stringify(row.payload), {
-      msgID: row.messageId,
+    const { traceparent } = row;
+    if (!traceparent || !row.subject.startsWith('jobs.')) return this.#send(row, traceparent);
+    const attributes = { 'messaging.system': 'nats', 'messaging.destination.name': row.subject };
+    await withSpan(`publish ${row.subject}`, { kind: SpanKind.PRODUCER, attributes, parent: traceparent }, () =>
+      this.#send(row, activeTraceparent() ?? traceparent),
+    );
+  }
+
+  async #send({ subject, payload, messageId }: OutboxRow, traceparent: string | null | undefined): Promise<void> {
+    const about = headers();
+    if (traceparent) about.set('traceparent', traceparent);
+    await this.#jetstream.publish(subject, JSON.stringify(payload), {
+      msgID: messageId,
       timeout: PUBLISH_LIMIT_MS,
+      ...(traceparent ? { headers: about } : {}),
     });
   }
 

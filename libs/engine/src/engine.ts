@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SolopoError, type ErrorCode } from '@solopo/contracts';
+import { activeTraceparent, SpanKind, withSpan } from '@solopo/tracing';
 import { tokensOf } from './task-tokens.ts';
 import type { Activity, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
 
@@ -30,6 +31,8 @@ export interface TaskReport {
 
 export interface EngineOptions {
   readonly threads: number;
+  /** Where the child process exports its spans; none without. */
+  readonly otlpUrl?: string | undefined;
   readonly onTask?: (report: TaskReport) => void;
   readonly onActivity?: (activity: Activity) => void;
 }
@@ -53,12 +56,22 @@ export class Engine {
   constructor(readonly options: EngineOptions) {}
 
   /**
+   * One span, which the child's go on with.
+   *
    * @throws SolopoError `model-invalid` or `loss-not-finite` for what will fail again; `engine-failed` when the process died
    */
   async run<K extends TaskName>(
     task: K,
     input: Tasks[K]['input'],
-    { onProgress, signal }: RunOptions = {},
+    options: RunOptions = {},
+  ): Promise<Tasks[K]['output']> {
+    return withSpan(`engine ${task}`, { kind: SpanKind.CLIENT }, () => this.#run(task, input, options));
+  }
+
+  async #run<K extends TaskName>(
+    task: K,
+    input: Tasks[K]['input'],
+    { onProgress, signal }: RunOptions,
   ): Promise<Tasks[K]['output']> {
     signal?.throwIfAborted();
     const child = (this.#child ??= this.#start());
@@ -71,7 +84,7 @@ export class Engine {
       const output = await new Promise<Tasks[K]['output']>((resolve, reject) => {
         this.#pending.set(id, { resolve, reject, onProgress });
         signal?.addEventListener('abort', abort, { once: true });
-        child.send({ id, task, input });
+        child.send({ id, task, input, traceparent: activeTraceparent() });
       });
       report('done', tokensOf(task, input, output));
       return output;
@@ -90,7 +103,10 @@ export class Engine {
   }
 
   close(): void {
-    this.#child?.kill('SIGKILL');
+    const isIdle = this.#pending.size === 0;
+    // An idle child sends its last spans, and ends by itself.
+    if (isIdle && this.options.otlpUrl !== undefined) this.#child?.disconnect();
+    else this.#child?.kill('SIGKILL');
     this.#child = undefined;
   }
 
@@ -98,7 +114,11 @@ export class Engine {
     const child = fork(CHILD, [], {
       execArgv: [],
       serialization: 'advanced',
-      env: { ...process.env, SOLOPO_THREADS: String(this.options.threads) },
+      env: {
+        ...process.env,
+        SOLOPO_THREADS: String(this.options.threads),
+        SOLOPO_OTLP_URL: this.options.otlpUrl ?? '',
+      },
     });
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('exit', (code, signal) => {

@@ -84,7 +84,13 @@ export type Progress =
   | { readonly kind: 'step'; readonly result: StepResult; readonly seconds: number };
 
 export type ToChild = {
-  [K in TaskName]: { readonly id: number; readonly task: K; readonly input: Tasks[K]['input'] };
+  [K in TaskName]: {
+    readonly id: number;
+    readonly task: K;
+    readonly input: Tasks[K]['input'];
+    /** W3C: the span that the task is part of. */
+    readonly traceparent: string | undefined;
+  };
 }[TaskName];
 
 /** What onnxruntime did since the last message: by graph, how often and for how long. */

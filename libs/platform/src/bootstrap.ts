@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { NestApplicationOptions, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { startTracing, type Tracing } from '@solopo/tracing';
 import type { ServiceConfig } from './config.ts';
 import { Health } from './health.service.ts';
 import { createLogger, NestLogger, type Logger } from './logger.ts';
@@ -12,7 +13,8 @@ export interface ServiceOptions {
   /** As it appears in logs and as the queue group of its RPC. */
   readonly name: string;
   readonly module: Type;
-  readonly config: Pick<ServiceConfig, 'httpHost' | 'httpPort' | 'logLevel'>;
+  readonly config: Pick<ServiceConfig, 'httpHost' | 'httpPort' | 'logLevel'> &
+    Partial<Pick<ServiceConfig, 'otlpUrl' | 'traceRatio'>>;
   /** Connects microservices and sets the HTTP side up, before anything is served. */
   readonly configure?: (app: NestExpressApplication) => Promise<void> | void;
   readonly nest?: NestApplicationOptions;
@@ -32,6 +34,7 @@ const STOP_LIMIT_MS = 60_000;
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, name, module } = options;
   const logger = options.logger ?? createLogger(name, config.logLevel);
+  const tracing = await trace(options, logger);
   class RootModule {}
   const root = { module: RootModule, imports: [PlatformModule.forRoot(config, logger), module] };
   const app = await NestFactory.create<NestExpressApplication>(root, {
@@ -48,6 +51,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await app.listen(config.httpPort, config.httpHost);
   } catch (error) {
     await app.close().catch((late: unknown) => logger.warn({ error: late }, 'closing after a failed start failed too'));
+    await tracing?.stop();
     throw error;
   }
   const server = app.getHttpServer();
@@ -61,6 +65,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const patience = setTimeout(() => server.closeAllConnections(), HTTP_GRACE_MS);
     try {
       await app.close();
+      await tracing?.stop().catch((error: unknown) => logger.warn({ error }, 'the last spans are lost'));
     } finally {
       clearInterval(idle);
       clearTimeout(patience);
@@ -68,6 +73,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     logger.info('stopped');
   };
   return { app, url, close: () => (closing ??= close()) };
+}
+
+async function trace({ name, config }: ServiceOptions, logger: Logger): Promise<Tracing | undefined> {
+  const { otlpUrl, traceRatio: ratio = 1 } = config;
+  if (otlpUrl === undefined) return undefined;
+  const onError = (reason: string): void => logger.warn({ reason }, 'spans could not be exported');
+  return startTracing({ service: name, otlpUrl, ratio, onError });
 }
 
 /** The whole life of a service process: start, serve, stop in order on SIGTERM or SIGINT. The second signal ends it at once. */

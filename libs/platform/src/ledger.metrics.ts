@@ -1,8 +1,10 @@
+import { recordSpan, SpanKind } from '@solopo/tracing';
 import type { Metrics } from './metrics.service.ts';
 
 export interface Query {
   readonly statement: string;
   readonly seconds: number;
+  readonly error?: unknown;
 }
 
 export interface PooledConnections {
@@ -12,7 +14,7 @@ export interface PooledConnections {
 const OPERATIONS = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback']);
 const BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 
-/** The ledger's `onQuery`. */
+/** The ledger's `onQuery`: measured and, as part of a trace, told. */
 export function queryMetrics(metrics: Metrics): (query: Query) => void {
   const histogram = metrics.histogram({
     name: 'solopo_ledger_query_seconds',
@@ -20,7 +22,16 @@ export function queryMetrics(metrics: Metrics): (query: Query) => void {
     labels: ['operation'],
     buckets: BUCKETS,
   });
-  return ({ statement, seconds }) => histogram.observe({ operation: operationOf(statement) }, seconds);
+  return ({ statement, seconds, error }) => {
+    const operation = operationOf(statement);
+    histogram.observe({ operation }, seconds);
+    recordSpan(`SQL ${operation}`, {
+      kind: SpanKind.CLIENT,
+      attributes: { 'db.system.name': 'postgresql', 'db.operation.name': operation, 'db.query.text': statement },
+      seconds,
+      error,
+    });
+  };
 }
 
 export function connectionMetrics(metrics: Metrics, pool: PooledConnections): void {

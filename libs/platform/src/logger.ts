@@ -1,16 +1,18 @@
 import { format } from 'node:util';
 import type { LoggerService } from '@nestjs/common';
+import { traceIds } from '@solopo/tracing';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 export type { Logger } from 'pino';
 
 const SECRETS = ['password', 'token', 'secret', 'authorization', 'cookie'];
 
-/** One JSON line an event on stdout; secrets by name, and credentials in URLs, never reach it. */
+/** One JSON line an event on stdout, with the ids of the trace that it is part of; secrets by name, and credentials in URLs, never reach it. */
 export function createLogger(service: string, level = 'info', destination?: DestinationStream): Logger {
   const options = {
     level,
     base: { service },
+    mixin: () => traceIds() ?? {},
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.errWithCause, err: pino.stdSerializers.errWithCause },

@@ -2,6 +2,7 @@ import { Global, Module, type DynamicModule, type MiddlewareConsumer, type NestM
 import { HealthController } from './health.controller.ts';
 import { Health } from './health.service.ts';
 import { HttpMetrics } from './http-metrics.middleware.ts';
+import { HttpSpans } from './http-spans.middleware.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.service.ts';
 import { Resources } from './resources.service.ts';
@@ -24,6 +25,6 @@ export class PlatformModule implements NestModule {
   }
 
   configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(HttpMetrics).forRoutes('{*path}');
+    consumer.apply(HttpMetrics, HttpSpans).forRoutes('{*path}');
   }
 }

@@ -1,5 +1,6 @@
 export * from './child.ts';
 export * from './nats.ts';
+export * from './otlp.ts';
 export * from './postgres.ts';
 export * from './scratch.ts';
 export * from './wait.ts';

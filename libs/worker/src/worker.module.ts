@@ -43,8 +43,8 @@ export class WorkerModule {
         {
           provide: Engine,
           inject: [CONFIG, Metrics, Resources],
-          useFactory: ({ threads }: WorkerConfig, metrics: Metrics, resources: Resources) => {
-            const engine = new Engine({ threads, ...engineMetrics(metrics, name) });
+          useFactory: ({ threads, otlpUrl }: WorkerConfig, metrics: Metrics, resources: Resources) => {
+            const engine = new Engine({ threads, otlpUrl, ...engineMetrics(metrics, name) });
             resources.defer('engine', () => engine.close());
             return engine;
           },

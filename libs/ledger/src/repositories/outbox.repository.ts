@@ -1,3 +1,4 @@
+import { activeTraceparent } from '@solopo/tracing';
 import { sql } from 'kysely';
 import { batches } from '../batches.ts';
 import type { Queries } from '../tables/database.ts';
@@ -11,6 +12,8 @@ export interface NewMessage {
 
 export interface OutboxMessage extends NewMessage {
   readonly id: number;
+  /** Of what wrote it: null without tracing. */
+  readonly traceparent: string | null;
 }
 
 export interface Backlog {
@@ -26,11 +29,14 @@ export class OutboxRepository {
     this.#db = db;
   }
 
+  /** Each goes on with the trace that is active now. */
   async add(messages: readonly NewMessage[]): Promise<void> {
+    const traceparent = activeTraceparent() ?? null;
     const rows = messages.map(({ subject, messageId, payload }) => ({
       subject,
       message_id: messageId,
       payload: JSON.stringify(payload),
+      traceparent,
     }));
     for (const batch of batches(rows))
       await this.#db
@@ -44,7 +50,7 @@ export class OutboxRepository {
   async claim(limit: number): Promise<OutboxMessage[]> {
     const rows = await this.#db
       .selectFrom('outbox')
-      .select(['id', 'subject', 'message_id', 'payload'])
+      .select(['id', 'subject', 'message_id', 'payload', 'traceparent'])
       .where('published_at', 'is', null)
       .orderBy('id')
       .limit(limit)

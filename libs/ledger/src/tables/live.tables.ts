@@ -76,6 +76,7 @@ interface OutboxTable {
   subject: string;
   message_id: string;
   payload: Json<unknown>;
+  traceparent: string | null;
   created_at: GeneratedAlways<Date>;
   published_at: Date | null;
 }
