@@ -21,6 +21,7 @@ const TABLE = {
   platform: 'contracts tracing',
   workflow: 'contracts functions ledger pipeline',
   bus: 'contracts functions ledger platform tracing',
+  trackers: 'contracts ledger',
   worker: 'artifacts bus contracts engine functions ledger platform text workflow',
 
   // real servers, for tests and for the launcher
@@ -28,7 +29,7 @@ const TABLE = {
   testing: 'local-servers',
 
   // apps: they compose libraries, and never import each other
-  gateway: 'artifacts bus contracts corpus functions ledger lm pipeline platform text workflow',
+  gateway: 'artifacts bus contracts corpus functions ledger lm pipeline platform text trackers workflow',
   datagen: 'artifacts bus contracts corpus engine functions ledger pipeline platform text worker workflow',
   reward: 'artifacts bus contracts corpus engine functions ledger objectives pipeline platform text worker workflow',
   trainer: 'artifacts bus contracts engine functions ledger objectives pipeline platform worker workflow',

@@ -19,6 +19,12 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   outboxLimit: z.coerce.number().int().min(1).default(10_000),
   /** Between signs of life on an idle stream of events. */
   heartbeatMs: z.coerce.number().int().min(1).default(15_000),
+  /** Where TensorBoard's event files of all runs are written. None without. */
+  tensorboardFolder: z.string().min(1).optional(),
+  /** A tracking server of MLflow that all runs are reported to. None without. */
+  mlflowUrl: z.url({ protocol: /^https?$/ }).optional(),
+  mlflowToken: z.string().min(1).optional(),
+  mlflowExperiment: z.string().min(1).default('solopo'),
 });
 
 export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;

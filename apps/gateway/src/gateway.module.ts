@@ -24,6 +24,7 @@ import { ListPairs } from './runs/list-pairs.use-case.ts';
 import { RunsController } from './runs/runs.controller.ts';
 import { ShowPair } from './runs/show-pair.use-case.ts';
 import { VerifyRun } from './verify/verify-run.use-case.ts';
+import { Tracking } from './tracking/tracking.service.ts';
 import { StoresModule } from './stores.module.ts';
 
 /** The public API: each is in its document. */
@@ -51,6 +52,7 @@ const RUNS = [CreateRun, CancelRun, ListPairs, ShowPair, ExportPairs, DescribePo
     ...RUNS,
     RunEvents,
     StoreMetrics,
+    Tracking,
     { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(API_CONTROLLERS) },
   ],
 })

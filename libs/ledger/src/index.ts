@@ -36,3 +36,4 @@ export type { NewStage, StageRecord } from './repositories/stage.repository.ts';
 export { CHAIN_START, type ChainHead, type NewStep, type StepRecord } from './repositories/step.repository.ts';
 export type { NewToken } from './repositories/token.repository.ts';
 export type { PolicyVersionRecord } from './repositories/version.repository.ts';
+export type { TimedEvaluation, TimedMetrics, TrackedRun } from './repositories/tracking.repository.ts';

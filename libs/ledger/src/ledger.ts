@@ -94,6 +94,31 @@ export class Ledger extends Repositories {
     return () => client.end();
   }
 
+  /**
+   * Does the work if no other process does work of that name now; returns whether it did. The name belongs to a
+   * connection: should that break, `lost` aborts, and the work must end.
+   */
+  async exclusively(name: string, work: (lost: AbortSignal) => Promise<void>): Promise<boolean> {
+    const lost = new AbortController();
+    const client = new pg.Client({ connectionString: this.#url, keepAlive: true });
+    client.on('error', (error) => {
+      this.#onError(error);
+      lost.abort();
+    });
+    try {
+      await client.connect();
+      const { rows } = await client.query<{ held: boolean }>(
+        'select pg_try_advisory_lock(hashtextextended($1, 0)) as held',
+        [name],
+      );
+      if (rows[0]?.held !== true) return false;
+      await work(lost.signal);
+      return true;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
   async ping(): Promise<void> {
     await sql`select 1`.execute(this.#db);
   }

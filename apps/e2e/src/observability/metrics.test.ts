@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { waitFor } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareRetrieval, retrievalRun } from '../retrieval-run.ts';
 import { System } from '../system.ts';
@@ -36,13 +38,17 @@ const SCRAPE_LABELS = ['namespace', 'service', 'pod', 'le'];
 let system: System;
 let services: Map<string, Map<string, Family>>;
 let all: Map<string, Family>;
+const boards = mkdtempSync(join(tmpdir(), 'solopo-boards-'));
 
 beforeAll(async () => {
-  system = await System.start();
+  system = await System.start({ SOLOPO_TENSORBOARD_FOLDER: boards });
   await prepareRetrieval(system);
   await system.startScrapedWorkers(...WORKERS);
   const { id } = await system.createRun(retrievalRun());
   expect((await system.finished(id)).state).toBe('succeeded');
+  await waitFor('the run is tracked', async () =>
+    /^solopo_tracked_points_total\{tracker="tensorboard"\} [1-9]/m.test(await system.scrape('gateway')),
+  );
   all = new Map();
   services = new Map();
   for (const service of ['gateway', ...WORKERS]) {
@@ -53,7 +59,10 @@ beforeAll(async () => {
   }
 }, 120_000);
 
-afterAll(() => system.close());
+afterAll(async () => {
+  await system.close();
+  rmSync(boards, { recursive: true });
+});
 
 describe('what a system exports that did a run', () => {
   it('is what the dashboards and the alerts ask for, to the label and its value', () => {

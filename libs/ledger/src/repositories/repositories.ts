@@ -17,6 +17,7 @@ import { ScoreRepository } from './score.repository.ts';
 import { StageRepository } from './stage.repository.ts';
 import { StepRepository } from './step.repository.ts';
 import { TokenRepository } from './token.repository.ts';
+import { TrackingRepository } from './tracking.repository.ts';
 import { VersionRepository } from './version.repository.ts';
 
 /** Everything the ledger holds, by noun. */
@@ -42,6 +43,8 @@ export class Repositories {
   readonly deadLetters: DeadLetterRepository;
   readonly tokens: TokenRepository;
 
+  readonly tracking: TrackingRepository;
+
   constructor(db: Queries) {
     this.models = new ModelRepository(db);
     this.datasets = new DatasetRepository(db);
@@ -62,5 +65,6 @@ export class Repositories {
     this.attempts = new AttemptRepository(db);
     this.deadLetters = new DeadLetterRepository(db);
     this.tokens = new TokenRepository(db);
+    this.tracking = new TrackingRepository(db);
   }
 }
