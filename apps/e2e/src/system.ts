@@ -18,7 +18,6 @@ export type Worker = 'datagen' | 'reward' | 'trainer';
 /** The whole system as processes of its own, over a real Postgres and a real nats-server. */
 export class System {
   readonly #services = new Map<string, ChildProcess>();
-  readonly #ports = new Map<string, number>();
   readonly #artifacts = mkdtempSync(join(tmpdir(), 'solopo-e2e-'));
   readonly output: string[] = [];
 
@@ -29,9 +28,7 @@ export class System {
     readonly databaseUrl: string,
     readonly gatewayPort: number,
     readonly env: Readonly<Record<string, string>>,
-  ) {
-    this.#ports.set('gateway', gatewayPort);
-  }
+  ) {}
 
   /** @param env more of it, for every service */
   static async start(env: Readonly<Record<string, string>> = {}): Promise<System> {
@@ -66,21 +63,10 @@ export class System {
     for (const worker of workers) this.#spawn(worker);
   }
 
-  /** On ports that are known, so that `scrape` finds them. */
-  async startScrapedWorkers(...workers: readonly Worker[]): Promise<void> {
-    for (const worker of workers) this.#ports.set(worker, await freePort());
-    this.startWorkers(...workers);
-  }
-
-  /** As Prometheus does, once the service is ready. */
-  async scrape(service: string): Promise<string> {
-    const url = `http://127.0.0.1:${this.#ports.get(service)}`;
-    const isReady = () =>
-      fetch(`${url}/readyz`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    await waitFor(`${service} is ready`, isReady, 30_000);
+  /** As Prometheus does, once the service is ready. Its log says where: `SOLOPO_LOG_LEVEL` must be info. */
+  async scrape(service: Worker | 'gateway'): Promise<string> {
+    const ready = new RegExp(`"service":"${service}","url":"([^"]+)"`);
+    const [, url] = await waitFor(`${service} is ready`, () => ready.exec(this.output.join('')) ?? undefined, 60_000);
     return (await fetch(`${url}/metrics`)).text();
   }
 
@@ -156,7 +142,7 @@ export class System {
         SOLOPO_ARTIFACTS: this.#artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
         ...this.env,
-        SOLOPO_HTTP_PORT: String(this.#ports.get(service) ?? 0),
+        ...(service === 'gateway' ? { SOLOPO_HTTP_PORT: String(this.gatewayPort) } : {}),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
