@@ -45,6 +45,33 @@ const FAMILIES = {
     },
   },
   'llama-biases': { ...shape, model_type: 'llama', attention_bias: true, mlp_bias: true },
+  'llama-linear': { ...shape, model_type: 'llama', rope_scaling: { type: 'linear', factor: 4 } },
+  'llama-yarn': {
+    ...shape,
+    model_type: 'llama',
+    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 32 },
+  },
+  'qwen2-yarn-untruncated': {
+    ...shape,
+    model_type: 'qwen2',
+    rope_parameters: {
+      rope_type: 'yarn',
+      rope_theta: 10_000,
+      factor: 8,
+      original_max_position_embeddings: 64,
+      beta_fast: 4,
+      beta_slow: 0.5,
+      mscale: 0.7,
+      mscale_all_dim: 0.4,
+      truncate: false,
+    },
+  },
+  'llama-dynamic': {
+    ...shape,
+    model_type: 'llama',
+    max_position_embeddings: 48,
+    rope_scaling: { rope_type: 'dynamic', factor: 2 },
+  },
   mistral: { ...shape, model_type: 'mistral', sliding_window: 24 },
 };
 const lora = {

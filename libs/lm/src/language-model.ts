@@ -5,7 +5,7 @@ import type { ModelConfig } from './model-config.ts';
 import { readModelFolder } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
 import { blockParameters, EMBEDDING, FINAL_NORM, layerParameter, outputParameter } from './parameters.ts';
-import { rotaryFrequencies } from './rotary.ts';
+import { RotaryTable, sharedPromptLimit } from './rotary.ts';
 import { float32, floats, int32, int64, type Runtime, type Tensor } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import type { Target, TreeBatch } from './tree-batch.ts';
@@ -47,8 +47,7 @@ export class LanguageModel {
   readonly #adapter: ReadonlyMap<string, Tensor>;
   readonly #shape: BlockShape;
   readonly #key: (graph: string) => string;
-  readonly #frequencies: Float64Array;
-  readonly #rotary: { readonly cos: Float32Array; readonly sin: Float32Array }[] = [];
+  readonly #rotary: RotaryTable;
 
   constructor(
     readonly config: ModelConfig,
@@ -62,7 +61,7 @@ export class LanguageModel {
     // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
     const shape = JSON.stringify(this.#shape);
     this.#key = (graph) => `${graph} ${shape}`;
-    this.#frequencies = rotaryFrequencies(config.headSize, config.ropeTheta, config.ropeScaling);
+    this.#rotary = new RotaryTable(config.headSize, config);
   }
 
   static fromFolder(folder: string, runtime: Runtime): LanguageModel {
@@ -246,29 +245,23 @@ export class LanguageModel {
     ]);
   }
 
-  /** Cosines and sines [rows, length, 1, 1, K/2] of the rotary angles at positions. */
-  rotary(positions: Int32Array, rows: number, length: number): { cos: Tensor; sin: Tensor } {
+  /** How trees have to be laid out for this model: `packTrees(trees, model.packing)`. */
+  get packing(): { readonly sharePromptsUpTo: number } {
+    return { sharePromptsUpTo: sharedPromptLimit(this.config.ropeScaling) };
+  }
+
+  /** Cosines and sines [rows, length, 1, 1, K/2] of the rotary angles at positions of sequences, one length a row. */
+  rotary(positions: Int32Array, sequenceLengths: Int32Array, length: number): { cos: Tensor; sin: Tensor } {
     const half = this.config.headSize / 2;
     const cos = new Float32Array(positions.length * half);
     const sin = new Float32Array(positions.length * half);
     positions.forEach((position, i) => {
-      const angles = this.#angles(position);
+      const angles = this.#rotary.at(position, sequenceLengths[Math.floor(i / length)] as number);
       cos.set(angles.cos, i * half);
       sin.set(angles.sin, i * half);
     });
-    const dims = [rows, length, 1, 1, half];
+    const dims = [sequenceLengths.length, length, 1, 1, half];
     return { cos: float32(cos, dims), sin: float32(sin, dims) };
-  }
-
-  #angles(position: number): { cos: Float32Array; sin: Float32Array } {
-    let angles = this.#rotary[position];
-    if (!angles) {
-      const of = (f: (x: number) => number): Float32Array =>
-        Float32Array.from(this.#frequencies, (frequency) => f(position * frequency));
-      angles = { cos: of(Math.cos), sin: of(Math.sin) };
-      this.#rotary[position] = angles;
-    }
-    return angles;
   }
 
   #geometry(batch: TreeBatch): { chunks: number; feeds: Record<string, Tensor> } {
@@ -280,7 +273,7 @@ export class LanguageModel {
     return {
       chunks,
       feeds: {
-        ...this.rotary(batch.positions, rows, length),
+        ...this.rotary(batch.positions, batch.sequenceLengths, length),
         ...(this.config.slidingWindow === null
           ? {}
           : {

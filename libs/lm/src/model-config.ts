@@ -1,7 +1,7 @@
 import { ConfigReader } from './config-reader.ts';
 import { FAMILIES, type FamilyName } from './families/families.ts';
 import { ModelError } from './model.error.ts';
-import { readRopeScaling, type RopeScaling } from './rotary.ts';
+import { formatRopeScaling, readRope, type RopeScaling } from './rotary.ts';
 
 /** The architecture of a decoder-only transformer, as `config.json` gives it. */
 export interface ModelConfig {
@@ -53,8 +53,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
     );
   if (headSize % 2 !== 0)
     throw new ModelError(`config.json: head size ${headSize} is odd; rotary embeddings need an even one`);
-  // Newer files keep theta and scaling together in rope_parameters.
-  const rope = config.section('rope_parameters');
+  const maxPositions = config.whole('max_position_embeddings', 32_768);
   return {
     family: name as FamilyName,
     vocabSize: config.whole('vocab_size'),
@@ -64,11 +63,10 @@ export function parseModelConfig(json: unknown): ModelConfig {
     kvHeads,
     headSize,
     intermediateSize: config.whole('intermediate_size'),
-    ropeTheta: (rope ?? config).positive('rope_theta', 10_000),
-    ropeScaling: readRopeScaling(rope ?? config.section('rope_scaling')),
+    ...readRope(config, 'full_attention', maxPositions),
     rmsNormEps: config.positive('rms_norm_eps', 1e-6),
     tiedEmbeddings: config.flag('tie_word_embeddings'),
-    maxPositions: config.whole('max_position_embeddings', 32_768),
+    maxPositions,
     biases: family.biases(config),
     headNorms: family.headNorms,
     slidingWindow: family.slidingWindow(config),
@@ -97,17 +95,5 @@ export function formatModelConfig(config: ModelConfig): Record<string, unknown> 
     ...(config.family === 'llama' ? { mlp_bias: config.biases.mlp } : {}),
     ...(config.family === 'mistral' ? { sliding_window: config.slidingWindow } : { use_sliding_window: false }),
     torch_dtype: 'float32',
-  };
-}
-
-function formatRopeScaling(scaling: RopeScaling | null): Record<string, unknown> | null {
-  if (!scaling) return null;
-  if (scaling.type === 'linear') return { rope_type: 'linear', factor: scaling.factor };
-  return {
-    rope_type: 'llama3',
-    factor: scaling.factor,
-    low_freq_factor: scaling.lowFrequencyFactor,
-    high_freq_factor: scaling.highFrequencyFactor,
-    original_max_position_embeddings: scaling.originalPositions,
   };
 }

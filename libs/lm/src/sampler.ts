@@ -81,7 +81,12 @@ export async function sample(
   for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {
     if (slidingWindow !== null) bias = promptBias(step);
     const positions = Int32Array.from(streams, (_, i) => (lengths[Math.floor(i / n)] as number) + step - 1);
-    const rotary = model.rotary(positions, rows, n);
+    // As transformers generates: keys stay rotated by the length that the sequence had when they were made.
+    const rotary = model.rotary(
+      positions,
+      Int32Array.from(lengths, (length) => length + step),
+      n,
+    );
     let h: Tensor = model.embed(
       Int32Array.from(streams, (stream) => stream.last),
       [rows, n],
