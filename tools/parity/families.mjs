@@ -72,6 +72,19 @@ const FAMILIES = {
     max_position_embeddings: 48,
     rope_scaling: { rope_type: 'dynamic', factor: 2 },
   },
+  gemma3: {
+    ...shape,
+    model_type: 'gemma3_text',
+    head_dim: 16,
+    query_pre_attn_scalar: 24,
+    sliding_window: 20,
+    sliding_window_pattern: 2,
+    rope_theta: 20_000,
+    rope_local_base_freq: 1_000,
+    rope_scaling: { rope_type: 'linear', factor: 4 },
+    tie_word_embeddings: true,
+    pad_token_id: null,
+  },
   mistral: { ...shape, model_type: 'mistral', sliding_window: 24 },
 };
 const lora = {

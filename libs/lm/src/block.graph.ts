@@ -1,4 +1,5 @@
 import { differentiate, Graph, type Dim, type Value } from '@solopo/onnx-graph';
+import type { Activation } from './families/family.ts';
 import { blockLoraParameters, loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { blockParameters } from './parameters.ts';
@@ -12,6 +13,14 @@ import { blockParameters } from './parameters.ts';
 export interface BlockShape {
   readonly config: ModelConfig;
   readonly lora: LoraOptions | null;
+}
+
+/** Which of its graphs a block of this shape runs. */
+export interface Passes {
+  /** Into how many chunks attention takes its queries. */
+  readonly chunks: number;
+  /** Keys a token can see, itself included; null: all before it. */
+  readonly window: number | null;
 }
 
 /** What a token sees: keys before `promptEnd`, and keys from `branchStart` up to the token itself. */
@@ -32,11 +41,11 @@ interface Geometry {
 }
 
 /** h [B, T, d] -> h' [B, T, d]; optionally the rotated keys and the values [B, G, 1, T, K], for sampling. */
-export function blockForward(shape: BlockShape, { chunks, cache = false }: { chunks: number; cache?: boolean }): Graph {
+export function blockForward(shape: BlockShape, { cache = false, ...passes }: Passes & { cache?: boolean }): Graph {
   const g = new Graph('block-forward');
   const h = g.input('h', 'float32', ['B', 'T', shape.config.hiddenSize]);
   const block = new Block(g, shape);
-  const { output, keys, values } = block.forward(h, geometryInputs(g, shape.config, chunks), chunks);
+  const { output, keys, values } = block.forward(h, geometryInputs(g, shape.config, passes), passes.chunks);
   g.output('h_out', output);
   if (cache) {
     g.output('keys', keys);
@@ -49,12 +58,12 @@ export function blockForward(shape: BlockShape, { chunks, cache = false }: { chu
  * h, dh' -> dh and the gradient of what is trained: every weight, or the adapter's matrices. The forward pass is computed
  * again inside, so that only each block's input has to be kept.
  */
-export function blockBackward(shape: BlockShape, { chunks }: { chunks: number }): Graph {
+export function blockBackward(shape: BlockShape, passes: Passes): Graph {
   const g = new Graph('block-backward');
   const h = g.input('h', 'float32', ['B', 'T', shape.config.hiddenSize]);
   const dy = g.input('dh_out', 'float32', ['B', 'T', shape.config.hiddenSize]);
   const block = new Block(g, shape);
-  const { output } = block.forward(h, geometryInputs(g, shape.config, chunks), chunks);
+  const { output } = block.forward(h, geometryInputs(g, shape.config, passes), passes.chunks);
   const [dh, ...dTrained] = differentiate(g, [{ y: output, dy }], [h, ...block.trained.map(([, value]) => value)]);
   g.output('dh', dh as Value);
   block.trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
@@ -99,7 +108,7 @@ export function blockDecode(shape: BlockShape): Graph {
   return g;
 }
 
-function geometryInputs(g: Graph, { headSize, slidingWindow }: ModelConfig, chunks: number): Geometry {
+function geometryInputs(g: Graph, { headSize }: ModelConfig, { chunks, window }: Passes): Geometry {
   return {
     cos: g.input('cos', 'float32', ['B', 'T', 1, 1, headSize / 2]),
     sin: g.input('sin', 'float32', ['B', 'T', 1, 1, headSize / 2]),
@@ -108,18 +117,21 @@ function geometryInputs(g: Graph, { headSize, slidingWindow }: ModelConfig, chun
     queryIndex: g.input('query_index', 'int32', [1, 1, 1, 'T', 1]),
     keyIndex: g.input('key_index', 'int32', [1, 1, 1, 1, 'T']),
     positions:
-      slidingWindow === null
+      window === null
         ? null
         : {
             query: g.input('query_position', 'int32', ['B', 1, 1, 'T', 1]),
             key: g.input('key_position', 'int32', ['B', 1, 1, 1, 'T']),
-            window: slidingWindow,
+            window,
           },
     chunks: g.input('chunks', 'int64', [chunks]),
   };
 }
 
-/** A pre-norm transformer block: h + attention(norm h), then + feed-forward(norm of that). */
+/**
+ * A transformer block: h + attention(norm h), then + feed-forward(norm of that). Where a family norms what each of the two
+ * gives as well, it is added normed.
+ */
 class Block {
   readonly #weights: ReadonlyMap<string, Value>;
   /** What gradients are taken of, by name. */
@@ -150,29 +162,34 @@ class Block {
     return { output: this.finish(h, joined), keys: headKeys, values: headValues };
   }
 
-  /** Rotated queries [B, T, G, R, K] (already divided by sqrt K) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
+  /** Rotated queries [B, T, G, R, K] (already scaled) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
   project(h: Value, cos: Value, sin: Value, tokens: Dim): { queries: Value; keys: Value; values: Value } {
     const { g } = this;
-    const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
+    const { heads, kvHeads: G, headSize: K, headNorms, queryScale } = this.shape.config;
     const x = this.#norm(h, 'input_layernorm.weight');
     const projected = (name: string, perHead: number): Value =>
       g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
     const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
     return {
-      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), 1 / Math.sqrt(K)), cos, sin),
+      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), queryScale), cos, sin),
       keys: rotate(g, normed(projected('k_proj', 1), 'k_norm'), cos, sin),
       values: projected('v_proj', 1),
     };
   }
 
-  /** From the mixed values of all heads to the block's output: down(silu(gate x) * up x) of the normed sum, added. */
+  /** From the mixed values of all heads to the block's output: down(act(gate x) * up x) of the normed sum, added. */
   finish(h: Value, mixed: Value): Value {
     const { g } = this;
-    const attended = g.add(h, this.#linear(mixed, 'self_attn.o_proj'));
-    const x = this.#norm(attended, 'post_attention_layernorm.weight');
-    const gate = this.#linear(x, 'mlp.gate_proj');
-    const up = this.#linear(x, 'mlp.up_proj');
-    return g.add(attended, this.#linear(g.mul(g.mul(gate, g.sigmoid(gate)), up), 'mlp.down_proj'));
+    const { activation, norms } = this.shape.config;
+    // With norms after, "post_attention" names the one after attention, and the one before feed-forward has its own name.
+    const after = (x: Value, name: string): Value => (norms.after ? this.#norm(x, name) : x);
+    const before = norms.after ? 'pre_feedforward_layernorm.weight' : 'post_attention_layernorm.weight';
+    const attention = this.#linear(mixed, 'self_attn.o_proj');
+    const attended = g.add(h, after(attention, 'post_attention_layernorm.weight'));
+    const x = this.#norm(attended, before);
+    const gate = ACTIVATIONS[activation](g, this.#linear(x, 'mlp.gate_proj'));
+    const fed = this.#linear(g.mul(gate, this.#linear(x, 'mlp.up_proj')), 'mlp.down_proj');
+    return g.add(attended, after(fed, 'post_feedforward_layernorm.weight'));
   }
 
   /** x W' + b + s (x A') B', with W [out, in] as Hugging Face stores it; bias and adapter where the layer has them. */
@@ -265,8 +282,24 @@ function visibilityBias(g: Graph, { query, key, promptEnd, branchStart, distance
   return g.where(visible, g.scalar(0), g.scalar(-1e30));
 }
 
-/** x / sqrt(mean x^2 + eps) * w */
-export function rmsNorm(g: Graph, { rmsNormEps }: Pick<ModelConfig, 'rmsNormEps'>, x: Value, w: Value): Value {
+const ACTIVATIONS: Readonly<Record<Activation, (g: Graph, x: Value) => Value>> = {
+  // x sigmoid(x)
+  silu: (g, x) => g.mul(x, g.sigmoid(x)),
+  // x / 2 (1 + tanh u) = x sigmoid(2 u),  u = sqrt(2 / pi) (x + 0.044715 x^3)
+  'gelu-tanh': (g, x) => {
+    const u = g.mul(x, g.add(g.scale(g.mul(x, x), 0.044715), g.scalar(1)));
+    return g.mul(x, g.sigmoid(g.scale(u, 2 * Math.sqrt(2 / Math.PI))));
+  },
+};
+
+/** x / sqrt(mean x^2 + eps) * w, or * (1 + w) */
+export function rmsNorm(
+  g: Graph,
+  { rmsNormEps, norms }: Pick<ModelConfig, 'rmsNormEps' | 'norms'>,
+  x: Value,
+  w: Value,
+): Value {
   const mean = g.reduceMean(g.mul(x, x), [-1]);
-  return g.mul(g.div(x, g.sqrt(g.add(mean, g.scalar(rmsNormEps)))), w);
+  const normed = g.div(x, g.sqrt(g.add(mean, g.scalar(rmsNormEps))));
+  return g.mul(normed, norms.unitOffset ? g.add(w, g.scalar(1)) : w);
 }

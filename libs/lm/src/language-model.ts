@@ -1,7 +1,7 @@
 import { blockBackward, blockForward, type BlockShape } from './block.graph.ts';
 import { headBackward, headPredict, headScore } from './head.graph.ts';
 import { blockLoraParameters, type LoraOptions } from './lora.ts';
-import type { ModelConfig } from './model-config.ts';
+import { layerKind, type LayerKind, type ModelConfig } from './model-config.ts';
 import { readModelFolder } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
 import { blockParameters, EMBEDDING, FINAL_NORM, layerParameter, outputParameter } from './parameters.ts';
@@ -47,7 +47,7 @@ export class LanguageModel {
   readonly #adapter: ReadonlyMap<string, Tensor>;
   readonly #shape: BlockShape;
   readonly #key: (graph: string) => string;
-  readonly #rotary: RotaryTable;
+  readonly #rotary: ReadonlyMap<LayerKind, RotaryTable>;
 
   constructor(
     readonly config: ModelConfig,
@@ -61,7 +61,7 @@ export class LanguageModel {
     // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
     const shape = JSON.stringify(this.#shape);
     this.#key = (graph) => `${graph} ${shape}`;
-    this.#rotary = new RotaryTable(config.headSize, config);
+    this.#rotary = new Map(config.layerKinds.map((kind) => [kind, new RotaryTable(config.headSize, kind)]));
   }
 
   static fromFolder(folder: string, runtime: Runtime): LanguageModel {
@@ -88,10 +88,11 @@ export class LanguageModel {
     const geometry = this.#geometry(batch);
     const hidden: Tensor[] = [this.embed(batch.tokens, [batch.rows, batch.length])];
     for (let layer = 0; layer < this.config.layers; layer++) {
+      const { kind, window } = this.#kind(layer);
       const outputs = await this.runtime.run(
-        this.#key(`block-forward/${geometry.chunks}`),
-        () => blockForward(this.#shape, { chunks: geometry.chunks }),
-        { ...geometry.feeds, ...this.layerWeights(layer), h: hidden[layer] as Tensor },
+        this.#key(`block-forward/${geometry.chunks}/${window}`),
+        () => blockForward(this.#shape, { chunks: geometry.chunks, window }),
+        { ...geometry.feeds(kind), ...this.layerWeights(layer), h: hidden[layer] as Tensor },
       );
       hidden.push(outputs.h_out as Tensor);
     }
@@ -104,10 +105,11 @@ export class LanguageModel {
     let hidden = this.embed(batch.tokens, [batch.rows, batch.length]);
     const caches: { keys: Tensor; values: Tensor }[] = [];
     for (let layer = 0; layer < this.config.layers; layer++) {
+      const { kind, window } = this.#kind(layer);
       const outputs = await this.runtime.run(
-        this.#key(`block-prefill/${geometry.chunks}`),
-        () => blockForward(this.#shape, { chunks: geometry.chunks, cache: true }),
-        { ...geometry.feeds, ...this.layerWeights(layer), h: hidden },
+        this.#key(`block-prefill/${geometry.chunks}/${window}`),
+        () => blockForward(this.#shape, { chunks: geometry.chunks, window, cache: true }),
+        { ...geometry.feeds(kind), ...this.layerWeights(layer), h: hidden },
       );
       hidden = outputs.h_out as Tensor;
       caches.push({ keys: outputs.keys as Tensor, values: outputs.values as Tensor });
@@ -204,10 +206,11 @@ export class LanguageModel {
     const geometry = this.#geometry(batch);
     let dh = float32(dHidden, last.dims);
     for (let layer = layers - 1; layer >= 0; layer--) {
+      const { kind, window } = this.#kind(layer);
       const outputs = await this.runtime.run(
-        this.#key(`block-backward/${geometry.chunks}`),
-        () => blockBackward(this.#shape, { chunks: geometry.chunks }),
-        { ...geometry.feeds, ...this.layerWeights(layer), h: hidden[layer] as Tensor, dh_out: dh },
+        this.#key(`block-backward/${geometry.chunks}/${window}`),
+        () => blockBackward(this.#shape, { chunks: geometry.chunks, window }),
+        { ...geometry.feeds(kind), ...this.layerWeights(layer), h: hidden[layer] as Tensor, dh_out: dh },
       );
       for (const [name] of trained) accumulate(gradients, layerParameter(layer, name), floats(outputs, `d_${name}`));
       dh = outputs.dh as Tensor;
@@ -215,12 +218,12 @@ export class LanguageModel {
     if (frozen) return;
     const table = gradients.get(EMBEDDING) ?? new Float32Array(this.config.vocabSize * d);
     gradients.set(EMBEDDING, table);
-    scatterEmbeddings(table, dh.data as Float32Array, batch.tokens, d);
+    scatterEmbeddings(table, dh.data as Float32Array, batch.tokens, this.config);
   }
 
   /** Embeddings [..., d] of tokens. */
   embed(tokens: Int32Array, dims: readonly number[]): Tensor {
-    const { hiddenSize: d, vocabSize } = this.config;
+    const { hiddenSize: d, vocabSize, embeddingScale } = this.config;
     const table = this.#weight(EMBEDDING).data as Float32Array;
     const out = new Float32Array(tokens.length * d);
     tokens.forEach((token, i) => {
@@ -230,6 +233,7 @@ export class LanguageModel {
         );
       out.set(table.subarray(token * d, (token + 1) * d), i * d);
     });
+    if (embeddingScale !== 1) out.forEach((value, i) => (out[i] = value * embeddingScale));
     return float32(out, [...dims, d]);
   }
 
@@ -247,16 +251,24 @@ export class LanguageModel {
 
   /** How trees have to be laid out for this model: `packTrees(trees, model.packing)`. */
   get packing(): { readonly sharePromptsUpTo: number } {
-    return { sharePromptsUpTo: sharedPromptLimit(this.config.ropeScaling) };
+    return {
+      sharePromptsUpTo: Math.min(...this.config.layerKinds.map(({ ropeScaling }) => sharedPromptLimit(ropeScaling))),
+    };
   }
 
-  /** Cosines and sines [rows, length, 1, 1, K/2] of the rotary angles at positions of sequences, one length a row. */
-  rotary(positions: Int32Array, sequenceLengths: Int32Array, length: number): { cos: Tensor; sin: Tensor } {
+  /** A layer kind's cosines and sines [rows, length, 1, 1, K/2] at positions of sequences, whose lengths are given by row. */
+  rotary(
+    kind: LayerKind,
+    positions: Int32Array,
+    sequenceLengths: Int32Array,
+    length: number,
+  ): { cos: Tensor; sin: Tensor } {
+    const table = this.#rotary.get(kind) as RotaryTable;
     const half = this.config.headSize / 2;
     const cos = new Float32Array(positions.length * half);
     const sin = new Float32Array(positions.length * half);
     positions.forEach((position, i) => {
-      const angles = this.#rotary.at(position, sequenceLengths[Math.floor(i / length)] as number);
+      const angles = table.at(position, sequenceLengths[Math.floor(i / length)] as number);
       cos.set(angles.cos, i * half);
       sin.set(angles.sin, i * half);
     });
@@ -264,29 +276,39 @@ export class LanguageModel {
     return { cos: float32(cos, dims), sin: float32(sin, dims) };
   }
 
-  #geometry(batch: TreeBatch): { chunks: number; feeds: Record<string, Tensor> } {
+  #kind(layer: number): { kind: LayerKind; window: number | null } {
+    const kind = layerKind(this.config, layer);
+    return { kind, window: kind.slidingWindow };
+  }
+
+  #geometry(batch: TreeBatch): { chunks: number; feeds: (kind: LayerKind) => Record<string, Tensor> } {
     const { rows, length } = batch;
     const chunks = Math.max(1, Math.ceil(length / CHUNK_TOKENS));
     const size = Math.ceil(length / chunks);
     const sizes = Array.from({ length: chunks }, (_, i) => Math.max(0, Math.min(size, length - i * size)));
     const index = Int32Array.from({ length }, (_, i) => i);
-    return {
-      chunks,
-      feeds: {
-        ...this.rotary(batch.positions, batch.sequenceLengths, length),
-        ...(this.config.slidingWindow === null
-          ? {}
-          : {
-              query_position: int32(batch.positions, [rows, 1, 1, length, 1]),
-              key_position: int32(batch.positions, [rows, 1, 1, 1, length]),
-            }),
-        prompt_end: int32(batch.promptEnd, [rows, 1, 1, length, 1]),
-        branch_start: int32(batch.branchStart, [rows, 1, 1, length, 1]),
-        query_index: int32(index, [1, 1, 1, length, 1]),
-        key_index: int32(index, [1, 1, 1, 1, length]),
-        ...(chunks > 1 ? { chunks: int64(sizes, [chunks]) } : { chunks: int64([length], [1]) }),
-      },
+    const shared = {
+      prompt_end: int32(batch.promptEnd, [rows, 1, 1, length, 1]),
+      branch_start: int32(batch.branchStart, [rows, 1, 1, length, 1]),
+      query_index: int32(index, [1, 1, 1, length, 1]),
+      key_index: int32(index, [1, 1, 1, 1, length]),
+      chunks: int64(sizes, [chunks]),
     };
+    const places = {
+      query_position: int32(batch.positions, [rows, 1, 1, length, 1]),
+      key_position: int32(batch.positions, [rows, 1, 1, 1, length]),
+    };
+    const feeds = new Map(
+      this.config.layerKinds.map((kind) => [
+        kind,
+        {
+          ...shared,
+          ...this.rotary(kind, batch.positions, batch.sequenceLengths, length),
+          ...(kind.slidingWindow === null ? {} : places),
+        },
+      ]),
+    );
+    return { chunks, feeds: (kind) => feeds.get(kind) as Record<string, Tensor> };
   }
 
   #headFeeds(hidden: Tensor, rows: readonly Pick<Target, 'index'>[]): Record<string, Tensor> {
@@ -350,8 +372,14 @@ function scatterRows(
   });
 }
 
-function scatterEmbeddings(table: Float32Array, dh: Float32Array, tokens: Int32Array, d: number): void {
+function scatterEmbeddings(
+  table: Float32Array,
+  dh: Float32Array,
+  tokens: Int32Array,
+  { hiddenSize: d, embeddingScale }: ModelConfig,
+): void {
   tokens.forEach((token, i) => {
-    for (let j = 0; j < d; j++) table[token * d + j] = (table[token * d + j] as number) + (dh[i * d + j] as number);
+    for (let j = 0; j < d; j++)
+      table[token * d + j] = (table[token * d + j] as number) + embeddingScale * (dh[i * d + j] as number);
   });
 }

@@ -11,6 +11,7 @@ import {
   sample,
   scoreTrees,
   sumOf,
+  type LayerKind,
 } from './index.ts';
 import { rotaryFrequencies, RotaryTable } from './rotary.ts';
 
@@ -47,15 +48,17 @@ describe.each(cases)('$name', ({ config: json, sequenceLength, frequencies, atte
   const config = parseModelConfig(json);
 
   test('frequencies and attention factor are those of transformers', () => {
-    const { headSize, ropeTheta, ropeScaling } = config;
+    const { headSize } = config;
+    const [rope] = config.layerKinds as [LayerKind];
+    const { ropeTheta, ropeScaling } = rope;
     const own = rotaryFrequencies(headSize, ropeTheta, ropeScaling, sequenceLength);
     expect(own.length).toBe(frequencies.length);
     own.forEach((frequency, i) => expect(Math.abs(frequency / frequencies[i]! - 1), `pair ${i}`).toBeLessThan(2e-6));
     // At position 0 every cosine is the factor itself.
-    const { cos, sin } = new RotaryTable(headSize, config).at(0, sequenceLength);
+    const { cos, sin } = new RotaryTable(headSize, rope).at(0, sequenceLength);
     expect(cos[0]).toBeCloseTo(attentionFactor, 6);
     expect(sin[0]).toBe(0);
-    const { cos: cos7, sin: sin7 } = new RotaryTable(headSize, config).at(7, sequenceLength);
+    const { cos: cos7, sin: sin7 } = new RotaryTable(headSize, rope).at(7, sequenceLength);
     expect(cos7[3]).toBeCloseTo(attentionFactor * Math.cos(7 * frequencies[3]!), 5);
     expect(sin7[3]).toBeCloseTo(attentionFactor * Math.sin(7 * frequencies[3]!), 5);
   });
@@ -78,8 +81,8 @@ describe('dynamic scaling', () => {
   );
 
   test('a table gives the same angles whatever was asked of it before', () => {
-    const fresh = (position: number, length: number) => new RotaryTable(8, config).at(position, length);
-    const used = new RotaryTable(8, config);
+    const fresh = (position: number, length: number) => new RotaryTable(8, config.layerKinds[0]!).at(position, length);
+    const used = new RotaryTable(8, config.layerKinds[0]!);
     for (const length of [30, 10, 50, 20, 50, 21])
       for (const position of [0, 5, 9]) expect(used.at(position, length)).toEqual(fresh(position, length));
     expect(fresh(9, 20)).toEqual(fresh(9, 10));

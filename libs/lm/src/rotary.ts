@@ -33,20 +33,28 @@ export interface Rope {
   readonly ropeScaling: RopeScaling | null;
 }
 
-/** Layers are of a type where they differ in what they see; `rope_parameters` may then hold one section a type. */
-export type LayerType = 'full_attention' | 'sliding_attention';
+/** Where `config.json` keeps a rope. */
+export interface RopeSource {
+  readonly section: ConfigReader | undefined;
+  /** The setting of theta where the section has none. */
+  readonly theta: string;
+}
 
-/**
- * Theta and scaling of a layer type, from `rope_scaling` and `rope_theta`, or from `rope_parameters`, flat or by layer type;
- * where both stand, `rope_scaling` counts, as in transformers.
- * @throws ModelError that names a scaling, or a setting of it, which is not supported
- */
-export function readRope(config: ConfigReader, layerType: LayerType, maxPositions: number): Rope {
-  const parameters = config.section('rope_scaling') ?? config.section('rope_parameters');
-  const section = parameters?.section(layerType) ?? parameters;
+/** `rope_scaling` with `rope_theta` beside it, or the newer `rope_parameters`; where both stand the first counts, as in transformers. */
+export function sharedRope(config: ConfigReader): RopeSource {
+  const section = config.section('rope_scaling') ?? config.section('rope_parameters');
+  for (const type of ['full_attention', 'sliding_attention'])
+    if (section?.get(type) !== undefined)
+      throw new ModelError(`config.json: rope settings by layer type (${type}) are not supported for this model_type`);
+  return { section, theta: 'rope_theta' };
+}
+
+/** @throws ModelError that names a scaling, or a setting of it, which is not supported */
+export function readRope(config: ConfigReader, { section, theta }: RopeSource, maxPositions: number): Rope {
   for (const reader of [config, section]) reader?.only('partial_rotary_factor', [1, null, undefined]);
+  const fallback = config.positive(theta, 10_000);
   return {
-    ropeTheta: (section?.get('rope_theta') === undefined ? config : section).positive('rope_theta', 10_000),
+    ropeTheta: section?.positive('rope_theta', fallback) ?? fallback,
     ropeScaling: readRopeScaling(section, {
       maxPositions,
       // A few models keep it beside max_position_embeddings; it then comes first.
