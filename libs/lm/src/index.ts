@@ -1,11 +1,11 @@
 export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
-export { blockBackward, blockDecode, blockForward, type BlockShape } from './block.graph.ts';
 export {
   LanguageModel,
   zeroGradients,
   type Activations,
   type Adapter,
   type Gradients,
+  type LanguageModelOptions,
   type TargetStatistics,
 } from './language-model.ts';
 export {

@@ -27,6 +27,7 @@ export class Runtime {
     return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; cpu float32; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
+  /** Runs the graph's session on what it reads of `feeds`. */
   async run(
     key: string,
     graph: () => Graph,
@@ -43,7 +44,10 @@ export class Runtime {
       });
       this.#sessions.set(key, session);
     }
-    const outputs = await (await session).run(feeds);
+    const ready = await session;
+    const outputs = await ready.run(
+      Object.fromEntries(ready.inputNames.map((name) => [name, feeds[name] as ort.Tensor])),
+    );
     this.options.onRun?.();
     return outputs;
   }

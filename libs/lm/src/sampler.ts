@@ -50,7 +50,8 @@ export async function sample(
     );
   const rows = prompts.length;
   const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
-  const { hidden, caches } = await model.prefill(batch);
+  const caches: { readonly keys: Tensor; readonly values: Tensor }[] = [];
+  const { output } = await model.prefill(batch, (cache) => caches.push(cache));
   const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
   const lengths = prompts.map(({ tokens }) => tokens.length);
 
@@ -62,7 +63,7 @@ export async function sample(
       bias.fill(-1e30, row * batch.length, row * batch.length + hiddenKeys);
       bias.fill(-1e30, row * batch.length + length, (row + 1) * batch.length);
     });
-    return float32(bias, [rows, 1, 1, 1, batch.length]);
+    return float32(bias, [rows, 1, 1, batch.length]);
   };
   const fixedBias = promptBias(0, null);
   let own = Array.from({ length: layers }, () => ({
@@ -74,7 +75,7 @@ export async function sample(
   await extend(
     model,
     streams,
-    hidden,
+    output,
     lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)),
     options,
   );

@@ -4,7 +4,7 @@ import type { OpAttributes, OpName } from './ops.ts';
 
 /**
  * Writes a graph as an ONNX model (opset 18 and ONNX Runtime's com.microsoft 1). Field numbers are those of onnx.proto.
- * Nodes that no output needs are left out.
+ * Nodes and inputs that no output needs are left out.
  */
 export function encodeModel(graph: Graph): Uint8Array {
   const model = protobuf.Writer.create();
@@ -57,6 +57,8 @@ const ENCODINGS: Encodings = {
   Split: ({ axis }) => ({ type: 'Split', attributes: { axis } }),
   Shape: ({ start, end }) => ({ type: 'Shape', attributes: { start, end } }),
   Expand: plain('Expand'),
+  Slice: plain('Slice'),
+  Pad: plain('Pad'),
   GatherElements: () => ({ type: 'GatherElements', attributes: { axis: -1 } }),
   ScatterElements: () => ({ type: 'ScatterElements', attributes: { axis: -1, reduction: 'add' } }),
   Where: plain('Where'),
@@ -96,16 +98,19 @@ function writeGraph(w: protobuf.Writer, graph: Graph): void {
   w.uint32(tag(2, 2)).string(graph.name);
   for (const [name, tensor] of graph.constants)
     if (used.has(name)) message(w, 5, (inner) => writeTensor(inner, name, tensor));
-  for (const input of graph.inputs) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
+  for (const input of graph.inputs)
+    if (used.has(input.name)) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
   for (const { name, value } of graph.outputs) message(w, 12, (inner) => writeValueInfo(inner, name, value));
 }
 
+/** The nodes that lead to the outputs, reading what is given where it is given. */
 function neededNodes(graph: Graph): GraphNode[] {
   const wanted = new Set(graph.outputs.map(({ value }) => value));
-  const needed = graph.nodes.toReversed().filter((node) => {
-    if (!node.outputs.some((output) => wanted.has(output))) return false;
-    for (const input of node.inputs) wanted.add(input);
-    return true;
+  const needed = graph.nodes.toReversed().flatMap((node) => {
+    if (!node.outputs.some((output) => wanted.has(output))) return [];
+    const inputs = node.inputs.map((input) => graph.givens.get(input) ?? input);
+    for (const input of inputs) wanted.add(input);
+    return [{ ...node, inputs }];
   });
   return needed.reverse();
 }

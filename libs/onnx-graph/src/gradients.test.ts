@@ -91,6 +91,11 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
       ],
     },
   ],
+  Slice: [
+    { inputs: { x: [2, 4, 3] }, build: (g, { x }) => [g.slice(x as Value, 1, g.int64s([1]), g.int64s([3]), 2)] },
+    { inputs: x23, build: (g, { x }) => [g.slice(x as Value, -1, g.int64s([0]), g.int64s([2]), 2)] },
+  ],
+  Pad: [{ inputs: { x: [2, 2, 3] }, build: (g, { x }) => [g.pad(x as Value, 1, g.int64s([1]), g.int64s([2]), 5)] }],
   GatherElements: [one((g, x) => g.gatherElements(x, indices(g)))],
   ScatterElements: [two([2, 3], [2, 2], (g, a, b) => g.scatterAdd(a, indices(g), b))],
   Where: [two([2, 3], [3], (g, a, b) => g.where(condition(g), a, b))],

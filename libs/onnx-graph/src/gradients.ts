@@ -127,6 +127,16 @@ export const GRADIENTS: Rules = {
   },
   // y = x repeated over broadcast axes:  dx = dy summed over them
   Expand: (g, { inputs: [x] }, [dy]) => [dy && x && sumTo(g, dy, x), undefined],
+  // y = x[from:to] along an axis:  dx = dy with zeros before and behind
+  Slice: (g, { inputs: [x, from, to], attributes: { axis } }, [dy]) => [
+    dy && x && from && to && g.pad(dy, axis, from, g.sub(g.shapeOf(x, axis, axis + 1), to), x.shape[axis] as Dim),
+  ],
+  // y = x with zeros before and behind along an axis:  dx = that piece of dy
+  Pad: (g, { inputs: [x, amounts], attributes: { axis } }, [dy]) => {
+    if (!dy || !x || !amounts) return [];
+    const before = g.slice(amounts, 0, g.int64s([axis]), g.int64s([axis + 1]), 1);
+    return [g.slice(dy, axis, before, g.add(before, g.shapeOf(x, axis, axis + 1)), x.shape[axis] as Dim)];
+  },
   // y[j] = x[i_j]:  dx = dy scattered to i
   GatherElements: (g, { inputs: [x, indices] }, [dy]) => [
     dy && x && indices && g.scatterAdd(g.zerosLike(x), indices, dy),

@@ -32,6 +32,8 @@ export class Graph {
   readonly outputs: { readonly name: string; readonly value: Value }[] = [];
   readonly nodes: GraphNode[] = [];
   readonly constants = new Map<string, TensorData>();
+  /** Values that are fed instead of being computed, and the inputs that stand for them. */
+  readonly givens = new Map<Value, Value>();
   readonly #scalars = new Map<string, Value>();
   #count = 0;
 
@@ -43,6 +45,11 @@ export class Graph {
     const value = { name, dtype, shape };
     this.inputs.push(value);
     return value;
+  }
+
+  /** `value` is fed as the input `name` instead of being computed; nodes that only lead to it are not written. */
+  given(name: string, value: Value): void {
+    this.givens.set(value, this.input(name, value.dtype, value.shape));
   }
 
   output(name: string, value: Value): void {
@@ -160,12 +167,27 @@ export class Graph {
     return this.#node('Reshape', [x, this.int64s(dims)], { shape }, [{ dtype: x.dtype, shape }]);
   }
 
+  /** `x` in a shape whose sizes at run time are the int64 tensor `sizes`; `shape` says it statically. */
+  reshapeTo(x: Value, shape: Shape, sizes: Value): Value {
+    return this.#node('Reshape', [x, sizes], { shape }, [{ dtype: x.dtype, shape }]);
+  }
+
   /** `x` in the shape of `like` at run time; `shape` says it statically. */
   reshapeLike(x: Value, like: Value): Value {
     if (sameShape(x.shape, like.shape)) return x;
-    return this.#node('Reshape', [x, this.shapeOf(like)], { shape: like.shape }, [
-      { dtype: x.dtype, shape: like.shape },
-    ]);
+    return this.reshapeTo(x, like.shape, this.shapeOf(like));
+  }
+
+  /** Leaves out an axis of size 1. */
+  squeeze(x: Value, axis: number): Value {
+    const at = axisOf(axis, x.shape.length);
+    if (x.shape[at] !== 1) throw new ShapeError(`Squeeze: axis ${at} of ${formatShape(x.shape)} is not 1`);
+    const sizes = [this.shapeOf(x, 0, at), this.shapeOf(x, at + 1)];
+    return this.reshapeTo(
+      x,
+      x.shape.filter((_, i) => i !== at),
+      this.concat(sizes, 0),
+    );
   }
 
   transpose(x: Value, perm: readonly number[]): Value {
@@ -208,6 +230,23 @@ export class Graph {
   expandLike(x: Value, like: Value): Value {
     if (sameShape(x.shape, like.shape)) return x;
     return this.#node('Expand', [x, this.shapeOf(like)], {}, [{ dtype: x.dtype, shape: like.shape }]);
+  }
+
+  /** `x[from:to]` along `axis`, which becomes `dim`; `from` and `to` are int64 [1]. */
+  slice(x: Value, axis: number, from: Value, to: Value, dim: Dim): Value {
+    const at = axisOf(axis, x.shape.length);
+    const shape = x.shape.map((d, i) => (i === at ? dim : d));
+    return this.#node('Slice', [x, from, to, this.int64s([at])], { axis: at }, [{ dtype: x.dtype, shape }]);
+  }
+
+  /** `x` between `before` and `behind` zeros along `axis`, which becomes `dim`; both are int64 [1]. */
+  pad(x: Value, axis: number, before: Value, behind: Value, dim: Dim): Value {
+    const at = axisOf(axis, x.shape.length);
+    const zeros = (count: number): Value[] => (count === 0 ? [] : [this.int64s(new Array<number>(count).fill(0))]);
+    const others = x.shape.length - at - 1;
+    const amounts = this.concat([...zeros(at), before, ...zeros(others + at), behind, ...zeros(others)], 0);
+    const shape = x.shape.map((d, i) => (i === at ? dim : d));
+    return this.#node('Pad', [x, amounts], { axis: at }, [{ dtype: x.dtype, shape }]);
   }
 
   zerosLike(like: Value): Value {

@@ -28,6 +28,8 @@ export interface OpAttributes {
   Split: { readonly axis: number };
   Shape: { readonly start: number; readonly end: number };
   Expand: None;
+  Slice: { readonly axis: number };
+  Pad: { readonly axis: number };
   GatherElements: None;
   ScatterElements: None;
   Where: None;

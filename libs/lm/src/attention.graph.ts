@@ -1,0 +1,112 @@
+import { differentiate, Graph, type Value } from '@solopo/onnx-graph';
+import type { ModelConfig } from './model-config.ts';
+
+/*
+ * Attention of a chunk of queries. Legend of shapes: B sequences, T tokens (padded), C queries of the chunk, E keys that
+ * the chunk can see at most, G key-value heads, R query heads a key-value head, K head size.
+ *
+ * A graph holds one chunk, and the caller goes from chunk to chunk: so the scores of one chunk, [B, G, R, C, E], are all
+ * that exist at a time, forward and backward, and memory is linear in T.
+ */
+
+/**
+ * queries [B, T, G, R, K], keys and values [B, G, T, K] -> the chunk's mixed values [B, C, G R K].
+ *
+ * @param window keys a token can see, itself included; null: all before it
+ */
+export function attentionForward(config: ModelConfig, window: number | null): Graph {
+  const g = new Graph('attention-forward');
+  g.output('mixed', attend(g, config, window).mixed);
+  return g;
+}
+
+/**
+ * From d_mixed [B, T, G R K]: the chunk's d_queries [B, C, G, R, K], and its share added to d_keys and d_values [B, G, T, K].
+ * The scores are computed again.
+ */
+export function attentionBackward(config: ModelConfig, window: number | null): Graph {
+  const g = new Graph('attention-backward');
+  const { mixed, queries, keys, values, queryRange, keyRange } = attend(g, config, window);
+  const { heads, headSize } = config;
+  const dMixed = g.input('d_mixed', 'float32', ['B', 'T', heads * headSize]);
+  const dy = g.slice(dMixed, 1, queryRange.from, queryRange.to, 'C');
+  const [dQueries, dKeys, dValues] = differentiate(g, [{ y: mixed, dy }], [queries, keys, values]) as [
+    Value,
+    Value,
+    Value,
+  ];
+  g.output('d_queries_chunk', dQueries);
+  for (const [name, dx] of [
+    ['d_keys', dKeys],
+    ['d_values', dValues],
+  ] as const) {
+    const sum = g.input(name, 'float32', ['B', config.kvHeads, 'T', headSize]);
+    const behind = g.sub(g.shapeOf(sum, 2, 3), keyRange.to);
+    g.output(`${name}_out`, g.add(sum, g.pad(dx, 2, keyRange.from, behind, 'T')));
+  }
+  return g;
+}
+
+/** Pieces along the token axis, one after another -> the whole. */
+export function joinTokens(pieces: number, shape: (tokens: string) => readonly (number | string)[]): Graph {
+  const g = new Graph('join-tokens');
+  const parts = Array.from({ length: pieces }, (_, i) => g.input(`piece_${i}`, 'float32', shape(`T${i}`)));
+  g.output('whole', g.concat(parts, 1, 'T'));
+  return g;
+}
+
+/** softmax(q k' + mask) v of the chunk; queries are already scaled. */
+function attend(g: Graph, config: ModelConfig, window: number | null) {
+  const { heads, kvHeads: G, headSize: K } = config;
+  const R = heads / G;
+  const allQueries = g.input('queries', 'float32', ['B', 'T', G, R, K]);
+  const allKeys = g.input('keys', 'float32', ['B', G, 'T', K]);
+  const allValues = g.input('values', 'float32', ['B', G, 'T', K]);
+  const queryRange = rangeInputs(g, 'query');
+  const keyRange = rangeInputs(g, 'key');
+  const queries = g.slice(allQueries, 1, queryRange.from, queryRange.to, 'C');
+  const keys = g.slice(allKeys, 2, keyRange.from, keyRange.to, 'E');
+  const values = g.slice(allValues, 2, keyRange.from, keyRange.to, 'E');
+
+  // The R query heads of a key-value head are further rows of one product.
+  const byHead = g.transpose(queries, [0, 2, 3, 1, 4]); // [B, G, R, C, K]
+  const products = g.matMul(g.reshape(byHead, ['B', G, 'RC', K]), keys, { transB: true }); // [B, G, RC, E]
+  const sizes = g.concat([g.shapeOf(byHead, 0, 4), g.shapeOf(keys, 2, 3)], 0, 5);
+  const bias = visibilityBias(g, window, queryRange, keyRange);
+  const scores = g.add(g.reshapeTo(products, ['B', G, R, 'C', 'E'], sizes), bias);
+  const mixedByHead = g.matMul(g.reshapeLike(g.softmax(scores), products), values); // [B, G, RC, K]
+  const mixed = g.transpose(g.reshapeLike(mixedByHead, byHead), [0, 3, 1, 2, 4]); // [B, C, G, R, K]
+  return { mixed: g.reshape(mixed, ['B', 'C', heads * K]), queries, keys, values, queryRange, keyRange };
+}
+
+interface Range {
+  readonly from: Value;
+  readonly to: Value;
+}
+
+function rangeInputs(g: Graph, name: string): Range {
+  return { from: g.input(`${name}_from`, 'int64', [1]), to: g.input(`${name}_to`, 'int64', [1]) };
+}
+
+/**
+ * 0 where a query sees a key, -1e30 where not; [B, 1, 1, C, E]. A token sees keys before `prompt_end`, and keys from
+ * `branch_start` up to itself; with a sliding window only those less than the window away in the text.
+ */
+function visibilityBias(g: Graph, window: number | null, queries: Range, keys: Range): Value {
+  const ofTokens = (name: string): Value => g.input(name, 'int32', ['B', 'T']);
+  const column = (x: Value): Value =>
+    g.reshape(g.slice(x, 1, queries.from, queries.to, 'C'), [x.shape[0] as string, 1, 1, 'C', 1]);
+  const row = (x: Value): Value =>
+    g.reshape(g.slice(x, 1, keys.from, keys.to, 'E'), [x.shape[0] as string, 1, 1, 1, 'E']);
+  const index = g.input('index', 'int32', [1, 'T']);
+  const key = row(index);
+  const inPrompt = g.less(key, column(ofTokens('prompt_end')));
+  const inBranch = g.and(g.lessOrEqual(column(ofTokens('branch_start')), key), g.lessOrEqual(key, column(index)));
+  let visible = g.or(inPrompt, inBranch);
+  if (window !== null) {
+    const positions = ofTokens('positions');
+    const distance = g.sub(column(positions), row(positions));
+    visible = g.and(visible, g.less(distance, g.scalar(window, 'int32')));
+  }
+  return g.where(visible, g.scalar(0), g.scalar(-1e30));
+}
