@@ -13,12 +13,69 @@ import tempfile
 def figures_of(name, options):
     """The figures of a benchmark: name, function as module.function, its arguments, options that differ."""
     trl = {"trl": {}, "trl, no checkpointing": {"checkpointing": False}, "trl, full logits": {"head": "full"}}
+    best = {"best, recompute all": {}, "best, recompute none": {"recompute": "none"}}
     match name:
         case "step-trl":
             return [(each, "step_trl.step", arguments, {}) for each, arguments in trl.items()]
         case "step-trl-dpo":
             return [(each, "step_trl.step", {**arguments, "align": False}, {}) for each, arguments in trl.items()]
+        case "step-best":
+            chosen = {"all": ["best, recompute all"], "none": ["best, recompute none"], "both": [*best]}[options.recompute]
+            return [(each, "step_best.step", {**best[each], "compiled": options.compile}, {}) for each in chosen]
+        case "memory":
+            steps = {**{each: ("step_trl.step", arguments) for each, arguments in trl.items()}, **{each: ("step_best.step", arguments) for each, arguments in best.items()}}
+            return [(f"long {long}: {each}", *step, {"long": long, "runs": 1, "warmup": 1}) for long in options.lengths for each, step in steps.items()]
+        case "arms":
+            figures = []
+            for long in options.lengths:
+                arms = {
+                    "expand-long, trl": ("step_trl.step", {"align": False, "context": "long"}),
+                    "solo, trl": ("step_trl.step", {}),
+                    "expand-long, prompts apart": ("step_best.step", {"arm": "expand-long", "share": False}),
+                    "expand-long": ("step_best.step", {"arm": "expand-long"}),
+                    "solo, prompts apart": ("step_best.step", {"share": False}),
+                    "solo": ("step_best.step", {}),
+                    "short": ("step_best.step", {"arm": "short"}),
+                }
+                figures += [(f"long {long}: {arm}", *step, {"long": long}) for arm, step in arms.items()]
+            return figures
+        case "generate":
+            return [
+                (f"{options.sequences} sequences", "generate.generate", {"sequences": options.sequences}, {}),
+                (f"{options.sequences} sequences, prompt run once", "generate.generate", {"sequences": options.sequences, "cached": True}, {}),
+                ("1 sequence", "generate.generate", {"sequences": 1}, {}),
+            ]
+        case "score":
+            return [("logits of all positions", "score.score", {"all_positions": True}, {}), ("logits of the response", "score.score", {"all_positions": False}, {})]
+        case "block":
+            figures = []
+            for T in options.tokens:
+                figures += [(f"T {T}: {which} {T} x 896 x 4864", "block.matmul", {"T": T, "which": which}, {}) for which in ("matmul", "linear", "onednn")]
+                for by in ("transformers", "best"):
+                    figures.append((f"T {T}: {by} forward", "block.block", {"T": T, "by": by, "direction": "forward"}, {}))
+                    figures.append((f"T {T}: {by} backward", "block.block", {"T": T, "by": by, "direction": "backward"}, {}))
+                    figures.append((f"T {T}: {by} backward, forward computed again", "block.block", {"T": T, "by": by, "direction": "backward", "recompute": True}, {}))
+            return figures
     raise ValueError(name)
+
+
+def averaged(figures, fraction):
+    """`solo` on a fraction of the pairs and `short` on the rest: seconds and multiply-adds a pair, from both figures."""
+    by_name = {figure["name"]: figure for figure in figures}
+    for name, solo in by_name.items():
+        short = by_name.get(name.replace(": solo", ": short"))
+        if not name.endswith(": solo") or short is None or "outOfMemory" in solo or "outOfMemory" in short:
+            continue
+        mean = lambda key: fraction * key(solo) + (1 - fraction) * key(short)
+        yield {
+            "name": f"{name}, fraction {fraction}",
+            "seconds": [mean(lambda each: each["medianSeconds"])],
+            "medianSeconds": mean(lambda each: each["medianSeconds"]),
+            "peakRssBytes": max(solo["peakRssBytes"], short["peakRssBytes"]),
+            "tokens": mean(lambda each: each["tokens"]),
+            "flops": {"multiplyAdds": mean(lambda each: each["flops"]["multiplyAdds"])},
+            "details": {"averageOf": [solo["name"], short["name"]]},
+        }
 
 
 NAMES = ["step-trl", "step-trl-dpo", "step-best", "memory", "arms", "generate", "score", "block"]
@@ -37,10 +94,20 @@ def parse():
     parser.add_argument("--short", type=int, default=512)
     parser.add_argument("--long", type=int, default=2048)
     parser.add_argument("--response", type=int, default=128)
+    parser.add_argument("--recompute", choices=["all", "none", "both"], default="both", help="step-best: which activations are computed again")
+    parser.add_argument("--compile", action="store_true", help="step-best: torch.compile for each layer")
+    parser.add_argument("--lengths", type=lambda text: [int(each) for each in text.split(",")], help="memory, arms: long lengths, as 2048,4096")
+    parser.add_argument("--fraction", type=float, default=0.25, help="arms: the fraction of pairs that are aligned")
+    parser.add_argument("--prompt", type=int, default=1024, help="generate: tokens of the prompt")
+    parser.add_argument("--new", type=int, default=128, help="generate: sampled tokens a sequence")
+    parser.add_argument("--sequences", type=int, default=32, help="generate: sequences of one prompt")
+    parser.add_argument("--tokens", type=lambda text: [int(each) for each in text.split(",")], default=[512, 2048, 8192], help="block: T, as 512,2048")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-gib", type=float, default=0, help="memory for one figure; 0 is no limit but the machine's")
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.lengths = options.lengths or ([2048, 4096, 8192, 16384] if options.name == "memory" else [options.long])
+    return options
 
 
 OUT_OF_MEMORY = ("can't allocate memory", "std::bad_alloc", "MemoryError", "could not create a memory", "Cannot allocate memory")
@@ -77,6 +144,11 @@ def child(work):
         json.dump(result, out)
 
 
+def show(bench, figure):
+    result = f"{figure['medianSeconds']:9.3f} s  {figure['peakRssBytes'] / 2**30:6.2f} GiB" if "seconds" in figure else "out of memory"
+    print(f"{bench}  {figure['name']:56} {result}", flush=True)
+
+
 def main():
     options = parse()
     if options.child:
@@ -86,14 +158,12 @@ def main():
 
     figures = []
     for name, function, arguments, overrides in figures_of(options.name, options):
-        if options.only and not any(text in name for text in options.only):
-            continue
-        figure = measured(name, function, arguments, options, overrides)
+        if not options.only or any(text in name for text in options.only):
+            figures.append(measured(name, function, arguments, options, overrides))
+            show(options.name, figures[-1])
+    for figure in averaged(figures, options.fraction) if options.name == "arms" else []:
         figures.append(figure)
-        if figure.get("outOfMemory"):
-            print(f"{options.name}  {name:56} out of memory", flush=True)
-        else:
-            print(f"{options.name}  {name:56} {figure['medianSeconds']:9.3f} s  {figure['peakRssBytes'] / 2**30:6.2f} GiB", flush=True)
+        show(options.name, figure)
     report = {"name": options.name, "versions": versions(), "threads": options.threads, "options": {key: value for key, value in vars(options).items() if key not in ("child", "json")}, "figures": figures}
     if options.json:
         with open(options.json, "w") as out:

@@ -11,9 +11,15 @@ def versions():
 
 
 def peak_rss_bytes():
-    """The most memory that this process has held (VmHWM), everything counted: Python, libraries, weights."""
+    """The most memory that this process has held (VmHWM) since forget_peak, everything counted: Python, libraries, weights."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
+
+def forget_peak():
+    """Starts VmHWM anew from what is held now, so that making the model does not count."""
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")
 
 
 def model_bytes(*models):

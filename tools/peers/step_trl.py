@@ -118,6 +118,7 @@ class Trainer(DPOTrainer):
 def step(name, options, checkpointing=True, head="fused", align=True, context="short"):
     pair = shapes.pair(options)
     trainer = Trainer(options, pair, getattr(pair, context), checkpointing, head, align)
+    measure.forget_peak()
     trainer.train()
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     S, R = len(getattr(pair, context)), options.response
