@@ -11,6 +11,7 @@ import shapes
 
 
 def timed(name, options, T, work, multiply_adds, **details):
+    measure.forget_peak()
     seconds = measure.seconds_of(work, options.runs, options.warmup)
     rate = multiply_adds / sorted(seconds)[len(seconds) // 2]
     return measure.figure(name, seconds, T, {"multiplyAdds": multiply_adds}, multiplyAddsPerSecond=rate, precision=options.dtype, **details)

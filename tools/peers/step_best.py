@@ -12,22 +12,24 @@ import shapes
 from best import Policy
 
 
-def reference_logps(adapted, pair):
-    """Log-probabilities of both answers over the short context with the adapter off: given, not part of a step."""
+def reference_logps(adapted, prompt, answers):
+    """Log-probabilities of the answers with the adapter off: given, not part of a step."""
     from trl.trainer.utils import selective_log_softmax
 
     with torch.no_grad(), adapted.disable_adapter():
-        for answer in (pair.chosen, pair.rejected):
-            ids = torch.cat([pair.short, answer])[None]
+        for answer in answers:
+            ids = torch.cat([prompt, answer])[None]
             logits = adapted(input_ids=ids, logits_to_keep=len(answer) + 1).logits[:, :-1]
             yield selective_log_softmax(logits.float(), answer[None]).sum().item()
 
 
 class Training:
-    def __init__(self, options, recompute="all", share=True, compiled=False):
+    def __init__(self, options, arm, recompute="all", share=True, compiled=False):
+        self.arm = arm
         adapted = shapes.adapted_model(options)
         self.pair = shapes.pair(options)
-        self.reference = list(reference_logps(adapted, self.pair))
+        self.prompt = self.pair.long if arm == "expand-long" else self.pair.short
+        self.reference = list(reference_logps(adapted, self.prompt, (self.pair.chosen, self.pair.rejected)))
         self.policy = Policy(adapted, recompute == "all", compiled)
         self.model_bytes = measure.model_bytes(adapted, self.policy)
         del adapted
@@ -35,13 +37,13 @@ class Training:
         self.optimizer = torch.optim.AdamW(self.policy.parameters(), lr=shapes.LEARNING_RATE, weight_decay=0.0, fused=True)
         self.losses, self.norms = [], []
 
-    def preference(self, prompt):
-        """DPO of the pair over a prompt: value of the loss and of the chosen reward; the gradient is accumulated."""
+    def preference(self):
+        """DPO of the pair: value of the loss and of the chosen reward; the gradient is accumulated."""
         chosen, rejected = self.pair.chosen, self.pair.rejected
         if self.share:
-            logps = self.policy.logps(prompt, [chosen, rejected])
+            logps = self.policy.logps(self.prompt, [chosen, rejected])
         else:
-            logps = [self.policy.logps(prompt, [answer])[0] for answer in (chosen, rejected)]
+            logps = [self.policy.logps(self.prompt, [answer])[0] for answer in (chosen, rejected)]
         rewards = [shapes.BETA * (logp - reference) for logp, reference in zip(logps, self.reference)]
         loss = -logsigmoid(rewards[0] - rewards[1])
         loss.backward()
@@ -53,13 +55,10 @@ class Training:
         loss.backward()
         return loss.item()
 
-    def step(self, arm):
-        if arm == "expand-long":
-            loss, _ = self.preference(self.pair.long)
-        else:
-            loss, reward = self.preference(self.pair.short)
-            if arm == "solo":
-                loss += self.alignment(reward)
+    def step(self):
+        loss, reward = self.preference()
+        if self.arm == "solo":
+            loss += self.alignment(reward)
         norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), shapes.CLIP)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -80,12 +79,12 @@ def shape(options, arm, share):
 
 
 def step(name, options, recompute="all", arm="solo", share=True, compiled=False):
-    training = Training(options, recompute, share, compiled)
+    training = Training(options, arm, recompute, share, compiled)
     measure.forget_peak()
     started = time.perf_counter()
-    training.step(arm)
+    training.step()
     first = time.perf_counter() - started
-    seconds = measure.seconds_of(lambda: training.step(arm), options.runs, options.warmup - 1)
+    seconds = measure.seconds_of(training.step, options.runs, options.warmup - 1)
     policy = shape(options, arm, share)
     return measure.figure(
         name,
