@@ -1,4 +1,5 @@
 import type { Verification } from '@solopo/contracts';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
 import { System } from './system.ts';
@@ -45,6 +46,36 @@ test('a run scored by an engine of two threads and trained by one of one thread 
   expect((body as Verification).checks.filter(({ ok }) => !ok)).toEqual([]);
   expect((body as Verification).checks.find(({ name }) => name === 'scores')?.detail).toMatch(/ by 2 engines$/);
 }, 180_000);
+
+test('a scored row that somebody changes is found out, whichever engine made it', async () => {
+  const [{ id }] = (await system.api.get('/v1/runs').expect(200)).body as [{ id: string }];
+  const client = new pg.Client({ connectionString: system.databaseUrl });
+  await client.connect();
+  try {
+    for (const threads of [1, 2]) {
+      const negate = async () => {
+        await client.query('alter table scores disable trigger append_only');
+        const { rowCount } = await client.query(
+          `update scores set sum = -sum where engine like $1 and position =
+             (select min(position) from scores where engine like '%; threads 1;%')`,
+          [`%; threads ${threads};%`],
+        );
+        await client.query('alter table scores enable always trigger append_only');
+        expect(rowCount).toBeGreaterThan(0);
+      };
+      await negate();
+      const { body } = await system.api.get(`/v1/runs/${id}/verify`).expect(200);
+      const { ok, checks } = body as Verification;
+      expect(ok).toBe(false);
+      expect(checks.find(({ name }) => name === 'scores')?.detail).toContain(`; threads ${threads};`);
+      // Only what the trainer made again is in the chain.
+      expect(checks.find(({ name }) => name === 'steps')?.ok).toBe(threads === 2);
+      await negate();
+    }
+  } finally {
+    await client.end();
+  }
+});
 
 test('an identical run finds these scores, makes none and ends with the same chain head', async () => {
   const before = await system.ledger.counts();
