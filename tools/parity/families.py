@@ -13,6 +13,7 @@ from peft import PeftModel
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, logging
 
+torch.set_num_threads(1)
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 folder, out = map(pathlib.Path, sys.argv[1:])

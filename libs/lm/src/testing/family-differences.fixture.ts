@@ -33,7 +33,7 @@ interface ExpectedModel {
 }
 
 /** From `src/testing` and from `dist/testing` alike. */
-const fixture = (file: string): string => fileURLToPath(new URL(`../../src/fixtures/${file}`, import.meta.url));
+export const fixture = (file: string): string => fileURLToPath(new URL(`../../src/fixtures/${file}`, import.meta.url));
 const expectedModels = JSON.parse(readFileSync(fixture('families.json'), 'utf8')) as Record<string, ExpectedModel>;
 const expectedGradients = readSafetensors(fixture('families.safetensors')).tensors;
 
