@@ -318,10 +318,11 @@ export class LanguageModel {
     gradients: Gradients,
   ): Promise<Tensor> {
     const { heads, kvHeads, headSize } = this.config;
-    const { queries, keys, values, ...finished } = kept ?? (await this.#recompute(layer, h, geometry));
+    const { queries, keys, values, mixed, ...finished } = kept ?? (await this.#recompute(layer, h, geometry));
     const finish = await this.runtime.run(this.#key('finish-backward'), () => finishBackward(this.#shape), {
       ...this.layerWeights(layer),
       ...finished,
+      mixed,
       h,
       dh_out: dOutput,
     });
@@ -340,6 +341,7 @@ export class LanguageModel {
           queries,
           keys,
           values,
+          mixed,
           d_mixed: finish.d_mixed as Tensor,
           d_keys: dKeys,
           d_values: dValues,

@@ -15,9 +15,11 @@ export interface OpAttributes {
   Sqrt: None;
   Reciprocal: None;
   Sigmoid: None;
+  Silu: None;
   Tanh: None;
   Softmax: None;
   MatMul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  LoraMatMul: { readonly scale: number };
   ReduceSum: { readonly axes: readonly number[] };
   ReduceMean: { readonly axes: readonly number[] };
   ReduceLogSumExp: { readonly axes: readonly number[] };
