@@ -2,11 +2,12 @@ import { Module } from '@nestjs/common';
 import { WorkerModule } from '@solopo/worker';
 import { TrainSlice } from './functions/train-slice.ts';
 import { JobsController } from './jobs.controller.ts';
+import { ReferenceScores } from './reference-scores.ts';
 import { TrainingMetrics } from './training.metrics.ts';
 
 @Module({
   imports: [WorkerModule.forRoot('trainer')],
   controllers: [JobsController],
-  providers: [TrainSlice, TrainingMetrics],
+  providers: [TrainSlice, ReferenceScores, TrainingMetrics],
 })
 export class TrainerModule {}
