@@ -98,11 +98,10 @@ function visibilityBias(g: Graph, { slidingWindow }: ModelConfig, queries: Range
   const key = row(index);
   const inPrompt = g.less(key, column(ofTokens('prompt_end')));
   const inBranch = g.and(g.lessOrEqual(column(ofTokens('branch_start')), key), g.lessOrEqual(key, column(index)));
-  let visible = g.or(inPrompt, inBranch);
-  if (slidingWindow !== null) {
-    const positions = ofTokens('positions');
-    const distance = g.sub(column(positions), row(positions));
-    visible = g.and(visible, g.less(distance, g.scalar(slidingWindow, 'int32')));
-  }
-  return g.where(visible, g.scalar(0), g.scalar(-1e30));
+  // Not an Or: a GPU would send it to the CPU.
+  const bias = g.where(inPrompt, g.scalar(0), g.where(inBranch, g.scalar(0), g.scalar(-1e30)));
+  if (slidingWindow === null) return bias;
+  const positions = ofTokens('positions');
+  const distance = g.sub(column(positions), row(positions));
+  return g.where(g.less(distance, g.scalar(slidingWindow, 'int32')), bias, g.scalar(-1e30));
 }
