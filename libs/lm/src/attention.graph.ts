@@ -9,10 +9,14 @@ import type { ModelConfig } from './model-config.ts';
  * that exist at a time, forward and backward, and memory is linear in T.
  */
 
-/** queries [B, T, G, R, K], keys and values [B, G, T, K] -> the chunk's mixed values [B, C, G R K]. */
-export function attentionForward(config: ModelConfig): Graph {
+/**
+ * queries [B, T, G, R, K], keys and values [B, G, T, K] -> the chunk's mixed values [B, C, G R K].
+ *
+ * @param window keys a token can see, itself included; null: all before it
+ */
+export function attentionForward(config: ModelConfig, window: number | null): Graph {
   const g = new Graph('attention-forward');
-  g.output('mixed', attend(g, config).mixed);
+  g.output('mixed', attend(g, config, window).mixed);
   return g;
 }
 
@@ -20,9 +24,9 @@ export function attentionForward(config: ModelConfig): Graph {
  * From d_mixed [B, T, G R K]: the chunk's d_queries [B, C, G, R, K], and its share added to d_keys and d_values [B, G, T, K].
  * The scores are computed again.
  */
-export function attentionBackward(config: ModelConfig): Graph {
+export function attentionBackward(config: ModelConfig, window: number | null): Graph {
   const g = new Graph('attention-backward');
-  const { mixed, queries, keys, values, queryRange, keyRange } = attend(g, config);
+  const { mixed, queries, keys, values, queryRange, keyRange } = attend(g, config, window);
   const { heads, headSize } = config;
   const dMixed = g.input('d_mixed', 'float32', ['B', 'T', heads * headSize]);
   const dy = g.slice(dMixed, 1, queryRange.from, queryRange.to, 'C');
@@ -51,8 +55,8 @@ export function joinTokens(pieces: number, shape: (tokens: string) => readonly (
   return g;
 }
 
-/** softmax(q k' + mask) v of the chunk; queries are already divided by sqrt K. */
-function attend(g: Graph, config: ModelConfig) {
+/** softmax(q k' + mask) v of the chunk; queries are already scaled. */
+function attend(g: Graph, config: ModelConfig, window: number | null) {
   const { heads, kvHeads: G, headSize: K } = config;
   const R = heads / G;
   const allQueries = g.input('queries', 'float32', ['B', 'T', G, R, K]);
@@ -68,7 +72,7 @@ function attend(g: Graph, config: ModelConfig) {
   const byHead = g.transpose(queries, [0, 2, 3, 1, 4]); // [B, G, R, C, K]
   const products = g.matMul(g.reshape(byHead, ['B', G, 'RC', K]), keys, { transB: true }); // [B, G, RC, E]
   const sizes = g.concat([g.shapeOf(byHead, 0, 4), g.shapeOf(keys, 2, 3)], 0, 5);
-  const bias = visibilityBias(g, config, queryRange, keyRange);
+  const bias = visibilityBias(g, window, queryRange, keyRange);
   const scores = g.add(g.reshapeTo(products, ['B', G, R, 'C', 'E'], sizes), bias);
   const mixedByHead = g.matMul(g.reshapeLike(g.softmax(scores), products), values); // [B, G, RC, K]
   const mixed = g.transpose(g.reshapeLike(mixedByHead, byHead), [0, 3, 1, 2, 4]); // [B, C, G, R, K]
@@ -86,22 +90,23 @@ function rangeInputs(g: Graph, name: string): Range {
 
 /**
  * 0 where a query sees a key, -1e30 where not; [B, 1, 1, C, E]. A token sees keys before `prompt_end`, and keys from
- * `branch_start` up to itself; with a sliding window only those less than the window away in the text.
+ * `branch_start` up to itself; with a sliding window only those less than the window away in the text. Places are floats
+ * (exact below 2^24): a GPU would slice whole numbers on the CPU.
  */
-function visibilityBias(g: Graph, { slidingWindow }: ModelConfig, queries: Range, keys: Range): Value {
-  const ofTokens = (name: string): Value => g.input(name, 'int32', ['B', 'T']);
+function visibilityBias(g: Graph, window: number | null, queries: Range, keys: Range): Value {
+  const ofTokens = (name: string): Value => g.input(name, 'float32', ['B', 'T']);
   const column = (x: Value): Value =>
     g.reshape(g.slice(x, 1, queries.from, queries.to, 'C'), [x.shape[0] as string, 1, 1, 'C', 1]);
   const row = (x: Value): Value =>
     g.reshape(g.slice(x, 1, keys.from, keys.to, 'E'), [x.shape[0] as string, 1, 1, 1, 'E']);
-  const index = g.input('index', 'int32', [1, 'T']);
+  const index = g.input('index', 'float32', [1, 'T']);
   const key = row(index);
   const inPrompt = g.less(key, column(ofTokens('prompt_end')));
   const inBranch = g.and(g.lessOrEqual(column(ofTokens('branch_start')), key), g.lessOrEqual(key, column(index)));
   // Not an Or: a GPU would send it to the CPU.
   const bias = g.where(inPrompt, g.scalar(0), g.where(inBranch, g.scalar(0), g.scalar(-1e30)));
-  if (slidingWindow === null) return bias;
+  if (window === null) return bias;
   const positions = ofTokens('positions');
   const distance = g.sub(column(positions), row(positions));
-  return g.where(g.less(distance, g.scalar(slidingWindow, 'int32')), bias, g.scalar(-1e30));
+  return g.where(g.less(distance, g.scalar(window)), bias, g.scalar(-1e30));
 }

@@ -1,4 +1,5 @@
 import { differentiate, Graph, type Dim, type Value } from '@solopo/onnx-graph';
+import type { Activation } from './families/family.ts';
 import { blockLoraParameters, loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { blockParameters } from './parameters.ts';
@@ -20,7 +21,7 @@ export interface BlockShape {
 /** What the backward graphs read of a forward pass beside the block's input, by the graphs' names of it. */
 export const FINISH_ACTIVATIONS = ['attended', 'gate', 'up'] as const;
 
-/** h [B, T, d] -> rotated queries [B, T, G, R, K] (divided by sqrt K), rotated keys and values [B, G, T, K]. */
+/** h [B, T, d] -> rotated queries [B, T, G, R, K] (already scaled), rotated keys and values [B, G, T, K]. */
 export function projectForward(shape: BlockShape): Graph {
   const g = new Graph('project-forward');
   const projected = project(g, new Block(g, shape));
@@ -138,7 +139,10 @@ export function blockDecode(shape: BlockShape): Graph {
   return g;
 }
 
-/** A pre-norm transformer block: h + attention(norm h), then + feed-forward(norm of that). */
+/**
+ * A transformer block: h + attention(norm h), then + feed-forward(norm of that). Where a family norms what each of the two
+ * gives as well, it is added normed.
+ */
 class Block {
   readonly #weights: ReadonlyMap<string, Value>;
   /** What gradients are taken of, by name. */
@@ -157,30 +161,35 @@ class Block {
     this.trained = lora ? adapter : base;
   }
 
-  /** Rotated queries [B, T, G, R, K] (already divided by sqrt K) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
+  /** Rotated queries [B, T, G, R, K] (already scaled) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
   project(h: Value, cos: Value, sin: Value, tokens: Dim): { queries: Value; keys: Value; values: Value } {
     const { g } = this;
-    const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
+    const { heads, kvHeads: G, headSize: K, headNorms, queryScale } = this.shape.config;
     const x = this.#norm(h, 'input_layernorm.weight');
     const projected = (name: string, perHead: number): Value =>
       g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
     const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
     return {
-      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), 1 / Math.sqrt(K)), cos, sin),
+      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), queryScale), cos, sin),
       keys: rotate(g, normed(projected('k_proj', 1), 'k_norm'), cos, sin),
       values: projected('v_proj', 1),
     };
   }
 
-  /** From the mixed values of all heads to the block's output: down(silu(gate x) * up x) of the normed sum, added. */
+  /** From the mixed values of all heads to the block's output: down(act(gate x) * up x) of the normed sum, added. */
   finish(h: Value, mixed: Value): Readonly<Record<'attended' | 'gate' | 'up' | 'output', Value>> {
     const { g } = this;
-    const attended = g.add(h, this.#linear(mixed, 'self_attn.o_proj'));
-    const x = this.#norm(attended, 'post_attention_layernorm.weight');
+    const { activation, norms } = this.shape.config;
+    // With norms after, "post_attention" names the one after attention, and the one before feed-forward has its own name.
+    const after = (x: Value, name: string): Value => (norms.after ? this.#norm(x, name) : x);
+    const before = norms.after ? 'pre_feedforward_layernorm.weight' : 'post_attention_layernorm.weight';
+    const attention = this.#linear(mixed, 'self_attn.o_proj');
+    const attended = g.add(h, after(attention, 'post_attention_layernorm.weight'));
+    const x = this.#norm(attended, before);
     const gate = this.#linear(x, 'mlp.gate_proj');
     const up = this.#linear(x, 'mlp.up_proj');
-    const output = g.add(attended, this.#linear(g.mul(g.mul(gate, g.sigmoid(gate)), up), 'mlp.down_proj'));
-    return { attended, gate, up, output };
+    const fed = this.#linear(g.mul(ACTIVATIONS[activation](g, gate), up), 'mlp.down_proj');
+    return { attended, gate, up, output: g.add(attended, after(fed, 'post_feedforward_layernorm.weight')) };
   }
 
   /** x W' + b + s (x A') B', with W [out, in] as Hugging Face stores it; bias and adapter where the layer has them. */
@@ -212,8 +221,24 @@ function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
   return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], 4);
 }
 
-/** x / sqrt(mean x^2 + eps) * w */
-export function rmsNorm(g: Graph, { rmsNormEps }: Pick<ModelConfig, 'rmsNormEps'>, x: Value, w: Value): Value {
+const ACTIVATIONS: Readonly<Record<Activation, (g: Graph, x: Value) => Value>> = {
+  // x sigmoid(x)
+  silu: (g, x) => g.mul(x, g.sigmoid(x)),
+  // x / 2 (1 + tanh u) = x sigmoid(2 u),  u = sqrt(2 / pi) (x + 0.044715 x^3)
+  'gelu-tanh': (g, x) => {
+    const u = g.mul(x, g.add(g.scale(g.mul(x, x), 0.044715), g.scalar(1)));
+    return g.mul(x, g.sigmoid(g.scale(u, 2 * Math.sqrt(2 / Math.PI))));
+  },
+};
+
+/** x / sqrt(mean x^2 + eps) * w, or * (1 + w) */
+export function rmsNorm(
+  g: Graph,
+  { rmsNormEps, norms }: Pick<ModelConfig, 'rmsNormEps' | 'norms'>,
+  x: Value,
+  w: Value,
+): Value {
   const mean = g.reduceMean(g.mul(x, x), [-1]);
-  return g.mul(g.div(x, g.sqrt(g.add(mean, g.scalar(rmsNormEps)))), w);
+  const normed = g.div(x, g.sqrt(g.add(mean, g.scalar(rmsNormEps))));
+  return g.mul(normed, norms.unitOffset ? g.add(w, g.scalar(1)) : w);
 }

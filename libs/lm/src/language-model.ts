@@ -4,16 +4,16 @@ import {
   finishForward,
   projectBackward,
   projectForward,
-  FINISH_ACTIVATIONS,
+  type FINISH_ACTIVATIONS,
   type BlockShape,
 } from './block.graph.ts';
 import { headBackward, headPredict, headScore } from './head.graph.ts';
 import { blockLoraParameters, type LoraOptions } from './lora.ts';
-import type { ModelConfig } from './model-config.ts';
+import { layerKind, type LayerKind, type ModelConfig } from './model-config.ts';
 import { readModelFolder } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
 import { blockParameters, EMBEDDING, FINAL_NORM, layerParameter, outputParameter } from './parameters.ts';
-import { rotaryFrequencies } from './rotary.ts';
+import { RotaryTable, sharedPromptLimit } from './rotary.ts';
 import { float32, floats, int32, int64, type Runtime, type Tensor } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import type { Target, TreeBatch } from './tree-batch.ts';
@@ -50,9 +50,10 @@ interface LayerActivations {
 type Projected = Readonly<Record<'queries' | 'keys' | 'values', Tensor>>;
 type Kept = Projected & Readonly<Record<'mixed' | (typeof FINISH_ACTIVATIONS)[number], Tensor>>;
 
-/** The feeds that a batch's layers share: of the token axis, and the ranges of each chunk of queries. */
+/** The feeds that a batch's layers of a kind share: of the token axis, and the ranges of each chunk of queries. */
 interface TokenGeometry {
   readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly window: number | null;
   readonly chunks: readonly Readonly<Record<string, Tensor>>[];
 }
 
@@ -82,8 +83,7 @@ export class LanguageModel {
   readonly #adapter: ReadonlyMap<string, Tensor>;
   readonly #shape: BlockShape;
   readonly #key: (graph: string) => string;
-  readonly #frequencies: Float64Array;
-  readonly #rotary: { readonly cos: Float32Array; readonly sin: Float32Array }[] = [];
+  readonly #rotary: ReadonlyMap<LayerKind, RotaryTable>;
 
   constructor(
     readonly config: ModelConfig,
@@ -98,7 +98,7 @@ export class LanguageModel {
     // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
     const shape = JSON.stringify(this.#shape);
     this.#key = (graph) => `${graph} ${shape}`;
-    this.#frequencies = rotaryFrequencies(config.headSize, config.ropeTheta, config.ropeScaling);
+    this.#rotary = new Map(config.layerKinds.map((kind) => [kind, new RotaryTable(config.headSize, kind)]));
   }
 
   static fromFolder(folder: string, runtime: Runtime): LanguageModel {
@@ -127,7 +127,7 @@ export class LanguageModel {
     const layers: LayerActivations[] = [];
     let h = this.embed(batch.tokens, [batch.rows, batch.length]);
     for (let layer = 0; layer < this.config.layers; layer++) {
-      const { output, ...kept } = await this.#block(layer, h, geometry, { activations: layer >= firstKept });
+      const { output, ...kept } = await this.#block(layer, h, geometry(layer), { activations: layer >= firstKept });
       layers.push({ h, kept: layer >= firstKept ? (kept as Kept) : null });
       h = output;
     }
@@ -147,7 +147,7 @@ export class LanguageModel {
     const geometry = this.#geometry(batch);
     let h = this.embed(batch.tokens, [batch.rows, batch.length]);
     for (let layer = 0; layer < this.config.layers; layer++) {
-      const { output, keys, values } = await this.#block(layer, h, geometry, { activations: false });
+      const { output, keys, values } = await this.#block(layer, h, geometry(layer), { activations: false });
       onLayer({ keys, values });
       h = output;
     }
@@ -180,11 +180,11 @@ export class LanguageModel {
     const { heads, headSize } = this.config;
     const pieces: Tensor[] = [];
     for (const range of geometry.chunks) {
-      const { mixed } = await this.runtime.run(this.#key('attention-forward'), () => attentionForward(this.config), {
-        ...geometry.feeds,
-        ...range,
-        ...projected,
-      });
+      const { mixed } = await this.runtime.run(
+        this.#key(`attention-forward ${geometry.window}`),
+        () => attentionForward(this.config, geometry.window),
+        { ...geometry.feeds, ...range, ...projected },
+      );
       pieces.push(mixed as Tensor);
     }
     return this.#join(pieces, (tokens) => ['B', tokens, heads * headSize]);
@@ -301,12 +301,12 @@ export class LanguageModel {
     let dh = float32(dHidden, output.dims);
     for (let layer = this.config.layers - 1; layer >= 0; layer--) {
       // Taken off the tape: what a block kept is let go as soon as the block is done.
-      dh = await this.#blockBackward(layer, tape.pop() as LayerActivations, dh, geometry, gradients);
+      dh = await this.#blockBackward(layer, tape.pop() as LayerActivations, dh, geometry(layer), gradients);
     }
     if (frozen) return;
     const table = gradients.get(EMBEDDING) ?? new Float32Array(this.config.vocabSize * d);
     gradients.set(EMBEDDING, table);
-    scatterEmbeddings(table, dh.data as Float32Array, batch.tokens, d);
+    scatterEmbeddings(table, dh.data as Float32Array, batch.tokens, this.config);
   }
 
   /** dh' -> dh of one block; adds the gradients of what is trained in it. */
@@ -331,16 +331,20 @@ export class LanguageModel {
     let dValues = float32(new Float32Array(values.size), values.dims);
     const dQueries: Tensor[] = [];
     for (const range of geometry.chunks) {
-      const outputs = await this.runtime.run(this.#key('attention-backward'), () => attentionBackward(this.config), {
-        ...geometry.feeds,
-        ...range,
-        queries,
-        keys,
-        values,
-        d_mixed: finish.d_mixed as Tensor,
-        d_keys: dKeys,
-        d_values: dValues,
-      });
+      const outputs = await this.runtime.run(
+        this.#key(`attention-backward ${geometry.window}`),
+        () => attentionBackward(this.config, geometry.window),
+        {
+          ...geometry.feeds,
+          ...range,
+          queries,
+          keys,
+          values,
+          d_mixed: finish.d_mixed as Tensor,
+          d_keys: dKeys,
+          d_values: dValues,
+        },
+      );
       dQueries.push(outputs.d_queries_chunk as Tensor);
       dKeys = outputs.d_keys_out as Tensor;
       dValues = outputs.d_values_out as Tensor;
@@ -388,7 +392,7 @@ export class LanguageModel {
 
   /** Embeddings [..., d] of tokens. */
   embed(tokens: Int32Array, dims: readonly number[]): Tensor {
-    const { hiddenSize: d, vocabSize } = this.config;
+    const { hiddenSize: d, vocabSize, embeddingScale } = this.config;
     const table = this.#weight(EMBEDDING).data as Float32Array;
     const out = new Float32Array(tokens.length * d);
     tokens.forEach((token, i) => {
@@ -398,6 +402,7 @@ export class LanguageModel {
         );
       out.set(table.subarray(token * d, (token + 1) * d), i * d);
     });
+    if (embeddingScale !== 1) out.forEach((value, i) => (out[i] = value * embeddingScale));
     return float32(out, [...dims, d]);
   }
 
@@ -413,52 +418,70 @@ export class LanguageModel {
     ]);
   }
 
-  /** Cosines and sines [rows, length, 1, 1, K/2] of the rotary angles at positions. */
-  rotary(positions: Int32Array, rows: number, length: number): { cos: Tensor; sin: Tensor } {
+  /** How trees have to be laid out for this model: `packTrees(trees, model.packing)`. */
+  get packing(): { readonly sharePromptsUpTo: number } {
+    return {
+      sharePromptsUpTo: Math.min(...this.config.layerKinds.map(({ ropeScaling }) => sharedPromptLimit(ropeScaling))),
+    };
+  }
+
+  /** A layer kind's cosines and sines [rows, length, 1, 1, K/2] at positions of sequences, whose lengths are given by row. */
+  rotary(
+    kind: LayerKind,
+    positions: Int32Array,
+    sequenceLengths: Int32Array,
+    length: number,
+  ): { cos: Tensor; sin: Tensor } {
+    const table = this.#rotary.get(kind) as RotaryTable;
     const half = this.config.headSize / 2;
     const cos = new Float32Array(positions.length * half);
     const sin = new Float32Array(positions.length * half);
     positions.forEach((position, i) => {
-      const angles = this.#angles(position);
+      const angles = table.at(position, sequenceLengths[Math.floor(i / length)] as number);
       cos.set(angles.cos, i * half);
       sin.set(angles.sin, i * half);
     });
-    const dims = [rows, length, 1, 1, half];
+    const dims = [sequenceLengths.length, length, 1, 1, half];
     return { cos: float32(cos, dims), sin: float32(sin, dims) };
   }
 
-  #angles(position: number): { cos: Float32Array; sin: Float32Array } {
-    let angles = this.#rotary[position];
-    if (!angles) {
-      const of = (f: (x: number) => number): Float32Array =>
-        Float32Array.from(this.#frequencies, (frequency) => f(position * frequency));
-      angles = { cos: of(Math.cos), sin: of(Math.sin) };
-      this.#rotary[position] = angles;
-    }
-    return angles;
-  }
-
-  #geometry({ rows, length, positions, promptEnd, branchStart }: TreeBatch): TokenGeometry {
+  /** By layer; layers of a kind share theirs. */
+  #geometry({
+    rows,
+    length,
+    positions,
+    promptEnd,
+    branchStart,
+    sequenceLengths,
+  }: TreeBatch): (layer: number) => TokenGeometry {
     const dims = [rows, length];
-    return {
-      feeds: {
-        ...this.rotary(positions, rows, length),
-        positions: int32(positions, dims),
-        prompt_end: int32(promptEnd, dims),
-        branch_start: int32(branchStart, dims),
-        index: int32(
-          Int32Array.from({ length }, (_, i) => i),
-          [1, length],
-        ),
-      },
-      chunks: queryChunks(length, this.options.queryChunk ?? QUERY_CHUNK).map(([from, to]) => ({
-        query_from: int64([from], [1]),
-        query_to: int64([to], [1]),
-        key_from: int64([0], [1]),
-        // No token sees one that stands behind it.
-        key_to: int64([to], [1]),
-      })),
+    const shared = {
+      positions: int32(positions, dims),
+      prompt_end: int32(promptEnd, dims),
+      branch_start: int32(branchStart, dims),
+      index: int32(
+        Int32Array.from({ length }, (_, i) => i),
+        [1, length],
+      ),
     };
+    const chunks = queryChunks(length, this.options.queryChunk ?? QUERY_CHUNK).map(([from, to]) => ({
+      query_from: int64([from], [1]),
+      query_to: int64([to], [1]),
+      key_from: int64([0], [1]),
+      // No token sees one that stands behind it.
+      key_to: int64([to], [1]),
+    }));
+    const ofKind = new Map(
+      this.config.layerKinds.map((kind) => [
+        kind,
+        {
+          feeds: { ...shared, ...this.rotary(kind, positions, sequenceLengths, length) },
+          window: kind.slidingWindow,
+          chunks,
+        },
+      ]),
+    );
+    return (layer) => ofKind.get(layerKind(this.config, layer)) as TokenGeometry;
   }
 
   #headFeeds(hidden: Tensor, rows: readonly Pick<Target, 'index'>[]): Record<string, Tensor> {
@@ -532,8 +555,14 @@ function scatterRows(
   });
 }
 
-function scatterEmbeddings(table: Float32Array, dh: Float32Array, tokens: Int32Array, d: number): void {
+function scatterEmbeddings(
+  table: Float32Array,
+  dh: Float32Array,
+  tokens: Int32Array,
+  { hiddenSize: d, embeddingScale }: ModelConfig,
+): void {
   tokens.forEach((token, i) => {
-    for (let j = 0; j < d; j++) table[token * d + j] = (table[token * d + j] as number) + (dh[i * d + j] as number);
+    for (let j = 0; j < d; j++)
+      table[token * d + j] = (table[token * d + j] as number) + embeddingScale * (dh[i * d + j] as number);
   });
 }
