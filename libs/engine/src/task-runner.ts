@@ -96,9 +96,9 @@ export class TaskRunner {
       steps.push({ ...result, seconds: (performance.now() - started) / 1000 });
       report({ kind: 'step', result });
     }
-    const { trainable } = trainer.model;
+    const trainable = await trainer.model.trained.read();
     writeSafetensors(out.weights, input.model.adapter ? toPeftNames(trainable) : trainable);
-    writeSafetensors(out.optimizerState, trainer.optimizerTensors, { step: String(trainer.step) });
+    writeSafetensors(out.optimizerState, await trainer.optimizerTensors(), { step: String(trainer.step) });
     return { steps };
   }
 

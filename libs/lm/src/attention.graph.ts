@@ -21,12 +21,12 @@ export function attentionForward(config: ModelConfig, window: number | null): Gr
 }
 
 /**
- * From d_mixed [B, T, G R K]: the chunk's d_queries [B, C, G, R, K], and its share added to d_keys and d_values [B, G, T, K].
- * The scores are computed again.
+ * From d_mixed [B, T, G R K]: the chunk's d_queries [B, C, G, R, K], and its share of d_keys and d_values [B, G, T, K]; where
+ * it adds, to what comes from the chunks before. The scores are computed again.
  */
-export function attentionBackward(config: ModelConfig, window: number | null): Graph {
+export function attentionBackward(config: ModelConfig, window: number | null, { add }: { add: boolean }): Graph {
   const g = new Graph('attention-backward');
-  const { mixed, queries, keys, values, queryRange, keyRange } = attend(g, config, window);
+  const { mixed, queries, keys, values, allKeys, allValues, queryRange, keyRange } = attend(g, config, window);
   const { heads, headSize } = config;
   const dMixed = g.input('d_mixed', 'float32', ['B', 'T', heads * headSize]);
   const dy = g.slice(dMixed, 1, queryRange.from, queryRange.to, 'C');
@@ -36,13 +36,13 @@ export function attentionBackward(config: ModelConfig, window: number | null): G
     Value,
   ];
   g.output('d_queries_chunk', dQueries);
-  for (const [name, dx] of [
-    ['d_keys', dKeys],
-    ['d_values', dValues],
+  for (const [name, x, dx] of [
+    ['d_keys', allKeys, dKeys],
+    ['d_values', allValues, dValues],
   ] as const) {
-    const sum = g.input(name, 'float32', ['B', config.kvHeads, 'T', headSize]);
-    const behind = g.sub(g.shapeOf(sum, 2, 3), keyRange.to);
-    g.output(`${name}_out`, g.add(sum, g.pad(dx, 2, keyRange.from, behind, 'T')));
+    const behind = g.sub(g.shapeOf(x, 2, 3), keyRange.to);
+    const share = g.pad(dx, 2, keyRange.from, behind, 'T');
+    g.output(name, add ? g.add(g.input(`${name}_sum`, 'float32', x.shape), share) : share);
   }
   return g;
 }
@@ -76,7 +76,16 @@ function attend(g: Graph, config: ModelConfig, window: number | null) {
   const scores = g.add(g.reshapeTo(products, ['B', G, R, 'C', 'E'], sizes), bias);
   const mixedByHead = g.matMul(g.reshapeLike(g.softmax(scores), products), values); // [B, G, RC, K]
   const mixed = g.transpose(g.reshapeLike(mixedByHead, byHead), [0, 3, 1, 2, 4]); // [B, C, G, R, K]
-  return { mixed: g.reshape(mixed, ['B', 'C', heads * K]), queries, keys, values, queryRange, keyRange };
+  return {
+    mixed: g.reshape(mixed, ['B', 'C', heads * K]),
+    queries,
+    keys,
+    values,
+    allKeys,
+    allValues,
+    queryRange,
+    keyRange,
+  };
 }
 
 interface Range {

@@ -1,10 +1,11 @@
-export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
+export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
+export { DEVICES, DeviceError, DeviceMemoryError, type Device } from './device.ts';
+export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
 export {
+  consume,
   LanguageModel,
-  zeroGradients,
   type Activations,
   type Adapter,
-  type Gradients,
   type LanguageModelOptions,
   type TargetStatistics,
 } from './language-model.ts';
@@ -35,6 +36,7 @@ export {
 } from './preference-trainer.ts';
 export { Pretrainer, type PretrainOptions, type WeightedSequence } from './pretrainer.ts';
 export { measureTrees, type MeasuredTree } from './response-statistics.ts';
+export { ParameterStore } from './parameter-store.ts';
 export { Runtime, type RuntimeOptions } from './runtime.ts';
 export {
   readSafetensors,

@@ -14,8 +14,9 @@ import {
   type RowLogps,
   type Rows,
 } from '@solopo/objectives';
-import { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
-import { zeroGradients, type Activations, type LanguageModel } from './language-model.ts';
+import { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
+import { freeGradients, type Gradients } from './gradients.ts';
+import type { Activations, LanguageModel } from './language-model.ts';
 import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
 import { groupByTokens } from './scoring.ts';
@@ -69,17 +70,23 @@ export class PreferenceTrainer {
   constructor(
     readonly model: LanguageModel,
     readonly options: PreferenceOptions,
-    state?: { readonly step: number; readonly tensors: HostTensors },
+    state?: OptimizerState,
   ) {
-    this.#optimizer = new AdamW(options.optimizer, model.trainable, state);
+    this.#optimizer = new AdamW(options.optimizer, model.trained, state);
   }
 
   get step(): number {
     return this.#optimizer.step;
   }
 
-  get optimizerTensors(): HostTensors {
-    return this.#optimizer.tensors(this.model.trainable);
+  /** In this process's memory; where there is no device, the tensors themselves. */
+  optimizerTensors(): Promise<HostTensors> {
+    return this.#optimizer.tensors();
+  }
+
+  /** Gives back what the optimiser holds on the device. */
+  free(): Promise<void> {
+    return this.#optimizer.free();
   }
 
   /**
@@ -88,50 +95,63 @@ export class PreferenceTrainer {
    */
   async takeStep(pairs: readonly TrainingPair[]): Promise<StepResult> {
     const step = this.#optimizer.step + 1;
-    const { schedule, steps, clipNorm, microBatchTokens } = this.options;
-    const gradients = zeroGradients(this.model.trainable);
-    const terms: PairTerm[] = [];
-    const statistics: Partial<Record<Row, ResponseStatistics>>[] = [];
-    let policyTokens = 0;
+    const { runtime } = this.model;
+    const { schedule, steps, clipNorm } = this.options;
+    const gradients: Gradients = new Map();
+    try {
+      const { terms, statistics, policyTokens } = await this.#accumulate(pairs, step, gradients);
+      const gradNorm = await this.#optimizer.gradientNorm(gradients);
+      if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
+      const learningRate = learningRateAt(schedule, step, steps);
+      await this.#optimizer.update(gradients, learningRate, clipFactor(gradNorm, clipNorm));
+      const context = trainedContext(this.options);
+      const of = (response: 'chosen' | 'rejected') =>
+        statistics.flatMap((pair) => pair[rowName(context, response)] ?? []);
+      return {
+        step,
+        policyTokens,
+        metrics: {
+          grad_norm: gradNorm,
+          learning_rate: learningRate,
+          ...meanMetrics(terms.map(({ loss, metrics }) => ({ loss, ...metrics }))),
+          ...tokenMetrics(of('chosen'), of('rejected')),
+        },
+      };
+    } finally {
+      freeGradients(runtime, gradients);
+    }
+  }
+
+  /** The mean loss's gradients, summed over groups of pairs. */
+  async #accumulate(pairs: readonly TrainingPair[], step: number, gradients: Gradients): Promise<Accumulated> {
+    const result: Accumulated = { terms: [], statistics: [], policyTokens: 0 };
     // A group holds whole pairs: a pair's short and long rows meet in one loss.
     const groups = groupByTokens(
       pairs,
       (pair) => treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0),
-      microBatchTokens,
+      this.options.microBatchTokens,
     );
     for (const group of groups) {
       const passes = await this.#forward(group);
-      const own = group.map(({ aligned = true }, i) => pairTerm(this.options, passes.rows[i] as Rows, { aligned }));
-      if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
-      terms.push(...own);
-      statistics.push(...passes.statistics);
-      for (const { activations, places } of passes.batches) {
-        policyTokens += activations.batch.tokenCount;
-        const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
-          const { pair, context, rows } = places[tree] as Place;
-          const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
-          return (own[pair]?.gradients[row] ?? 0) / pairs.length;
-        });
-        await this.model.backward(activations, dLogps, gradients);
+      try {
+        const own = group.map(({ aligned = true }, i) => pairTerm(this.options, passes.rows[i] as Rows, { aligned }));
+        if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
+        result.terms.push(...own);
+        result.statistics.push(...passes.statistics);
+        for (const { activations, places } of passes.batches) {
+          result.policyTokens += activations.batch.tokenCount;
+          const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
+            const { pair, context, rows } = places[tree] as Place;
+            const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
+            return (own[pair]?.gradients[row] ?? 0) / pairs.length;
+          });
+          await this.model.backward(activations, dLogps, gradients);
+        }
+      } finally {
+        for (const { activations } of passes.batches) activations.free();
       }
     }
-    const gradNorm = clipGradients(gradients, clipNorm);
-    if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
-    const learningRate = learningRateAt(schedule, step, steps);
-    this.#optimizer.update(this.model.trainable, gradients, learningRate);
-    const context = trainedContext(this.options);
-    const of = (response: 'chosen' | 'rejected') =>
-      statistics.flatMap((pair) => pair[rowName(context, response)] ?? []);
-    return {
-      step,
-      policyTokens,
-      metrics: {
-        grad_norm: gradNorm,
-        learning_rate: learningRate,
-        ...meanMetrics(terms.map(({ loss, metrics }) => ({ loss, ...metrics }))),
-        ...tokenMetrics(of('chosen'), of('rejected')),
-      },
-    };
+    return result;
   }
 
   async #forward(pairs: readonly TrainingPair[]): Promise<{
@@ -167,6 +187,12 @@ export class PreferenceTrainer {
     }
     return { batches, rows, statistics };
   }
+}
+
+interface Accumulated {
+  readonly terms: PairTerm[];
+  readonly statistics: Partial<Record<Row, ResponseStatistics>>[];
+  policyTokens: number;
 }
 
 function promptOf(context: 'short' | 'long'): Prompt {

@@ -1,5 +1,5 @@
 import type { ResponseStatistics } from '@solopo/objectives';
-import type { LanguageModel, TargetStatistics } from './language-model.ts';
+import { consume, type LanguageModel, type TargetStatistics } from './language-model.ts';
 import { groupByTokens } from './scoring.ts';
 import { packTrees, PROMPT_BRANCH, treeLength, type Target, type Tree } from './tree-batch.ts';
 
@@ -43,7 +43,10 @@ export async function measureTrees(
   const measured: MeasuredTree[] = [];
   for (const group of groupByTokens(trees, treeLength, batchTokens)) {
     const activations = await model.infer(packTrees(group, { ...model.packing, scorePrompt }));
-    const of = responseStatistics(activations.batch.targets, await model.targetStats(activations));
+    const of = responseStatistics(
+      activations.batch.targets,
+      await consume(activations, (given) => model.targetStats(given)),
+    );
     measured.push(
       ...group.map(({ branches }, tree) => ({
         branches: branches.map((_, branch) => of(tree, branch)),

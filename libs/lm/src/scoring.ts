@@ -1,4 +1,4 @@
-import type { LanguageModel } from './language-model.ts';
+import { consume, type LanguageModel } from './language-model.ts';
 import { packTrees, treeLength, type Tree } from './tree-batch.ts';
 
 /**
@@ -15,8 +15,7 @@ export async function scoreTrees(
   const scores: Float32Array[][] = [];
   for (const group of groupByTokens(trees, treeLength, batchTokens)) {
     const batch = packTrees(group, model.packing);
-    const activations = await model.infer(batch);
-    const { logps } = await model.targetLogps(activations);
+    const { logps } = await consume(await model.infer(batch), (activations) => model.targetLogps(activations));
     scores.push(...splitByBranch(group, logps));
     onBatch?.(scores.length);
   }

@@ -156,7 +156,7 @@ export const GRADIENTS: Rules = {
   ScatterND: (g, { inputs: [, places] }, [dy]) => [
     dy,
     undefined,
-    dy && places && g.gatherRows(dy, g.reshape(places, [places.shape[0] as Dim])),
+    dy && places && g.gatherRows(dy, g.reshape(places, places.shape.slice(0, -1))),
   ],
   // y[j] = x[i_j]:  dx = dy scattered to i
   GatherElements: (g, { inputs: [x, indices] }, [dy]) => [

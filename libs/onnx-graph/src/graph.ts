@@ -259,15 +259,15 @@ export class Graph {
 
   // -- gathering ----------------------------------------------------------------------------------------------------
 
-  /** Rows of `x` along its first axis: y[j] = x[rows[j]]; `rows` is int64 [n]. */
+  /** Rows of `x` along its first axis: y[j] = x[rows[j]] for every place j of the int64 tensor `rows`. */
   gatherRows(x: Value, rows: Value): Value {
-    const shape = [rows.shape[0] as Dim, ...x.shape.slice(1)];
+    const shape = [...rows.shape, ...x.shape.slice(1)];
     return this.#node('Gather', [x, rows], {}, [{ dtype: x.dtype, shape }]);
   }
 
   /** A copy of `x` with `updates[j]` added to its row `rows[j]`; rows may repeat. */
   scatterRows(x: Value, rows: Value, updates: Value): Value {
-    const places = this.reshape(rows, [rows.shape[0] as Dim, 1]);
+    const places = this.reshape(rows, [...rows.shape, 1]);
     return this.#node('ScatterND', [x, places, updates], {}, [{ dtype: x.dtype, shape: x.shape }]);
   }
 
