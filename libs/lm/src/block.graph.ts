@@ -121,9 +121,9 @@ const isProjection = (parameter: string): boolean => /^(input_layernorm|self_att
  */
 export function blockDecode(shape: BlockShape, { first }: { first: boolean }): Graph {
   const g = new Graph('block-decode');
-  const { hiddenSize, kvHeads: G, headSize: K, heads } = shape.config;
+  const { hiddenSize, kvHeads: G, headSize: K, heads, queryScale: alpha } = shape.config;
   const h = g.input('h', 'float32', ['B', 'N', hiddenSize]);
-  const block = new Block(g, shape);
+  const block = new Block(g, shape, 'few');
   const cos = g.input('cos', 'float32', ['B', 'N', 1, 1, K / 2]);
   const sin = g.input('sin', 'float32', ['B', 'N', 1, 1, K / 2]);
   const promptKeys = g.input('prompt_keys', 'float32', ['B', G, 'P', K]);
@@ -142,8 +142,8 @@ export function blockDecode(shape: BlockShape, { first }: { first: boolean }): G
   // Over the prompt, all samples' query heads are rows of one product; over its own tokens each sample has its own.
   const byHead = g.transpose(queries, [0, 2, 3, 1, 4]); // [B, G, R, N, K]
   const rows = g.reshape(byHead, ['B', G, 'RN', K]);
-  const promptScores = g.add(g.matMul(rows, promptKeys, { transB: true }), promptBias); // [B, G, RN, P]
-  const ownByHead = g.transpose(g.matMul(queries, allKeys, { transB: true }), [0, 2, 3, 1, 4]); // [B, G, R, N, S+1]
+  const promptScores = g.add(g.matMul(rows, promptKeys, { transB: true, alpha }), promptBias); // [B, G, RN, P]
+  const ownByHead = g.transpose(g.matMul(queries, allKeys, { transB: true, alpha }), [0, 2, 3, 1, 4]); // [B, G, R, N, S+1]
   const ownSizes = g.concat([g.shapeOf(rows, 0, 3), g.shapeOf(allKeys, 3, 4)], 0, 4);
   const ownScores = g.reshapeTo(ownByHead, ['B', G, 'RN', 'S+1'], ownSizes);
   const attention = g.softmax(g.concat([promptScores, ownScores], 3, 'P+S+1'));
@@ -172,6 +172,8 @@ class Block {
   constructor(
     private readonly g: Graph,
     readonly shape: BlockShape,
+    /** With few rows a product with the adapter's matrices is cheaper than adding them to the weight. */
+    private readonly rows: 'many' | 'few' = 'many',
   ) {
     const { config, lora } = shape;
     const inputs = (parameters: readonly (readonly [string, readonly number[]])[]) =>
@@ -182,16 +184,16 @@ class Block {
     this.trained = lora ? adapter : base;
   }
 
-  /** Rotated queries [B, T, G, R, K] (already scaled) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
+  /** Rotated queries [B, T, G, R, K] and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
   project(h: Value, cos: Value, sin: Value, tokens: Dim): { queries: Value; keys: Value; values: Value } {
     const { g } = this;
-    const { heads, kvHeads: G, headSize: K, headNorms, queryScale } = this.shape.config;
+    const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
     const x = this.#norm(h, 'input_layernorm.weight');
     const projected = (name: string, perHead: number): Value =>
       g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
     const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
     return {
-      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), queryScale), cos, sin),
+      queries: rotate(g, normed(projected('q_proj', heads / G), 'q_norm'), cos, sin),
       keys: rotate(g, normed(projected('k_proj', 1), 'k_norm'), cos, sin),
       values: projected('v_proj', 1),
     };
@@ -215,15 +217,21 @@ class Block {
 
   /** x W' + b + s (x A') B', with W [out, in] as Hugging Face stores it; bias and adapter where the layer has them. */
   #linear(x: Value, name: string): Value {
+    const product = this.#product(x, name);
+    const bias = this.#weights.get(`${name}.bias`);
+    return bias ? this.g.add(product, bias) : product;
+  }
+
+  #product(x: Value, name: string): Value {
     const { g } = this;
     const { lora } = this.shape;
-    const product = g.matMul(x, this.#weight(`${name}.weight`), { transB: true });
-    const bias = this.#weights.get(`${name}.bias`);
-    const y = bias ? g.add(product, bias) : product;
+    const weight = this.#weight(`${name}.weight`);
     const a = this.#weights.get(`${name}.lora_A.weight`);
-    if (!a || !lora) return y;
+    if (!a || !lora) return g.matMul(x, weight, { transB: true });
     const b = this.#weight(`${name}.lora_B.weight`);
-    return g.add(y, g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) }));
+    if (this.rows === 'many') return g.loraMatMul(x, weight, a, b, loraScale(lora));
+    const change = g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) });
+    return g.add(g.matMul(x, weight, { transB: true }), change);
   }
 
   #norm(x: Value, name: string): Value {
@@ -244,7 +252,7 @@ function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
 
 const ACTIVATIONS: Readonly<Record<Activation, (g: Graph, x: Value) => Value>> = {
   // x sigmoid(x)
-  silu: (g, x) => g.mul(x, g.sigmoid(x)),
+  silu: (g, x) => g.silu(x),
   // x / 2 (1 + tanh u) = x sigmoid(2 u),  u = sqrt(2 / pi) (x + 0.044715 x^3)
   'gelu-tanh': (g, x) => {
     const u = g.mul(x, g.add(g.scale(g.mul(x, x), 0.044715), g.scalar(1)));

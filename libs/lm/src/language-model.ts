@@ -422,7 +422,7 @@ export class LanguageModel {
   ): Promise<Tensor> {
     const { heads, kvHeads, headSize } = this.config;
     return this.runtime.scoped(async (scope) => {
-      const { queries, keys, values, ...finished } = kept ?? (await this.#recompute(scope, layer, h, geometry));
+      const { queries, keys, values, mixed, ...finished } = kept ?? (await this.#recompute(scope, layer, h, geometry));
       const weights = await this.layerWeights(layer);
       const trained = this.#trainedOf(layer);
       const add = trained.every(([, name]) => gradients.has(name));
@@ -430,6 +430,7 @@ export class LanguageModel {
       const finish = await scope.run(this.#key(`finish-backward ${add}`), () => finishBackward(this.#shape, { add }), {
         ...weights,
         ...finished,
+        mixed,
         ...summed,
         h,
         dh_out: dOutput,
@@ -445,7 +446,7 @@ export class LanguageModel {
         const { d_queries_chunk, ...more } = await scope.run(
           this.#key(`attention-backward ${geometry.window} ${add}`),
           () => attentionBackward(this.config, geometry.window, { add }),
-          { ...geometry.feeds, ...range, ...past, queries, keys, values, d_mixed: finish.d_mixed as Tensor },
+          { ...geometry.feeds, ...range, ...past, queries, keys, values, mixed, d_mixed: finish.d_mixed as Tensor },
         );
         scope.free(...Object.values(sums));
         dQueries.push(d_queries_chunk as Tensor);

@@ -25,6 +25,8 @@ export function encodeModel(graph: Graph, { products = 'fused' }: EncodeOptions 
 type Attribute = number | string | readonly number[] | { readonly float: number };
 interface Encoding {
   readonly type: string;
+  /** How many of the node's inputs ONNX reads; the others are there for the gradient. Default: all. */
+  readonly reads?: number;
   readonly domain?: string;
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
@@ -43,6 +45,8 @@ const ENCODINGS: Encodings = {
   Sqrt: plain('Sqrt'),
   Reciprocal: plain('Reciprocal'),
   Sigmoid: plain('Sigmoid'),
+  // With alpha 1 it is x sigmoid(x).
+  Silu: () => ({ type: 'QuickGelu', domain: 'com.microsoft', attributes: { alpha: { float: 1 } } }),
   Tanh: plain('Tanh'),
   Softmax: () => ({ type: 'Softmax', attributes: { axis: -1 } }),
   MatMul: ({ transA, transB, alpha }) =>
@@ -56,6 +60,12 @@ const ENCODINGS: Encodings = {
   Gemm: ({ transA, transB, alpha }) => ({
     type: 'Gemm',
     attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
+  }),
+  LoraMatMul: () => ({
+    type: 'FusedMatMul',
+    domain: 'com.microsoft',
+    attributes: { transA: 0, transB: 1, alpha: { float: 1 } },
+    reads: 2,
   }),
   ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
   ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
@@ -100,11 +110,19 @@ function writeGraph(w: protobuf.Writer, graph: Graph, products: 'fused' | 'plain
   const fused = neededNodes(graph);
   const { nodes: needed, constants } = products === 'plain' ? plainProducts(fused) : { nodes: fused, constants: [] };
   const used = new Set(needed.flatMap((node) => node.inputs.map((input) => input.name)));
-  for (const node of needed) message(w, 1, (inner) => writeNode(inner, node));
-  // Outputs carry their own names, whatever made them.
-  for (const { name, value } of graph.outputs) {
+  // A value that a node makes goes by the name of the output; what is an input or goes out twice is copied.
+  const names = new Map<string, string>();
+  const made = new Set(needed.flatMap((node) => node.outputs.map((output) => output.name)));
+  const copied = graph.outputs.filter(({ name, value }) => {
+    if (!made.has(value.name) || names.has(value.name)) return true;
+    names.set(value.name, name);
+    return false;
+  });
+  const nameOf = (value: Value): string => names.get(value.name) ?? value.name;
+  for (const node of needed) message(w, 1, (inner) => writeNode(inner, node, nameOf));
+  for (const { name, value } of copied) {
     message(w, 1, (inner) =>
-      inner.uint32(tag(1, 2)).string(value.name).uint32(tag(2, 2)).string(name).uint32(tag(4, 2)).string('Identity'),
+      inner.uint32(tag(1, 2)).string(nameOf(value)).uint32(tag(2, 2)).string(name).uint32(tag(4, 2)).string('Identity'),
     );
     used.add(value.name);
   }
@@ -128,11 +146,11 @@ function neededNodes(graph: Graph): GraphNode[] {
   return needed.reverse();
 }
 
-function writeNode(w: protobuf.Writer, node: GraphNode): void {
+function writeNode(w: protobuf.Writer, node: GraphNode, nameOf: (value: Value) => string): void {
   const encode = ENCODINGS[node.op] as (attributes: GraphNode['attributes']) => Encoding;
-  const { type, domain, attributes } = encode(node.attributes);
-  for (const input of node.inputs) w.uint32(tag(1, 2)).string(input.name);
-  for (const output of node.outputs) w.uint32(tag(2, 2)).string(output.name);
+  const { type, domain, attributes, reads } = encode(node.attributes);
+  for (const input of node.inputs.slice(0, reads)) w.uint32(tag(1, 2)).string(nameOf(input));
+  for (const output of node.outputs) w.uint32(tag(2, 2)).string(nameOf(output));
   w.uint32(tag(3, 2)).string(node.outputs[0]?.name ?? type);
   w.uint32(tag(4, 2)).string(type);
   for (const [name, value] of Object.entries(attributes ?? {}))

@@ -55,6 +55,7 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
   Sqrt: [one((g, x) => g.sqrt(x), 0.5, 2)],
   Reciprocal: [one((g, x) => g.reciprocal(x), 0.5, 2)],
   Sigmoid: [one((g, x) => g.sigmoid(x))],
+  Silu: [one((g, x) => g.silu(x))],
   Tanh: [one((g, x) => g.tanh(x))],
   Softmax: [one((g, x) => g.softmax(x), -3, 2)],
   MatMul: [
@@ -76,6 +77,12 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
       ),
     ),
   ),
+  LoraMatMul: [
+    {
+      inputs: { x: [2, 3, 4], a: [2, 4], b: [5, 2] },
+      build: (g, { x, a, b }) => [g.loraMatMul(x as Value, g.constant(noise([5, 4], 7)), a as Value, b as Value, 0.7)],
+    },
+  ],
   ReduceSum: [one((g, x) => g.reduceSum(x, [-1])), one((g, x) => g.reduceSum(x, [0, 1]))],
   ReduceMean: [one((g, x) => g.reduceMean(x, [-1])), one((g, x) => g.reduceMean(x, [0]))],
   ReduceLogSumExp: [one((g, x) => g.reduceLogSumExp(x, [-1]))],

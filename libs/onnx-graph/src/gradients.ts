@@ -54,6 +54,11 @@ export const GRADIENTS: Rules = {
   Reciprocal: unary((g, _x, y, dy) => g.neg(g.mul(dy, g.mul(y, y)))),
   // y = 1 / (1 + exp(-x)):  dx = dy y (1 - y)
   Sigmoid: unary((g, _x, y, dy) => g.mul(dy, g.mul(y, g.sub(g.scalar(1), y)))),
+  // y = x s(x), s = sigmoid:  dx = dy (s + y - y s)
+  Silu: unary((g, x, y, dy) => {
+    const s = g.sigmoid(x);
+    return g.mul(dy, g.add(s, g.sub(y, g.mul(y, s))));
+  }),
   // y = tanh x:  dx = dy (1 - y^2)
   Tanh: unary((g, _x, y, dy) => g.mul(dy, g.sub(g.scalar(1), g.mul(y, y)))),
   // y = softmax x (last axis):  dx = y (dy - sum(dy y))
@@ -88,6 +93,16 @@ export const GRADIENTS: Rules = {
       transA ? g.gemm(b, dy, { transA: transB, transB: true, alpha }) : g.gemm(dy, b, { transB: !transB, alpha }),
       transB ? g.gemm(dy, a, { transA: true, transB: transA, alpha }) : g.gemm(a, dy, { transA: !transA, alpha }),
     ];
+  },
+
+  // y = x M' with M = W + s B A:  dx = dy M,  dA = s (dy B)' x,  dB = s dy' (x A');  W is frozen, and M needs no gradient
+  LoraMatMul: (g, { inputs: [x, merged, a, b], attributes: { scale } }, [dy]) => {
+    if (!dy || !x || !merged || !a || !b) return [];
+    const flat = (v: Value): Value => g.reshape(v, ['rows', v.shape[v.shape.length - 1] as Dim]);
+    const [rows, dRows] = [flat(x), flat(dy)];
+    const da = g.matMul(g.matMul(dRows, b), rows, { transA: true, alpha: scale });
+    const db = g.matMul(dRows, g.matMul(rows, a, { transB: true }), { transA: true, alpha: scale });
+    return [g.matMul(dy, merged), undefined, da, db];
   },
 
   // y = sum x:  dx = dy everywhere

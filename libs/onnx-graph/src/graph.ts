@@ -99,6 +99,8 @@ export class Graph {
   sqrt = (x: Value): Value => this.#unary('Sqrt', x);
   reciprocal = (x: Value): Value => this.#unary('Reciprocal', x);
   sigmoid = (x: Value): Value => this.#unary('Sigmoid', x);
+  /** x sigmoid(x) */
+  silu = (x: Value): Value => this.#unary('Silu', x);
   tanh = (x: Value): Value => this.#unary('Tanh', x);
 
   // -- comparisons: no gradient flows through them ------------------------------------------------------------------
@@ -135,6 +137,17 @@ export class Graph {
     if (a.shape.length !== 2 || b.shape.length !== 2) throw new ShapeError('Gemm: both tensors must be matrices');
     const shape = productShape(a, b, transA, transB);
     return this.#node('Gemm', [a, b], { transA, transB, alpha }, [{ dtype: a.dtype, shape }]);
+  }
+
+  /**
+   * x (W + s B A)' with x [..., in], W [out, in], A [rank, in], B [out, rank]: the low-rank change is added to the weight, which
+   * costs rank / rows of the product itself, where x A' B' would write [..., out] once more. Its gradient reaches x, A and B;
+   * W is frozen.
+   */
+  loraMatMul(x: Value, weight: Value, a: Value, b: Value, scale: number): Value {
+    const merged = this.add(weight, this.matMul(b, a, { alpha: scale }));
+    const shape = [...x.shape.slice(0, -1), lastTwo(weight.shape, false)[0]];
+    return this.#node('LoraMatMul', [x, merged, a, b], { scale }, [{ dtype: x.dtype, shape }]);
   }
 
   softmax(x: Value): Value {
@@ -233,7 +246,12 @@ export class Graph {
   /** `x` broadcast to the shape of `like`. */
   expandLike(x: Value, like: Value): Value {
     if (sameShape(x.shape, like.shape)) return x;
-    return this.#node('Expand', [x, this.shapeOf(like)], {}, [{ dtype: x.dtype, shape: like.shape }]);
+    return this.expandTo(x, like.shape, this.shapeOf(like));
+  }
+
+  /** `x` broadcast to a shape whose sizes at run time are the int64 tensor `sizes`; `shape` says it statically. */
+  expandTo(x: Value, shape: Shape, sizes: Value): Value {
+    return this.#node('Expand', [x, sizes], {}, [{ dtype: x.dtype, shape }]);
   }
 
   /** `x[from:to]` along `axis`, which becomes `dim`; `from` and `to` are int64 [1]. */
@@ -326,7 +344,7 @@ export class Graph {
 }
 
 type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'LessOrEqual' | 'Less' | 'And' | 'Or';
-type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Tanh';
+type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Tanh';
 
 function productShape(a: Value, b: Value, transA: boolean, transB: boolean): readonly [Dim, Dim] {
   const [m, k] = lastTwo(a.shape, transA);

@@ -21,11 +21,13 @@ export interface OpAttributes {
   Sqrt: None;
   Reciprocal: None;
   Sigmoid: None;
+  Silu: None;
   Tanh: None;
   Softmax: None;
   MatMul: ProductAttributes;
   /** MatMul of two matrices: every provider has it with its transposes. */
   Gemm: ProductAttributes;
+  LoraMatMul: { readonly scale: number };
   ReduceSum: { readonly axes: readonly number[] };
   ReduceMean: { readonly axes: readonly number[] };
   ReduceLogSumExp: { readonly axes: readonly number[] };

@@ -3,7 +3,7 @@ import { formatShape, type Dim, type Shape } from './shape.ts';
 import type { OpAttributes, OpName } from './ops.ts';
 
 /**
- * The nodes with every MatMul that transposes or scales written as Gemm, or as Transpose and MatMul: for execution
+ * The nodes with every product that transposes or scales written as Gemm, or as Transpose and MatMul: for execution
  * providers that have no fused product (WebGPU would send it to the CPU, its operands with it).
  *
  *     x [.., k] W' [n, k], a weight for all rows:  Gemm over the flattened rows, nothing is moved
@@ -16,13 +16,18 @@ export function plainProducts(nodes: readonly GraphNode[]): {
 } {
   const writer = new Writer();
   for (const node of nodes) {
-    if (isMatMul(node)) writer.product(node);
+    if (node.op === 'MatMul') writer.product(node as GraphNode<'MatMul'>);
+    else if (node.op === 'LoraMatMul') writer.product(withMergedWeight(node as GraphNode<'LoraMatMul'>));
     else writer.nodes.push(node);
   }
   return writer;
 }
 
-const isMatMul = (node: GraphNode): node is GraphNode<'MatMul'> => node.op === 'MatMul';
+/** x M' is what is computed; the adapter's matrices beside M are there for the gradient. */
+function withMergedWeight({ inputs, outputs }: GraphNode<'LoraMatMul'>): GraphNode<'MatMul'> {
+  const attributes = { transA: false, transB: true, alpha: 1 };
+  return { op: 'MatMul', inputs: inputs.slice(0, 2), outputs, attributes };
+}
 
 class Writer {
   readonly nodes: GraphNode[] = [];
