@@ -1,4 +1,5 @@
 export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
+export { chooseDevice, type ChosenDevice } from './choose-device.ts';
 export { DEVICES, DeviceError, DeviceMemoryError, type Device } from './device.ts';
 export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
 export {
@@ -49,6 +50,7 @@ export {
 } from './safetensors.ts';
 export { sample, type Prompt, type Sample, type SamplingOptions } from './sampler.ts';
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
-export { groupByTokens, scoreTrees, sumOf } from './scoring.ts';
+export { groupByTokens, inBatches } from './batches.ts';
+export { scoreTrees, sumOf } from './scoring.ts';
 export { packSequences, packTrees, PROMPT_BRANCH, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';

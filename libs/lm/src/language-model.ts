@@ -23,6 +23,7 @@ import { float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.
 import type { Target, TreeBatch } from './tree-batch.ts';
 
 const QUERY_CHUNK = 256;
+const MIN_QUERY_CHUNK = 32;
 /** The head is run on so many rows at a time that their logits stay below this many numbers. */
 const MAX_LOGITS = 1 << 25;
 
@@ -502,6 +503,14 @@ export class LanguageModel {
     }
   }
 
+  /** Queries a chunk: a chunk's scores and their gradients take no more than a small part of the device's memory. */
+  #queryChunk(rows: number, length: number): number {
+    const chosen = this.options.queryChunk ?? QUERY_CHUNK;
+    const bytesPerQuery = 4 * 4 * rows * this.config.heads * length;
+    const fitting = Math.floor(this.runtime.memoryBytes / 8 / bytesPerQuery);
+    return Math.max(Math.min(chosen, MIN_QUERY_CHUNK), Math.min(chosen, fitting));
+  }
+
   /** How many of the last blocks keep what their backward pass reads. */
   #layersKept({ rows, length }: TreeBatch): number {
     const { recompute = 'auto' } = this.options;
@@ -509,7 +518,7 @@ export class LanguageModel {
     if (recompute !== 'auto') return recompute === 'none' ? layers : 0;
     const floatsPerToken = 2 * heads * headSize + 2 * kvHeads * headSize + hiddenSize + 2 * intermediateSize;
     const layerBytes = 4 * rows * length * floatsPerToken;
-    return Math.min(layers, Math.floor(process.availableMemory() / 2 / layerBytes));
+    return Math.min(layers, Math.floor(this.runtime.freeBytes / 2 / layerBytes));
   }
 
   /** Embeddings [..., d] of tokens. */
@@ -580,7 +589,7 @@ export class LanguageModel {
       branch_start: await places(branchStart),
       index: await places(Int32Array.from({ length }, (_, i) => i)),
     };
-    const chunks = queryChunks(length, this.options.queryChunk ?? QUERY_CHUNK).map(([from, to]) => ({
+    const chunks = queryChunks(length, this.#queryChunk(rows, length)).map(([from, to]) => ({
       query_from: int64([from], [1]),
       query_to: int64([to], [1]),
       key_from: int64([0], [1]),

@@ -19,7 +19,7 @@ import { freeGradients, type Gradients } from './gradients.ts';
 import type { Activations, LanguageModel } from './language-model.ts';
 import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
-import { groupByTokens } from './scoring.ts';
+import { groupByTokens, withSmallerBatches } from './batches.ts';
 import type { HostTensors } from './safetensors.ts';
 import { packTrees, PROMPT_BRANCH, treeLength, type Tree } from './tree-batch.ts';
 
@@ -99,7 +99,14 @@ export class PreferenceTrainer {
     const { schedule, steps, clipNorm } = this.options;
     const gradients: Gradients = new Map();
     try {
-      const { terms, statistics, policyTokens } = await this.#accumulate(pairs, step, gradients);
+      const { terms, statistics, policyTokens } = await withSmallerBatches(
+        pairs.map((pair) => this.#tokensOf(pair)),
+        this.options.microBatchTokens,
+        (limit) => {
+          freeGradients(runtime, gradients);
+          return this.#accumulate(pairs, step, gradients, limit);
+        },
+      );
       const gradNorm = await this.#optimizer.gradientNorm(gradients);
       if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
       const learningRate = learningRateAt(schedule, step, steps);
@@ -123,22 +130,24 @@ export class PreferenceTrainer {
   }
 
   /** The mean loss's gradients, summed over groups of pairs. */
-  async #accumulate(pairs: readonly TrainingPair[], step: number, gradients: Gradients): Promise<Accumulated> {
+  async #accumulate(
+    pairs: readonly TrainingPair[],
+    step: number,
+    gradients: Gradients,
+    microBatchTokens: number,
+  ): Promise<Accumulated> {
     const result: Accumulated = { terms: [], statistics: [], policyTokens: 0 };
     // A group holds whole pairs: a pair's short and long rows meet in one loss.
-    const groups = groupByTokens(
-      pairs,
-      (pair) => treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0),
-      this.options.microBatchTokens,
-    );
+    const groups = groupByTokens(pairs, (pair) => this.#tokensOf(pair), microBatchTokens);
     for (const group of groups) {
-      const passes = await this.#forward(group);
+      const batches: Batch[] = [];
       try {
+        const passes = await this.#forward(group, batches);
         const own = group.map(({ aligned = true }, i) => pairTerm(this.options, passes.rows[i] as Rows, { aligned }));
         if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
         result.terms.push(...own);
         result.statistics.push(...passes.statistics);
-        for (const { activations, places } of passes.batches) {
+        for (const { activations, places } of batches) {
           result.policyTokens += activations.batch.tokenCount;
           const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
             const { pair, context, rows } = places[tree] as Place;
@@ -148,20 +157,26 @@ export class PreferenceTrainer {
           await this.model.backward(activations, dLogps, gradients);
         }
       } finally {
-        for (const { activations } of passes.batches) activations.free();
+        for (const { activations } of batches) activations.free();
       }
     }
     return result;
   }
 
-  async #forward(pairs: readonly TrainingPair[]): Promise<{
-    batches: { activations: Activations; places: Place[] }[];
+  #tokensOf(pair: TrainingPair): number {
+    return treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0);
+  }
+
+  /** Adds to `batches` as it goes: whoever has the list frees what is on it. */
+  async #forward(
+    pairs: readonly TrainingPair[],
+    batches: Batch[],
+  ): Promise<{
     rows: Rows[];
     statistics: Partial<Record<Row, ResponseStatistics>>[];
   }> {
     const rows = pairs.map((): Partial<Record<Row | Prompt, RowLogps>> => ({}));
     const statistics = pairs.map((): Partial<Record<Row, ResponseStatistics>> => ({}));
-    const batches: { activations: Activations; places: Place[] }[] = [];
     const trees = pairs.flatMap((pair, index) => treesOf(this.options, pair).map((tree) => ({ ...tree, pair: index })));
     for (const context of ['short', 'long'] as const) {
       const places = trees.filter((tree) => tree.context === context);
@@ -172,6 +187,7 @@ export class PreferenceTrainer {
         { ...this.model.packing, scorePrompt },
       );
       const activations = await this.model.forward(batch);
+      batches.push({ activations, places });
       const of = responseStatistics(batch.targets, await this.model.targetStats(activations));
       places.forEach(({ pair, rows: names }, tree) => {
         const [own, measured] = [rows[pair], statistics[pair]] as [(typeof rows)[0], (typeof statistics)[0]];
@@ -183,10 +199,14 @@ export class PreferenceTrainer {
         const { logp, tokens } = of(tree, PROMPT_BRANCH);
         if (scorePrompt) own[promptOf(context)] = { policy: logp, tokens };
       });
-      batches.push({ activations, places });
     }
-    return { batches, rows, statistics };
+    return { rows, statistics };
   }
+}
+
+interface Batch {
+  readonly activations: Activations;
+  readonly places: readonly Place[];
 }
 
 interface Accumulated {

@@ -3,7 +3,7 @@ import { freeGradients, type Gradients } from './gradients.ts';
 import { consume, type LanguageModel } from './language-model.ts';
 import { LossNotFiniteError } from './preference-trainer.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
-import { groupByTokens } from './scoring.ts';
+import { groupByTokens } from './batches.ts';
 import { packSequences } from './tree-batch.ts';
 
 /** A sequence and the weight of predicting each of its tokens (the first one's is not used). */

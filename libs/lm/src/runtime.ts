@@ -12,6 +12,8 @@ export interface RuntimeOptions {
   readonly threads: number;
   /** Default: cpu. */
   readonly device?: Device;
+  /** What may lie on the device at a time. A run that would need more fails as if the device were full. */
+  readonly maxDeviceMemoryBytes?: number;
   /** Called after every run of a session: a sign of life. */
   readonly onRun?: () => void;
 }
@@ -53,6 +55,19 @@ export class Runtime {
     return { tensors: this.#live.size, bytes: this.#liveBytes };
   }
 
+  /** What may lie on the device; infinite where nothing says. */
+  get memoryBytes(): number {
+    return this.options.maxDeviceMemoryBytes ?? Infinity;
+  }
+
+  /** What is free where tensors lie; 0 where nothing says. */
+  get freeBytes(): number {
+    if (!this.keepsOnDevice) return process.availableMemory();
+    return this.options.maxDeviceMemoryBytes === undefined
+      ? 0
+      : Math.max(0, this.options.maxDeviceMemoryBytes - this.#liveBytes);
+  }
+
   /** Tensors made by `work` through its scope are freed when it ends, except those that it keeps. */
   async scoped<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
     const scope = new Scope(this);
@@ -75,6 +90,10 @@ export class Runtime {
     });
     for (const output of Object.values(outputs)) this.#count(output);
     this.options.onRun?.();
+    if (this.#liveBytes > this.memoryBytes) {
+      for (const output of Object.values(outputs)) this.free(output);
+      throw new DeviceMemoryError(`more than maxDeviceMemory (${this.memoryBytes / 1e6} MB) would lie on the device`);
+    }
     return outputs;
   }
 
@@ -153,7 +172,13 @@ export class Runtime {
   /** onnxruntime's errors that have a meaning here, by what they say. */
   #explained(error: unknown): unknown {
     const { message } = error instanceof Error ? error : new Error(String(error));
-    if (this.device === 'webgpu' && /WebGPU adapter/.test(message)) return new DeviceError(NO_ADAPTER);
+    if (this.device === 'webgpu' && /WebGPU adapter|webgpu backend|not supported.*webgpu/i.test(message))
+      return new DeviceError(NO_ADAPTER);
+    if (
+      this.device === 'cuda' &&
+      /providers_cuda|CUDA (driver|failure)|cuda.*not (available|supported|enabled)/i.test(message)
+    )
+      return new DeviceError(NO_CUDA);
     if (this.device !== 'cpu' && /out of memory|OutOfMemory|failed to allocate|exceeds.*limit/i.test(message))
       return new DeviceMemoryError(message);
     return error;
@@ -162,6 +187,9 @@ export class Runtime {
 
 const NO_ADAPTER =
   "no WebGPU adapter was found: install your GPU's Vulkan driver and the Vulkan loader (libvulkan1), see docs/gpu.md, or choose device cpu";
+
+const NO_CUDA =
+  'onnxruntime has no CUDA provider here: add its libraries and CUDA as docs/gpu.md says, or choose device webgpu or cpu';
 
 function identity(tensor: Tensor): [key: string, graph: () => Graph] {
   const [dtype, rank] = [dtypeOf(tensor), tensor.dims.length];
