@@ -27,12 +27,14 @@ export class System {
     readonly ledger: Ledger,
     readonly databaseUrl: string,
     readonly gatewayPort: number,
+    readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  static async start(): Promise<System> {
+  /** @param env what the services' environment has besides */
+  static async start(env: NodeJS.ProcessEnv = {}): Promise<System> {
     const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
     const databaseUrl = await postgres.createDatabase();
-    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort());
+    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort(), env);
     const migrator = system.#spawn('migrator');
     const code = await new Promise((resolve) => migrator.once('exit', resolve));
     if (code !== 0) throw new Error(`the migrator failed:\n${system.output.join('')}`);
@@ -133,6 +135,7 @@ export class System {
         SOLOPO_ARTIFACTS: this.#artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
         ...(service === 'gateway' ? { SOLOPO_HTTP_PORT: String(this.gatewayPort) } : {}),
+        ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

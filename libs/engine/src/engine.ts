@@ -57,10 +57,10 @@ export class Engine {
     const child = (this.#child ??= this.#start());
     const id = (this.#sequence += 1);
     const abort = (): void => void child.kill('SIGKILL');
-    const alive =
-      this.options.device === 'cpu' || this.options.device === undefined
-        ? undefined
-        : setInterval(() => onProgress?.({ kind: 'alive' }), ALIVE_INTERVAL_MS);
+    const alive = setInterval(() => {
+      const device = this.#state?.device ?? this.options.device ?? 'cpu';
+      if (device !== 'cpu') onProgress?.({ kind: 'alive' });
+    }, ALIVE_INTERVAL_MS);
     try {
       return await new Promise<Tasks[K]['output']>((resolve, reject) => {
         this.#pending.set(id, { resolve, reject, onProgress });

@@ -130,14 +130,17 @@ async function tenSteps(model: LanguageModel) {
 const prompts = [ids(12, 1), ids(8, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
 const sampling = { samplesPerPrompt: 2, topP: 1, maxNewTokens: 4, eosIds: [], seed: 5 };
 
-describe.each<Device>(['cpu', 'webgpu'])('on %s', (device) => {
+/** A driver in software compiles each kernel for seconds, and a busy machine takes as many times longer. */
+const PATIENCE_MS = 600_000;
+
+describe.each<Device>(['cpu', 'webgpu'])('on %s', { timeout: PATIENCE_MS }, (device) => {
   const runtime = new Runtime({ threads: 1, device });
   const cpu = new Runtime({ threads: 1 });
   let missing: string | null = null;
   beforeAll(async () => {
     missing = device === 'webgpu' ? vulkan.missing : null;
     if (!missing) expect((await chooseDevice(device)).device).toBe(device);
-  });
+  }, PATIENCE_MS);
   afterAll(async () => {
     await runtime.close();
     await cpu.close();
@@ -210,7 +213,7 @@ describe.each<Device>(['cpu', 'webgpu'])('on %s', (device) => {
     });
 });
 
-describe('a device that is full', () => {
+describe('a device that is full', { timeout: PATIENCE_MS }, () => {
   test('is a retry with smaller batches, then an error that says what to do; what was taken is given back', async (context) => {
     if (vulkan.missing) context.skip(vulkan.missing);
     const roomy = new Runtime({ threads: 1, device: 'webgpu' });
@@ -232,7 +235,7 @@ describe('a device that is full', () => {
   });
 });
 
-describe('the choice of a device', () => {
+describe('the choice of a device', { timeout: PATIENCE_MS }, () => {
   test('auto is the processor where there is no GPU, and says so', async () => {
     const chosen = await chooseDevice('auto');
     expect(['cpu', 'webgpu']).toContain(chosen.device);

@@ -38,6 +38,7 @@ export {
 export { Pretrainer, type PretrainOptions, type WeightedSequence } from './pretrainer.ts';
 export { measureTrees, type MeasuredTree } from './response-statistics.ts';
 export { ParameterStore } from './parameter-store.ts';
+export { fallbacks, readPlacements, type Placement } from './placement.ts';
 export { Runtime, type RuntimeOptions } from './runtime.ts';
 export {
   readSafetensors,
@@ -54,3 +55,4 @@ export { groupByTokens, inBatches } from './batches.ts';
 export { scoreTrees, sumOf } from './scoring.ts';
 export { packSequences, packTrees, PROMPT_BRANCH, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';
+export { float32, type Tensor } from './tensor.ts';

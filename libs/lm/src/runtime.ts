@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { encodeModel, Graph } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
 import { DeviceError, DeviceMemoryError, type Device } from './device.ts';
@@ -14,6 +15,8 @@ export interface RuntimeOptions {
   readonly device?: Device;
   /** What may lie on the device at a time. A run that would need more fails as if the device were full. */
   readonly maxDeviceMemoryBytes?: number;
+  /** A folder for what onnxruntime tells of every node it runs: see `placements`. */
+  readonly profile?: string;
   /** Called after every run of a session: a sign of life. */
   readonly onRun?: () => void;
 }
@@ -123,7 +126,11 @@ export class Runtime {
   async close(): Promise<void> {
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
-    for (const session of sessions) await (await session.catch(() => null))?.release();
+    for (const session of sessions) {
+      const ready = await session.catch(() => null);
+      if (this.options.profile !== undefined) ready?.endProfiling();
+      await ready?.release();
+    }
   }
 
   #session(key: string, graph: () => Graph, fetch: readonly string[]): Promise<ort.InferenceSession> {
@@ -139,7 +146,9 @@ export class Runtime {
 
   async #create(graph: Graph, fetch: readonly string[]): Promise<ort.InferenceSession> {
     const { threads } = this.options;
+    const { profile } = this.options;
     const common = {
+      ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: join(profile, graph.name) }),
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -176,7 +185,7 @@ export class Runtime {
       return new DeviceError(NO_ADAPTER);
     if (
       this.device === 'cuda' &&
-      /providers_cuda|CUDA (driver|failure)|cuda.*not (available|supported|enabled)/i.test(message)
+      /ExecutionProvider_Cuda|providers_cuda|CUDA failure|cuda.*(not available|not supported)/i.test(message)
     )
       return new DeviceError(NO_CUDA);
     if (this.device !== 'cpu' && /out of memory|OutOfMemory|failed to allocate|exceeds.*limit/i.test(message))
