@@ -31,14 +31,14 @@ export async function nodes(args) {
     const placements = readPlacements(folder);
     const left = fallbacks(placements);
     const executed = (rows) => rows.reduce((sum, { runs }) => sum + runs, 0);
-    for (const { graph, operator, runs, shapesOnly } of left)
+    for (const { graph, operator, runs, wholeNumbers } of left)
       console.log(
-        `${graph.padEnd(20)} ${operator.padEnd(18)} ${String(runs).padStart(5)} runs  ${shapesOnly ? 'shapes' : 'DATA'}`,
+        `${graph.padEnd(20)} ${operator.padEnd(18)} ${String(runs).padStart(5)} runs  ${wholeNumbers ? 'whole numbers' : 'DATA'}`,
       );
-    const data = left.filter(({ shapesOnly }) => !shapesOnly);
+    const data = left.filter(({ wholeNumbers }) => !wholeNumbers);
     console.log(
       `${executed(placements)} nodes ran, ${executed(left)} of them on the processor: ` +
-        `${executed(left) - executed(data)} of shapes, ${executed(data)} of data`,
+        `${executed(left) - executed(data)} of whole numbers (shapes and places), ${executed(data)} of data`,
     );
     return data.length === 0 ? 0 : 1;
   } finally {

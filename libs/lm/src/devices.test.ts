@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { useSoftwareVulkan } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import {
   chooseDevice,
   DeviceError,
   DeviceMemoryError,
+  fallbacks,
   freeGradients,
   initialise,
   initialiseLora,
@@ -12,6 +16,7 @@ import {
   parseModelConfig,
   PreferenceTrainer,
   readGradients,
+  readPlacements,
   Runtime,
   sample,
   type Device,
@@ -232,6 +237,22 @@ describe('a device that is full', { timeout: PATIENCE_MS }, () => {
     await hopeless.free();
     expect(full.allocated).toEqual({ tensors: 0, bytes: 0 });
     await full.close();
+  });
+});
+
+describe('what the device leaves to the processor', { timeout: PATIENCE_MS }, () => {
+  test("is whole numbers only: shapes and tokens' places", async (context) => {
+    if (vulkan.missing) context.skip(vulkan.missing);
+    const folder = mkdtempSync(join(tmpdir(), 'solopo-placement-'));
+    const runtime = new Runtime({ threads: 1, device: 'webgpu', profile: folder });
+    const model = modelOn(runtime, { adapter: true });
+    const activations = await model.forward(batch);
+    await model.backward(activations, dLogps, new Map());
+    await runtime.close();
+    const placements = readPlacements(folder);
+    rmSync(folder, { recursive: true });
+    expect(placements.filter(({ provider }) => provider === 'WebGpuExecutionProvider').length).toBeGreaterThan(50);
+    expect(fallbacks(placements).filter(({ wholeNumbers }) => !wholeNumbers)).toEqual([]);
   });
 });
 

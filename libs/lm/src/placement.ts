@@ -8,8 +8,8 @@ export interface Placement {
   /** As onnxruntime names it: CPUExecutionProvider, WebGpuExecutionProvider, ... */
   readonly provider: string;
   readonly runs: number;
-  /** Whole numbers only, and few: sizes, and places of slices. */
-  readonly shapesOnly: boolean;
+  /** Sizes, places of slices and of tokens: nothing of the model. */
+  readonly wholeNumbers: boolean;
 }
 
 interface ProfileEvent {
@@ -22,8 +22,6 @@ interface ProfileEvent {
   };
 }
 
-const FEW = 16;
-
 /** What the closed runtime's profile in a folder says, by graph, operator and provider. */
 export function readPlacements(folder: string): Placement[] {
   const rows = new Map<string, { -readonly [K in keyof Placement]: Placement[K] }>();
@@ -32,13 +30,9 @@ export function readPlacements(folder: string): Placement[] {
     for (const { cat, name, args } of JSON.parse(readFileSync(join(folder, file), 'utf8')) as ProfileEvent[]) {
       if (cat !== 'Node' || !name.endsWith('_kernel_time') || !args?.provider) continue;
       const operator = args.op_name ?? '';
-      const shapesOnly = (args.output_type_shape ?? []).every((output) =>
-        Object.entries(output).every(
-          ([type, dims]) => type === 'int64' && dims.reduce((product, dim) => product * dim, 1) <= FEW,
-        ),
-      );
-      const key = [graph, operator, args.provider, shapesOnly].join();
-      const row = rows.get(key) ?? { graph, operator, provider: args.provider, runs: 0, shapesOnly };
+      const wholeNumbers = (args.output_type_shape ?? []).every((output) => 'int64' in output);
+      const key = [graph, operator, args.provider, wholeNumbers].join();
+      const row = rows.get(key) ?? { graph, operator, provider: args.provider, runs: 0, wholeNumbers };
       row.runs += 1;
       rows.set(key, row);
     }
