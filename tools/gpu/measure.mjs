@@ -2,6 +2,7 @@
 // crashes or runs out of memory is then one figure that is missing, not the whole report.
 import { consume, float32, packTrees, PreferenceTrainer, readGradients, Runtime, sample, scoreTrees } from '@solopo/lm';
 import { Graph } from '@solopo/onnx-graph';
+import { blockOn, corner, timed } from './block.mjs';
 import { STEP } from './cases.mjs';
 import { modelOf, tokens } from './models.mjs';
 
@@ -16,19 +17,6 @@ const difference = (actual, expected) => {
   const scale = Math.max(...expected.map(Math.abs), 1e-9);
   return Math.max(...expected.map((value, i) => Math.abs(value - actual[i]))) / scale;
 };
-
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-
-async function timed(work) {
-  await work();
-  const seconds = [];
-  for (let i = 0; i < runs; i++) {
-    const started = performance.now();
-    await work();
-    seconds.push((performance.now() - started) / 1000);
-  }
-  return { seconds: median(seconds), runs: seconds };
-}
 
 const MEASURES = {
   /** Log-probabilities and every gradient against the processor's, of the tiny shape. */
@@ -76,7 +64,7 @@ const MEASURES = {
     const operand = await random(runtime, [size, size]);
     const one = async () => (await runtime.run('matmul', graph, { a: operand, b: operand })).y;
     const several = 8;
-    const { seconds } = await timed(async () => {
+    const { seconds } = await timed(runs, async () => {
       let last;
       for (let i = 0; i < several; i++) {
         if (last) runtime.free(last);
@@ -89,37 +77,7 @@ const MEASURES = {
     return { size, dtype: 'float32', teraflops: (several * 2 * size ** 3) / seconds / 1e12 };
   },
 
-  /** Forward and backward of one block, and what the same runs take queued back to back. */
-  async block({ shape, length }) {
-    const recorder = recording(runtimeOn(device));
-    const model = modelOf(shape, recorder.runtime, { layers: 1 });
-    const batch = packTrees([{ prompt: tokens(length - 1, 1, 512), branches: [tokens(1, 2, 512)] }]);
-    const forward = await timed(async () => {
-      const activations = await model.forward(batch);
-      await corner(recorder.runtime, activations.output);
-      activations.free();
-    });
-    const pass = async () => {
-      const sums = new Map();
-      const activations = await model.forward(batch);
-      await model.backward(activations, new Float32Array(batch.targets.length).fill(1), sums);
-      await corner(recorder.runtime, [...sums.values()].at(-1));
-      activations.free();
-      for (const sum of sums.values()) recorder.runtime.free(sum);
-    };
-    const both = await timed(pass);
-    const dispatches = await recorder.record(pass);
-    const queued = await timed(() => recorder.replay());
-    return {
-      shape,
-      length,
-      forwardSeconds: forward.seconds,
-      forwardAndBackwardSeconds: both.seconds,
-      dispatches,
-      queuedSeconds: queued.seconds,
-      ratioToQueued: both.seconds / queued.seconds,
-    };
-  },
+  block: ({ shape, length }) => blockOn(runtimeOn(device), { shape, length, runs }),
 
   /** A step of SoLoPO with an adapter on one pair, the prompts shared by its responses. */
   async step({ shape, short, long, response, layers }) {
@@ -134,7 +92,7 @@ const MEASURES = {
     };
     const trainer = new PreferenceTrainer(model, STEP(long + short + 4 * response));
     let result;
-    const { seconds } = await timed(async () => (result = await trainer.takeStep([pair])));
+    const { seconds } = await timed(runs, async () => (result = await trainer.takeStep([pair])));
     const { bytes } = model.runtime.allocated;
     return {
       shape,
@@ -158,7 +116,7 @@ const MEASURES = {
         branches: [tokens(response, 2, vocabSize), tokens(response, 3, vocabSize)],
       },
     ];
-    const { seconds } = await timed(() => scoreTrees(model, trees, { batchTokens: 1 }));
+    const { seconds } = await timed(runs, () => scoreTrees(model, trees, { batchTokens: 1 }));
     return {
       shape,
       layers: model.config.layers,
@@ -173,7 +131,7 @@ const MEASURES = {
     const model = modelOf(shape, runtimeOn(device), { layers, adapter: false });
     const prompts = [{ tokens: tokens(length, 1, model.config.vocabSize), key: [1, 2] }];
     const given = { samplesPerPrompt: samples, temperature: 1, topP: 1, maxNewTokens: newTokens, eosIds: [], seed: 1 };
-    const { seconds } = await timed(() => sample(model, prompts, given));
+    const { seconds } = await timed(runs, () => sample(model, prompts, given));
     return {
       shape,
       layers: model.config.layers,
@@ -193,54 +151,6 @@ function random(runtime, dims) {
       dims,
     ),
   );
-}
-
-/** One number of a tensor: it is there when everything before it is done. */
-async function corner(runtime, tensor) {
-  const rank = tensor.dims.length;
-  await runtime.run(
-    `corner ${rank}`,
-    () => {
-      const g = new Graph('corner');
-      let x = g.input(
-        'x',
-        'float32',
-        tensor.dims.map((_, axis) => `D${axis}`),
-      );
-      for (let axis = 0; axis < rank; axis++) x = g.slice(x, axis, g.int64s([0]), g.int64s([1]), 1);
-      g.output('y', x);
-      return g;
-    },
-    { x: tensor },
-    ['y'],
-  );
-}
-
-/** A runtime that can note the runs of a piece of work, with their inputs kept, and queue them again. */
-function recording(runtime) {
-  const { run, free } = runtime;
-  let calls = null;
-  const kept = [];
-  runtime.run = (key, graph, feeds, fetch) => {
-    calls?.push({ key, graph, feeds, fetch });
-    return run.call(runtime, key, graph, feeds, fetch);
-  };
-  runtime.free = (tensor) => (calls ? void kept.push(tensor) : free.call(runtime, tensor));
-  const noted = [];
-  return {
-    runtime,
-    async record(work) {
-      calls = noted;
-      await work();
-      calls = null;
-      return noted.length;
-    },
-    async replay() {
-      for (const { key, graph, feeds, fetch } of noted)
-        for (const output of Object.values(await run.call(runtime, key, graph, feeds, fetch)))
-          free.call(runtime, output);
-    },
-  };
 }
 
 try {

@@ -29,9 +29,13 @@ export const LORA = {
   rsLora: false,
 };
 
-/** @param {string} name of a shape; `layers` fewer than it has, for a part of it */
-export function modelOf(name, runtime, { layers, adapter = true } = {}) {
-  const config = parseModelConfig({ ...SHAPES[name], ...(layers && { num_hidden_layers: layers }) });
+/** @param {string} name of a shape; `layers` and `vocabulary` smaller than it has, for a part of it */
+export function modelOf(name, runtime, { layers, vocabulary, adapter = true } = {}) {
+  const config = parseModelConfig({
+    ...SHAPES[name],
+    ...(layers && { num_hidden_layers: layers }),
+    ...(vocabulary && { vocab_size: vocabulary }),
+  });
   // Layers share their numbers in this process: what is measured is not what they say.
   const made = new Map();
   const weights = new Map(

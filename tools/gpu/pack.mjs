@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(dirname(HERE));
 const MAX_BYTES = 64 * 2 ** 20;
-const TOOLS = ['report.mjs', 'measure.mjs', 'models.mjs', 'cases.mjs', 'torch_figures.py'];
+const TOOLS = ['report.mjs', 'measure.mjs', 'block.mjs', 'models.mjs', 'cases.mjs', 'torch_figures.py'];
 const LIBRARIES = ['libvulkan.so.1', 'libstdc++.so.6', 'libgcc_s.so.1'];
 
 export async function pack(args) {

@@ -10,13 +10,7 @@ const { missing } = useSoftwareVulkan();
 let system: System | undefined;
 beforeAll(async () => {
   if (missing) return;
-  const { VK_DRIVER_FILES, LD_LIBRARY_PATH } = process.env;
-  system = await System.start({
-    SOLOPO_DEVICE: 'webgpu',
-    SOLOPO_LOG_LEVEL: 'info',
-    VK_DRIVER_FILES,
-    ...(LD_LIBRARY_PATH && { LD_LIBRARY_PATH }),
-  });
+  system = await System.start();
   await prepareRetrieval(system, 24);
 }, PATIENCE_MS);
 afterAll(() => system?.close());
@@ -25,7 +19,9 @@ test(
   'a run with an adapter finishes on webgpu, and its services say that they compute there',
   async (context) => {
     if (!system) return context.skip(missing ?? 'the system did not start');
-    system.startWorkers('datagen', 'reward', 'trainer');
+    const { VK_DRIVER_FILES = '', LD_LIBRARY_PATH = '' } = process.env;
+    const settings = { SOLOPO_DEVICE: 'webgpu', SOLOPO_LOG_LEVEL: 'info', VK_DRIVER_FILES, LD_LIBRARY_PATH };
+    for (const worker of ['datagen', 'reward', 'trainer'] as const) system.startWorker(worker, settings);
     const { id } = await system.createRun(
       retrievalRun({
         adapter: { kind: 'lora', rank: 4, alpha: 8 },

@@ -27,14 +27,12 @@ export class System {
     readonly ledger: Ledger,
     readonly databaseUrl: string,
     readonly gatewayPort: number,
-    readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  /** @param env what the services' environment has besides */
-  static async start(env: NodeJS.ProcessEnv = {}): Promise<System> {
+  static async start(): Promise<System> {
     const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
     const databaseUrl = await postgres.createDatabase();
-    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort(), env);
+    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort());
     const migrator = system.#spawn('migrator');
     const code = await new Promise((resolve) => migrator.once('exit', resolve));
     if (code !== 0) throw new Error(`the migrator failed:\n${system.output.join('')}`);
@@ -61,6 +59,11 @@ export class System {
 
   startWorkers(...workers: readonly Worker[]): void {
     for (const worker of workers) this.#spawn(worker);
+  }
+
+  /** @param settings of its environment, over those of the system */
+  startWorker(worker: Worker, settings: Readonly<Record<string, string>>): void {
+    this.#spawn(worker, settings);
   }
 
   pid(service: string): number | undefined {
@@ -126,7 +129,7 @@ export class System {
     return view;
   }
 
-  #spawn(service: string): ChildProcess {
+  #spawn(service: string, settings: Readonly<Record<string, string>> = {}): ChildProcess {
     const child = spawn(process.execPath, [join(APPS, service, 'dist/main.js')], {
       env: {
         PATH: process.env['PATH'],
@@ -135,7 +138,7 @@ export class System {
         SOLOPO_ARTIFACTS: this.#artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
         ...(service === 'gateway' ? { SOLOPO_HTTP_PORT: String(this.gatewayPort) } : {}),
-        ...this.env,
+        ...settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -20,6 +20,9 @@ const CHILD = fileURLToPath(
 /** A GPU's driver may compile kernels for long while nothing is heard; that its process is there counts as a sign of life. */
 const ALIVE_INTERVAL_MS = 2000;
 
+/** Big tensors come and go; from huge pages they cost a third (docs/log.md). glibc alone reads it. */
+const HUGE_PAGES = 'glibc.malloc.hugetlb=1';
+
 export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
@@ -93,7 +96,7 @@ export class Engine {
     const child = fork(CHILD, [], {
       execArgv: [],
       serialization: 'advanced',
-      env: { ...process.env, ...childEnvironment(this.options) },
+      env: { GLIBC_TUNABLES: HUGE_PAGES, ...process.env, ...childEnvironment(this.options) },
     });
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('exit', (code, signal) => {
