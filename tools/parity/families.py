@@ -77,7 +77,16 @@ for name in inputs["digests"]:
     base = load(folder / name / "base")
     expected = measure(base, name, "base")
     prompt = torch.tensor([inputs["trees"][0]["prompt"]])
-    sampled = fresh(base).generate(prompt, max_new_tokens=inputs["sampledTokens"], do_sample=False, pad_token_id=0)
+    sampled = fresh(base).generate(
+        prompt,
+        max_new_tokens=inputs["sampledTokens"],
+        do_sample=False,
+        pad_token_id=0,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    greedy = sampled.sequences[0, prompt.shape[1] :]
+    greedy_logps = torch.log_softmax(torch.stack(sampled.logits)[:, 0].float(), -1).gather(-1, greedy[:, None])
     adapted = PeftModel.from_pretrained(load(folder / name / "base"), folder / name / "adapter", is_trainable=True).eval()
     expected_adapted = measure(adapted, name, "adapter")
     merged = torch.cat([logps for logps, _ in responses(load(folder / name / "merged"))]).detach()
@@ -88,7 +97,8 @@ for name in inputs["digests"]:
         "digest": inputs["digests"][name],
         "base": expected,
         "adapted": {key: expected_adapted[key] for key in ("logps", "sums", "means")},
-        "greedy": sampled[0, prompt.shape[1] :].tolist(),
+        "greedy": greedy.tolist(),
+        "greedyLogp": greedy_logps.sum().item(),
     }
 
 compact = lambda value: (

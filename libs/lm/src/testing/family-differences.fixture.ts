@@ -30,6 +30,7 @@ interface ExpectedModel {
   readonly base: Expected & { readonly logits: readonly (readonly number[])[] };
   readonly adapted: Expected;
   readonly greedy: readonly number[];
+  readonly greedyLogp: number;
 }
 
 /** From `src/testing` and from `dist/testing` alike. */
@@ -48,8 +49,9 @@ export interface FamilyDifferences {
   readonly gradients: number;
   readonly adaptedLogps: number;
   readonly adaptedGradients: number;
-  /** Whether the same tokens are sampled. */
+  /** Whether the same tokens are sampled, and of their log-probability as the key-value cache gives it. */
   readonly sampled: boolean;
+  readonly sampledLogp: number;
 }
 
 export async function familyDifferences(
@@ -69,8 +71,9 @@ export async function familyDifferences(
   const ownAdapted = await measure(adapted);
   const [samples] = await sample(base, [{ tokens: REFERENCE_TREES[0]!.prompt, key: [0, 0] }], {
     samplesPerPrompt: 1,
-    temperature: 0,
-    topP: 1,
+    // As greedy sampling, but with the log-probability.
+    temperature: 1,
+    topP: 1e-9,
     maxNewTokens: REFERENCE_SAMPLED_TOKENS,
     eosIds: [],
     seed: 0,
@@ -85,6 +88,7 @@ export async function familyDifferences(
     adaptedLogps: farthest(ownAdapted.logps.flat(), expected.adapted.logps.flat()),
     adaptedGradients: worstGradient(ownAdapted.gradients, expectedGradients.get(`${name}/adapter`)),
     sampled: samples![0]!.tokens.join() === expected.greedy.join(),
+    sampledLogp: Math.abs(samples![0]!.logp - expected.greedyLogp),
   };
 }
 
