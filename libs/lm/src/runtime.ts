@@ -41,6 +41,8 @@ export class Runtime {
         interOpNumThreads: 1,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
+        // Each session has threads of its own: one session's must not spin on the processors while another's work.
+        extra: { session: { force_spinning_stop: '1' } },
       });
       this.#sessions.set(key, session);
     }
