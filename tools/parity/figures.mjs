@@ -15,6 +15,7 @@ row([
   'log-probability',
   'summed',
   'logit',
+  'sampled',
   'gradient of every weight',
   'with adapter',
   'gradient of every A, B',
