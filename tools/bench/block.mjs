@@ -3,6 +3,7 @@
 import { encodeModel, Graph } from '@solopo/onnx-graph';
 import { packSequences, Runtime } from '@solopo/lm';
 import * as ort from 'onnxruntime-node';
+import { blockOn } from '../gpu/block.mjs';
 import { figure } from './figure.mjs';
 import { model, shape, tokens } from './model.mjs';
 import { passWork } from './work.mjs';
@@ -10,7 +11,8 @@ import { passWork } from './work.mjs';
 const config = shape({ layers: 1, vocabulary: 1000 });
 const { hiddenSize: d, intermediateSize: f } = config;
 
-export async function block({ quick, threads }) {
+export async function block({ quick, threads, device = 'cpu' }) {
+  if (device !== 'cpu') return blockOnDevice({ quick, threads, device });
   const runtime = new Runtime({ threads });
   const figures = [];
   for (const T of quick ? [512, 2048] : [512, 2048, 8192]) {
@@ -44,6 +46,24 @@ export async function block({ quick, threads }) {
     }
   }
   await runtime.close();
+  return figures;
+}
+
+/** Against the same runs queued back to back, without the loop over chunks and layers between them. */
+async function blockOnDevice({ quick, threads, device }) {
+  const figures = [];
+  for (const length of quick ? [64] : [512, 2048]) {
+    const runtime = new Runtime({ threads, device });
+    const result = await blockOn(runtime, { shape: '0.5B', length, runs: quick ? 1 : 5 });
+    figures.push(
+      figure(`T ${length}: forward on ${device}`, result.forwardSeconds, 's'),
+      figure(`T ${length}: forward and backward on ${device}`, result.forwardAndBackwardSeconds, 's'),
+      figure(`T ${length}: ratio to its ${result.dispatches} runs queued back to back`, result.ratioToQueued, 'x', {
+        atMost: 1.1,
+      }),
+    );
+    await runtime.close();
+  }
   return figures;
 }
 

@@ -1,4 +1,4 @@
-// npm run bench -- NAME [--quick] [--threads N] [--peers | --no-peers] [--json FILE]
+// npm run bench -- NAME [--quick] [--threads N] [--device cpu|webgpu] [--peers | --no-peers] [--json FILE]
 import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, totalmem } from 'node:os';
@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
   allowNegative: true,
   options: {
     quick: { type: 'boolean', default: false },
+    device: { type: 'string', default: 'cpu' },
     threads: { type: 'string', default: String(availableParallelism()) },
     // By default where PyTorch is there: its environment is some 6 GB.
     peers: { type: 'boolean' },
@@ -39,7 +40,7 @@ const installed = existsSync(fileURLToPath(new URL('../../.solopo/peers/requirem
 const peers = values.peers ?? (installed || process.env.SOLOPO_PYTHON !== undefined);
 const reports = [];
 for (const bench of chosen) {
-  const figures = await BENCHES[bench]({ quick: values.quick, threads, peers });
+  const figures = await BENCHES[bench]({ quick: values.quick, threads, peers, device: values.device });
   for (const { name: figure, value, unit, goal, reached } of figures) {
     const verdict = goal === null ? '' : `  goal ${goal}: ${reached ? 'reached' : 'NOT REACHED'}`;
     console.log(`${bench}  ${figure.padEnd(72)} ${String(value ?? '').padStart(9)} ${unit}${verdict}`);
@@ -50,6 +51,7 @@ for (const bench of chosen) {
       cpu: cpus()[0].model.trim(),
       cores: cpus().length,
       threads,
+      device: values.device,
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       arch: arch(),
     },

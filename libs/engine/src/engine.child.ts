@@ -1,6 +1,9 @@
 /** The process that holds onnxruntime: it computes, its parent stays responsive. It ends when its parent does. */
+import { chooseDevice } from '@solopo/lm';
 import { SpanKind, startTracing, withSpan } from '@solopo/tracing';
 import { TaskRunner } from './task-runner.ts';
+import { readChildOptions } from './child.options.ts';
+import type { MeasuredRuntime } from './measured-runtime.ts';
 import type { FromChild, Progress, ToChild } from './tasks.ts';
 
 const ALIVE_INTERVAL_MS = 500;
@@ -8,35 +11,54 @@ const FLUSH_LIMIT_MS = 2000;
 
 let current = 0;
 let lastSent = 0;
+let runtime: MeasuredRuntime | undefined;
 type Message = FromChild extends infer M ? (M extends FromChild ? Omit<M, 'activity'> : never) : never;
 const send = (message: Message): void => {
-  process.send?.({ ...message, activity: runner.runtime.takeActivity() });
+  process.send?.({ ...message, activity: runtime?.takeActivity() });
 };
 const report = (progress: Progress): void => {
   lastSent = performance.now();
   send({ id: current, kind: 'progress', progress });
 };
-const runner = new TaskRunner({
-  threads: Number(process.env.SOLOPO_THREADS ?? '1'),
-  onAlive: () => {
-    if (performance.now() - lastSent > ALIVE_INTERVAL_MS) report({ kind: 'alive' });
-  },
-});
+const onAlive = (): void => {
+  if (performance.now() - lastSent > ALIVE_INTERVAL_MS) report({ kind: 'alive' });
+};
+const { otlpUrl, device: asked, ...options } = readChildOptions(process.env);
 // The parent decides which traces are kept, and tells in the traceparent.
-const otlpUrl = process.env.SOLOPO_OTLP_URL ?? '';
-const tracing = otlpUrl === '' ? undefined : startTracing({ service: 'engine', otlpUrl, ratio: 1 });
+const tracing = otlpUrl === undefined ? undefined : startTracing({ service: 'engine', otlpUrl, ratio: 1 });
+
+/** With the first task: what the device is is found out once, and a missing one fails the tasks. */
+let started: ReturnType<typeof start> | undefined;
+async function start() {
+  const chosen = await chooseDevice(asked);
+  const runner = new TaskRunner({
+    // The driver and its kernels need some of the memory too.
+    ...(chosen.memoryBytes !== null && { maxDeviceMemoryBytes: 0.9 * chosen.memoryBytes }),
+    ...options,
+    device: chosen.device,
+    onAlive,
+  });
+  runtime = runner.runtime;
+  const tell = (): void =>
+    send({ kind: 'state', state: { ...chosen, allocatedBytes: runner.runtime.allocated.bytes } });
+  tell();
+  return { runner, tell };
+}
 
 let queue: Promise<unknown> = Promise.resolve(tracing);
 process.on('message', ({ id, task, input, traceparent }: ToChild) => {
   queue = queue.then(async () => {
     current = id;
     try {
+      started ??= start();
+      const { runner, tell } = await started;
       const output = await withSpan(`execute ${task}`, { kind: SpanKind.SERVER, parent: traceparent }, async (span) => {
         runner.runtime.beginTask();
         const result = await runner.run(task, input, report);
         span.setAttributes({ 'solopo.session_runs': runner.runtime.taskRuns });
         return result;
       });
+      tell();
       send({ id, kind: 'result', output });
     } catch (error) {
       const { name, message } = error instanceof Error ? error : new Error(String(error));

@@ -2,19 +2,25 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SolopoError, type ErrorCode } from '@solopo/contracts';
 import { activeTraceparent, SpanKind, withSpan } from '@solopo/tracing';
+import { childEnvironment, type EngineOptions } from './child.options.ts';
 import { tokensOf } from './task-tokens.ts';
-import type { Activity, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
+import type { Activity, EngineState, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
 
 /** Errors of the numeric libraries, by class name, and what they mean to a job. */
 const ERROR_CODE: Readonly<Record<string, ErrorCode>> = {
   ModelError: 'model-invalid',
   LossNotFiniteError: 'loss-not-finite',
+  DeviceError: 'device-missing',
+  DeviceMemoryError: 'device-memory',
 };
 
 /** The built file, also when this one runs from source (in tests). */
 const CHILD = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../dist/engine.child.js' : './engine.child.js', import.meta.url),
 );
+
+/** A GPU's driver may compile kernels for long while nothing is heard; that its process is there counts as a sign of life. */
+const ALIVE_INTERVAL_MS = 2000;
 
 /** Big tensors come and go; from huge pages they cost a third (docs/log.md). glibc alone reads it. */
 const HUGE_PAGES = 'glibc.malloc.hugetlb=1';
@@ -32,10 +38,9 @@ export interface TaskReport {
   readonly tokens: number;
 }
 
-export interface EngineOptions {
-  readonly threads: number;
-  /** Where the child process exports its spans; none without. */
-  readonly otlpUrl?: string | undefined;
+/** What an engine tells of itself. */
+export interface EngineListeners {
+  readonly onState?: (state: EngineState) => void;
   readonly onTask?: (report: TaskReport) => void;
   readonly onActivity?: (activity: Activity) => void;
 }
@@ -54,14 +59,16 @@ interface Pending {
 export class Engine {
   #child: ChildProcess | undefined;
   #sequence = 0;
+  #state: EngineState | undefined;
   readonly #pending = new Map<number, Pending>();
 
-  constructor(readonly options: EngineOptions) {}
+  constructor(readonly options: EngineOptions & EngineListeners) {}
 
   /**
    * One span, which the child's go on with.
    *
-   * @throws SolopoError `model-invalid` or `loss-not-finite` for what will fail again; `engine-failed` when the process died
+   * @throws SolopoError `model-invalid`, `loss-not-finite`, `device-missing` or `device-memory` for what will fail again;
+   * `engine-failed` when the process died
    */
   async run<K extends TaskName>(
     task: K,
@@ -83,6 +90,10 @@ export class Engine {
     const started = performance.now();
     const report = (outcome: TaskReport['outcome'], tokens = 0): void =>
       this.options.onTask?.({ task, outcome, seconds: (performance.now() - started) / 1000, tokens });
+    const alive = setInterval(() => {
+      const device = this.#state?.device ?? this.options.device ?? 'cpu';
+      if (device !== 'cpu') onProgress?.({ kind: 'alive' });
+    }, ALIVE_INTERVAL_MS);
     try {
       const output = await new Promise<Tasks[K]['output']>((resolve, reject) => {
         this.#pending.set(id, { resolve, reject, onProgress });
@@ -95,6 +106,7 @@ export class Engine {
       report(signal?.aborted === true ? 'aborted' : 'failed');
       throw error;
     } finally {
+      clearInterval(alive);
       this.#pending.delete(id);
       signal?.removeEventListener('abort', abort);
     }
@@ -103,6 +115,11 @@ export class Engine {
   /** The process, once it runs: for health reports. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Where it computes and what lies there; undefined before its first task. */
+  get state(): EngineState | undefined {
+    return this.#state;
   }
 
   close(): void {
@@ -117,12 +134,7 @@ export class Engine {
     const child = fork(CHILD, [], {
       execArgv: [],
       serialization: 'advanced',
-      env: {
-        GLIBC_TUNABLES: HUGE_PAGES,
-        ...process.env,
-        SOLOPO_THREADS: String(this.options.threads),
-        SOLOPO_OTLP_URL: this.options.otlpUrl ?? '',
-      },
+      env: { GLIBC_TUNABLES: HUGE_PAGES, ...process.env, ...childEnvironment(this.options) },
     });
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('exit', (code, signal) => {
@@ -138,7 +150,12 @@ export class Engine {
   }
 
   #receive(message: FromChild): void {
-    this.options.onActivity?.(message.activity);
+    if (message.activity !== undefined) this.options.onActivity?.(message.activity);
+    if (message.kind === 'state') {
+      this.#state = message.state;
+      this.options.onState?.(message.state);
+      return;
+    }
     const pending = this.#pending.get(message.id);
     if (!pending) return;
     if (message.kind === 'progress') pending.onProgress?.(message.progress);

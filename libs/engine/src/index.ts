@@ -1,7 +1,9 @@
-export { Engine, type EngineOptions, type RunOptions, type TaskReport } from './engine.ts';
-export { TaskRunner } from './task-runner.ts';
+export type { EngineOptions } from './child.options.ts';
+export { Engine, type EngineListeners, type RunOptions, type TaskReport } from './engine.ts';
+export { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 export type {
   Activity,
+  EngineState,
   ModelSource,
   Progress,
   ScoredTrees,

@@ -3,7 +3,7 @@ import { withSpan } from '@solopo/tracing';
 import type { Activity } from './tasks.ts';
 
 /** A task may run sessions a hundred thousand times; its first ones tell what the others are like. */
-const TRACED_RUNS = 64;
+const TRACED_RUNS = 256;
 
 /** A runtime that keeps account of its time. */
 export class MeasuredRuntime extends Runtime {
@@ -37,16 +37,11 @@ export class MeasuredRuntime extends Runtime {
   takeActivity(): Activity {
     const graphs = this.#graphs;
     this.#graphs = {};
-    return { device: deviceOf(this.fingerprint), graphs };
+    return { device: this.device, graphs };
   }
 }
 
 /** `block-forward/4 {"hidden": ...}` -> `block-forward`: what is left is one of a few names. */
 function graphName(key: string): string {
   return /^[a-z-]*/.exec(key)?.[0] ?? key;
-}
-
-/** `onnxruntime 1.30.0; cpu float32; threads 1; ...` -> `cpu`. */
-function deviceOf(fingerprint: string): string {
-  return /; (\w+)/.exec(fingerprint)?.[1] ?? 'unknown';
 }

@@ -1,4 +1,5 @@
 import type {
+  ChosenDevice,
   LoraOptions,
   MeasuredTree,
   PreferenceOptions,
@@ -100,7 +101,13 @@ export interface Activity {
   readonly graphs: Readonly<Record<string, { readonly runs: number; readonly seconds: number }>>;
 }
 
-export type FromChild = { readonly activity: Activity } & (
+/** Where the engine computes, and what lies there. */
+export interface EngineState extends ChosenDevice {
+  readonly allocatedBytes: number;
+}
+
+export type FromChild = { readonly activity?: Activity | undefined } & (
+  | { readonly kind: 'state'; readonly state: EngineState }
   | { readonly id: number; readonly kind: 'progress'; readonly progress: Progress }
   | { readonly id: number; readonly kind: 'result'; readonly output: unknown }
   | { readonly id: number; readonly kind: 'error'; readonly name: string; readonly message: string }

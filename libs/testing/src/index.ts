@@ -4,3 +4,4 @@ export * from './otlp.ts';
 export * from './postgres.ts';
 export * from './scratch.ts';
 export * from './wait.ts';
+export * from './vulkan.ts';

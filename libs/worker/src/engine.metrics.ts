@@ -1,8 +1,8 @@
-import type { EngineOptions } from '@solopo/engine';
+import type { EngineListeners } from '@solopo/engine';
 import type { Metrics } from '@solopo/platform';
 
 /** What the numeric engine of this process did. */
-export function engineMetrics(metrics: Metrics, app: string): Pick<EngineOptions, 'onTask' | 'onActivity'> {
+export function engineMetrics(metrics: Metrics, app: string): Pick<EngineListeners, 'onTask' | 'onActivity'> {
   const seconds = metrics.histogram({
     name: 'solopo_engine_task_seconds',
     help: 'Tasks of the numeric engine, by outcome',

@@ -130,7 +130,7 @@ describe('what a system exports that did a run', () => {
       expect.arrayContaining(['loss', 'grad_norm', 'rewards/margins', 'solo/gap_abs']),
     );
     expect(values('solopo_engine_graph_seconds_total', 'graph')).toEqual(
-      expect.arrayContaining(['block-forward', 'block-backward', 'block-decode']),
+      expect.arrayContaining(['head-score', 'head-statistics', 'head-backward']),
     );
     expect(values('solopo_engine_task_seconds', 'task').sort()).toEqual(['measure', 'sample', 'score', 'trainSlice']);
   });
@@ -177,7 +177,7 @@ describe('one trace', () => {
   it('follows a pair from its import to the gradient step: HTTP, outbox, JetStream, SQL, session.run', async () => {
     expect(await ancestors(await named('gateway', 'POST /v1/datasets'))).toHaveLength(1);
     const step = await waitFor('a backward pass', () =>
-      trace().find(({ name, attributes }) => name === 'session.run' && attributes['solopo.graph'] === 'block-backward'),
+      trace().find(({ name, attributes }) => name === 'session.run' && attributes['solopo.graph'] === 'head-backward'),
     );
     const path = await ancestors(step);
     expect(path.slice(0, 4)).toEqual([
