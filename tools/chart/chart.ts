@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ROOT } from '../bootstrap/run.mjs';
-import { HOME, whyNoTools } from './install.mjs';
+import { HOME, whyNoTools } from '../bootstrap/chart-tools.mjs';
 
 export const CHART = join(ROOT, 'helm', 'solopo');
 

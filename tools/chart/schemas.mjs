@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { findGo } from './install.mjs';
+import { findGo } from '../bootstrap/chart-tools.mjs';
 import { KUBERNETES } from './versions.mjs';
 
 const HERE = import.meta.dirname;
@@ -58,7 +58,8 @@ function strict(schema, isProperties = false) {
   for (const [key, value] of Object.entries(schema)) {
     if (isProperties) result[key] = strict(value);
     else if (key === 'properties' || key === 'definitions') result[key] = strict(value, true);
-    else if (key === 'description' || key === 'default' || key === 'example' || key === 'nullable' || key === 'format') continue;
+    else if (key === 'description' || key === 'default' || key === 'example' || key === 'nullable' || key === 'format')
+      continue;
     else if (key.startsWith('x-kubernetes-')) continue;
     else result[key] = typeof value === 'object' ? strict(value) : value;
   }

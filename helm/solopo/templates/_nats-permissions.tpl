@@ -27,6 +27,8 @@ events; a worker also takes from its own consumers, and buries what fails.
       "$JS.API.STREAM.NAMES"
       "$JS.API.STREAM.LIST"
       "$JS.API.STREAM.INFO.*"
+      "$JS.API.STREAM.MSG.GET.*"
+      "$JS.API.DIRECT.GET.>"
       "$JS.API.CONSUMER.LIST.*"
       "$JS.API.CONSUMER.INFO.*.*"
       "$JS.API.CONSUMER.CREATE.EVENTS.>"
@@ -48,8 +50,12 @@ users: [
     user: {{ $app }}
     password: $password_{{ $app }}
     permissions: {
-      publish: { allow: {{ toJson $may.publish }} }
-      subscribe: { allow: {{ toJson $may.subscribe }} }
+      publish: [
+        {{- range $may.publish }}
+        {{ toRawJson . }}
+        {{- end }}
+      ]
+      subscribe: {{ toRawJson $may.subscribe }}
       {{- if $may.respond }}
       allow_responses: true
       {{- end }}

@@ -163,9 +163,11 @@ spec:
         {{- with $workload.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- with $workload.podAnnotations }}
-      annotations: {{- toYaml . | nindent 8 }}
-      {{- end }}
+      annotations:
+        checksum/secrets: {{ toJson $root.Values.secrets | sha256sum | trunc 16 }}
+        {{- with $workload.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
     spec:
       serviceAccountName: {{ include "solopo.serviceAccountName" $root }}
       automountServiceAccountToken: false
@@ -198,7 +200,8 @@ spec:
           image: {{ include "solopo.image" (list $root $workload.variant) }}
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           command: [node, --enable-source-maps, apps/{{ .app }}/dist/main.js]
-          env: {{- include "solopo.env" (dict "root" $root "app" .app "workload" $workload) | nindent 12 }}
+          env:
+            {{- include "solopo.env" (dict "root" $root "app" .app "workload" $workload) | trim | nindent 12 }}
           ports:
             - name: http
               containerPort: 8080
@@ -234,7 +237,7 @@ spec:
             - { name: shared-memory, mountPath: /dev/shm }
             {{- end }}
       volumes:
-        - {{- include "solopo.secretVolume" (dict "root" $root "app" .app) | nindent 10 }}
+        - {{ include "solopo.secretVolume" (dict "root" $root "app" .app) | nindent 10 | trim }}
         - name: artifacts
           persistentVolumeClaim:
             claimName: {{ include "solopo.claimName" $root }}

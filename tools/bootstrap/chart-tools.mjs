@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { ROOT, run } from '../bootstrap/run.mjs';
+import { ROOT, run } from './run.mjs';
 
 export const HOME = join(ROOT, '.solopo', 'chart-tools');
 const STAMP = join(HOME, 'stamp');
@@ -31,7 +31,7 @@ function stamp() {
 export function whyNoTools() {
   if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp()) return undefined;
   if (findGo() === undefined) return 'Go was not found; install it (https://go.dev/dl) to check the chart';
-  return 'helm, helm-unittest and kubeconform are not built; run node tools/chart/install.mjs';
+  return 'helm, helm-unittest and kubeconform are not built; run node tools/bootstrap/chart-tools.mjs';
 }
 
 /** Builds them when they are missing or stale. True when they are there. */
