@@ -1,16 +1,22 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { environmentName } from '@solopo/platform';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import type { z } from 'zod';
+import { ROOT } from '../bootstrap/run.mjs';
 import { CHART, manifests, needTools, type Manifest } from './chart.ts';
 import { configSchemas } from './configs.ts';
+
+interface ComposeService {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+}
 
 interface Variable {
   readonly name: string;
   readonly value: string;
 }
-
-beforeEach(needTools);
 
 /** The environment of each app's containers, as the chart sets it. */
 function environments(file: string): ReadonlyMap<string, readonly Variable[]> {
@@ -29,9 +35,33 @@ function containerOf(manifest: Manifest): { env: readonly Variable[] } {
 const ours = (variables: readonly Variable[]) =>
   variables.filter(({ name }) => name.startsWith('SOLOPO_')).map(({ name }) => name.replace(/_FILE$/, ''));
 
+describe('deploy/compose.yaml', () => {
+  it('gives every app what its schema needs, and nothing that it does not know', async () => {
+    const schemas = await configSchemas();
+    const file = readFileSync(join(ROOT, 'deploy', 'compose.yaml'), 'utf8');
+    const { services } = parse(file, { merge: true }) as { services: Record<string, ComposeService> };
+    // Of the image.
+    const image = ['SOLOPO_HTTP_HOST', 'SOLOPO_HTTP_PORT', 'SOLOPO_ARTIFACTS'];
+    // Of the command line in the gateway's container.
+    const client = ['SOLOPO_API', 'SOLOPO_TOKEN'];
+    for (const [app, schema] of Object.entries(schemas)) {
+      const names = [...Object.keys(services[app]!.environment), ...image].filter((name) => !client.includes(name));
+      const shape = schema.shape as Record<string, z.ZodType>;
+      const keys = Object.keys(shape);
+      const required = keys.filter((key) => !shape[key]!.safeParse(undefined).success);
+      expect(names, app).toEqual(expect.arrayContaining(required.map(environmentName)));
+      const unknown = names.filter((name) => !keys.map(environmentName).includes(name));
+      expect(app === 'migrator' ? [] : unknown, app).toEqual([]);
+      expect(services[app]!.command).toEqual([`apps/${app}/dist/main.js`]);
+    }
+  });
+});
+
 describe.each(['default-values.yaml', 'gpu-values.yaml', 'production-values.yaml', 'bare-values.yaml'])(
   'with ci/%s',
   (file) => {
+    beforeEach(needTools);
+
     it('gives every app what its schema needs, each value such as it accepts, and nothing that it does not know', async () => {
       const schemas = await configSchemas();
       const found = environments(file);
@@ -57,7 +87,8 @@ describe.each(['default-values.yaml', 'gpu-values.yaml', 'production-values.yaml
   },
 );
 
-it('can set every key of every schema', async () => {
+it('can set every key of every schema', async (context) => {
+  needTools(context);
   const schemas = await configSchemas();
   const given = environments('bare-values.yaml');
   for (const [app, variables] of given) {
@@ -68,7 +99,8 @@ it('can set every key of every schema', async () => {
   expect(ours(migrator).sort()).toEqual(Object.keys(schemas['migrator']!.shape).map(environmentName).sort());
 });
 
-it('gives the heap its part of the memory limit', () => {
+it('gives the heap its part of the memory limit', (context) => {
+  needTools(context);
   const heap = (app: string) =>
     environments('gpu-values.yaml')
       .get(app)!
