@@ -4,8 +4,9 @@ import { createRequire } from 'node:module';
 import { arch, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { block } from './block.mjs';
+import { coldstart } from './coldstart.mjs';
 
-const BENCHES = { block };
+const BENCHES = { block, coldstart };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
