@@ -14,6 +14,9 @@ const CHILD = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../dist/engine.child.js' : './engine.child.js', import.meta.url),
 );
 
+/** Big tensors come and go; from huge pages they cost a third (docs/log.md). glibc alone reads it. */
+const HUGE_PAGES = 'glibc.malloc.hugetlb=1';
+
 export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
@@ -75,7 +78,7 @@ export class Engine {
     const child = fork(CHILD, [], {
       execArgv: [],
       serialization: 'advanced',
-      env: { ...process.env, SOLOPO_THREADS: String(this.options.threads) },
+      env: { GLIBC_TUNABLES: HUGE_PAGES, ...process.env, SOLOPO_THREADS: String(this.options.threads) },
     });
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('exit', (code, signal) => {

@@ -1,11 +1,15 @@
 import { differentiate, Graph, type Dim, type Value } from '@solopo/onnx-graph';
+import type { Activation } from './families/family.ts';
 import { blockLoraParameters, loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { blockParameters } from './parameters.ts';
 
 /*
+ * A block in three parts: `project` makes queries, keys and values of its input, attention mixes the values (see
+ * attention.graph.ts), and `finish` makes the block's output of the mixed values. Each part has a forward and a backward graph.
+ *
  * Legend of shapes: B sequences, T tokens (padded), d hidden size, G key-value heads, R query heads a key-value head,
- * K head size, P prompt tokens, N samples a prompt, S tokens sampled so far.
+ * K head size, f feed-forward size, P prompt tokens, N samples a prompt, S tokens sampled so far.
  */
 
 /** What a block is made of: the model's architecture, and the adapter on it, if any. */
@@ -14,52 +18,84 @@ export interface BlockShape {
   readonly lora: LoraOptions | null;
 }
 
-/** What a token sees: keys before `promptEnd`, and keys from `branchStart` up to the token itself. */
-interface Geometry {
-  /** float32 [B, T, 1, 1, K/2]: cosine and sine of the rotary angles. */
-  readonly cos: Value;
-  readonly sin: Value;
-  /** int32 [B, 1, 1, T, 1] */
-  readonly promptEnd: Value;
-  readonly branchStart: Value;
-  /** int32 [1, 1, 1, T, 1] and [1, 1, 1, 1, T]: 0, 1, 2 ... */
-  readonly queryIndex: Value;
-  readonly keyIndex: Value;
-  /** int32 [B, 1, 1, T, 1] and [B, 1, 1, 1, T]: places in the text; only where a sliding window needs them. */
-  readonly positions: { readonly query: Value; readonly key: Value; readonly window: number } | null;
-  /** int64 [chunks]: how T is divided for attention. */
-  readonly chunks: Value;
+/** What the backward graphs read of a forward pass beside the block's input, by the graphs' names of it. */
+export const FINISH_ACTIVATIONS = ['attended', 'gate', 'up'] as const;
+
+/** h [B, T, d] -> rotated queries [B, T, G, R, K] (already scaled), rotated keys and values [B, G, T, K]. */
+export function projectForward(shape: BlockShape): Graph {
+  const g = new Graph('project-forward');
+  const projected = project(g, new Block(g, shape));
+  for (const name of PROJECTED) g.output(name, projected[name]);
+  return g;
 }
 
-/** h [B, T, d] -> h' [B, T, d]; optionally the rotated keys and the values [B, G, 1, T, K], for sampling. */
-export function blockForward(shape: BlockShape, { chunks, cache = false }: { chunks: number; cache?: boolean }): Graph {
-  const g = new Graph('block-forward');
-  const h = g.input('h', 'float32', ['B', 'T', shape.config.hiddenSize]);
+/** d_queries, d_keys, d_values, and the gradient that reaches h past the attention -> dh, and that of what is trained. */
+export function projectBackward(shape: BlockShape): Graph {
+  const g = new Graph('project-backward');
   const block = new Block(g, shape);
-  const { output, keys, values } = block.forward(h, geometryInputs(g, shape.config, chunks), chunks);
-  g.output('h_out', output);
-  if (cache) {
-    g.output('keys', keys);
-    g.output('values', values);
+  const projected = project(g, block);
+  const outputs = PROJECTED.map((name) => {
+    const y = projected[name];
+    return { y, dy: g.input(`d_${name}`, 'float32', y.shape) };
+  });
+  const trained = block.trained.filter(([name]) => isProjection(name));
+  const [dh, ...dTrained] = differentiate(g, outputs, [projected.h, ...trained.map(([, value]) => value)]);
+  g.output('dh', g.add(g.input('dh_past', 'float32', projected.h.shape), dh as Value));
+  trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
+  return g;
+}
+
+const PROJECTED = ['queries', 'keys', 'values'] as const;
+
+function project(g: Graph, block: Block): Readonly<Record<'h' | (typeof PROJECTED)[number], Value>> {
+  const { hiddenSize, headSize } = block.shape.config;
+  const h = g.input('h', 'float32', ['B', 'T', hiddenSize]);
+  const angles = (name: string): Value => g.input(name, 'float32', ['B', 'T', 1, 1, headSize / 2]);
+  const { queries, keys, values } = block.project(h, angles('cos'), angles('sin'), 'T');
+  const byHead = (x: Value): Value => g.transpose(g.squeeze(x, 3), [0, 2, 1, 3]); // [B, T, G, 1, K] -> [B, G, T, K]
+  return { h, queries, keys: byHead(keys), values: byHead(values) };
+}
+
+/** h [B, T, d], mixed [B, T, G R K] -> h_out [B, T, d] and what the backward graph reads; of these, what is asked for. */
+export function finishForward(shape: BlockShape, wanted: { output: boolean; activations: boolean }): Graph {
+  const g = new Graph('finish-forward');
+  const { attended, gate, up, output } = finish(g, new Block(g, shape));
+  if (wanted.output) g.output('h_out', output);
+  if (wanted.activations) {
+    g.output('attended', attended);
+    g.output('gate', gate);
+    g.output('up', up);
   }
   return g;
 }
 
-/**
- * h, dh' -> dh and the gradient of what is trained: every weight, or the adapter's matrices. The forward pass is computed
- * again inside, so that only each block's input has to be kept.
- */
-export function blockBackward(shape: BlockShape, { chunks }: { chunks: number }): Graph {
-  const g = new Graph('block-backward');
-  const h = g.input('h', 'float32', ['B', 'T', shape.config.hiddenSize]);
-  const dy = g.input('dh_out', 'float32', ['B', 'T', shape.config.hiddenSize]);
+/** dh_out and the forward pass's activations -> d_mixed, what of the gradient reaches h (dh_past), and that of what is trained. */
+export function finishBackward(shape: BlockShape): Graph {
+  const g = new Graph('finish-backward');
   const block = new Block(g, shape);
-  const { output } = block.forward(h, geometryInputs(g, shape.config, chunks), chunks);
-  const [dh, ...dTrained] = differentiate(g, [{ y: output, dy }], [h, ...block.trained.map(([, value]) => value)]);
-  g.output('dh', dh as Value);
-  block.trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
+  const { h, mixed, output, ...activations } = finish(g, block);
+  const trained = block.trained.filter(([name]) => !isProjection(name));
+  const dy = g.input('dh_out', 'float32', output.shape);
+  const [dMixed, dh, ...dTrained] = differentiate(
+    g,
+    [{ y: output, dy }],
+    [mixed, h, ...trained.map(([, value]) => value)],
+  );
+  for (const name of FINISH_ACTIVATIONS) g.given(name, activations[name]);
+  g.output('d_mixed', dMixed as Value);
+  g.output('dh_past', dh as Value);
+  trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
   return g;
 }
+
+function finish(g: Graph, block: Block) {
+  const { hiddenSize, heads, headSize } = block.shape.config;
+  const h = g.input('h', 'float32', ['B', 'T', hiddenSize]);
+  const mixed = g.input('mixed', 'float32', ['B', 'T', heads * headSize]);
+  return { h, mixed, ...block.finish(h, mixed) };
+}
+
+const isProjection = (parameter: string): boolean => /^(input_layernorm|self_attn\.[qkv]_)/.test(parameter);
 
 /**
  * One token of N samples of each of B prompts: h [B, N, d] -> h' [B, N, d]. The prompt's keys and values are shared by
@@ -67,14 +103,14 @@ export function blockBackward(shape: BlockShape, { chunks }: { chunks: number })
  */
 export function blockDecode(shape: BlockShape): Graph {
   const g = new Graph('block-decode');
-  const { hiddenSize, kvHeads: G, headSize: K, heads } = shape.config;
+  const { hiddenSize, kvHeads: G, headSize: K, heads, queryScale: alpha } = shape.config;
   const h = g.input('h', 'float32', ['B', 'N', hiddenSize]);
-  const block = new Block(g, shape);
+  const block = new Block(g, shape, 'few');
   const cos = g.input('cos', 'float32', ['B', 'N', 1, 1, K / 2]);
   const sin = g.input('sin', 'float32', ['B', 'N', 1, 1, K / 2]);
-  const promptKeys = g.input('prompt_keys', 'float32', ['B', G, 1, 'P', K]);
-  const promptValues = g.input('prompt_values', 'float32', ['B', G, 1, 'P', K]);
-  const promptBias = g.input('prompt_bias', 'float32', ['B', 1, 1, 1, 'P']);
+  const promptKeys = g.input('prompt_keys', 'float32', ['B', G, 'P', K]);
+  const promptValues = g.input('prompt_values', 'float32', ['B', G, 'P', K]);
+  const promptBias = g.input('prompt_bias', 'float32', ['B', 1, 1, 'P']);
   const ownKeys = g.input('own_keys', 'float32', ['B', 'N', G, 'S', K]);
   const ownValues = g.input('own_values', 'float32', ['B', 'N', G, 'S', K]);
 
@@ -82,44 +118,31 @@ export function blockDecode(shape: BlockShape): Graph {
   const allKeys = g.concat([ownKeys, g.reshape(keys, ['B', 'N', G, 1, K])], 3, 'S+1');
   const allValues = g.concat([ownValues, g.reshape(values, ['B', 'N', G, 1, K])], 3, 'S+1');
 
-  // [B, G, R, N, P] and [B, N, G, R, S+1] -> [B, G, R, N, S+1]
-  const byHead = g.transpose(queries, [0, 2, 3, 1, 4]);
-  const promptScores = g.add(g.matMul(byHead, promptKeys, { transB: true }), promptBias);
-  const ownScores = g.transpose(g.matMul(queries, allKeys, { transB: true }), [0, 2, 3, 1, 4]);
-  const attention = g.softmax(g.concat([promptScores, ownScores], 4, 'P+S+1'));
-  const lengths = g.concat([g.shapeOf(promptKeys, 3, 4), g.shapeOf(allKeys, 3, 4)], 0);
-  const [overPrompt, overOwn] = g.split(attention, 4, ['P', 'S+1'], lengths) as [Value, Value];
-  const fromPrompt = g.transpose(g.matMul(overPrompt, promptValues), [0, 3, 1, 2, 4]);
-  const fromOwn = g.matMul(g.transpose(overOwn, [0, 3, 1, 2, 4]), allValues);
+  // Over the prompt, all samples' query heads are rows of one product; over its own tokens each sample has its own.
+  const byHead = g.transpose(queries, [0, 2, 3, 1, 4]); // [B, G, R, N, K]
+  const rows = g.reshape(byHead, ['B', G, 'RN', K]);
+  const promptScores = g.add(g.matMul(rows, promptKeys, { transB: true, alpha }), promptBias); // [B, G, RN, P]
+  const ownByHead = g.transpose(g.matMul(queries, allKeys, { transB: true, alpha }), [0, 2, 3, 1, 4]); // [B, G, R, N, S+1]
+  const ownSizes = g.concat([g.shapeOf(rows, 0, 3), g.shapeOf(allKeys, 3, 4)], 0, 4);
+  const ownScores = g.reshapeTo(ownByHead, ['B', G, 'RN', 'S+1'], ownSizes);
+  const attention = g.softmax(g.concat([promptScores, ownScores], 3, 'P+S+1'));
+  const lengths = g.concat([g.shapeOf(promptKeys, 2, 3), g.shapeOf(allKeys, 3, 4)], 0, 2);
+  const [overPrompt, overOwn] = g.split(attention, 3, ['P', 'S+1'], lengths) as [Value, Value];
+  const fromPrompt = g.transpose(g.reshapeLike(g.matMul(overPrompt, promptValues), byHead), [0, 3, 1, 2, 4]);
+  const overOwnByHead = g.reshapeLike(overOwn, ownByHead);
+  const fromOwn = g.matMul(g.transpose(overOwnByHead, [0, 3, 1, 2, 4]), allValues); // [B, N, G, R, K]
   const mixed = g.reshape(g.add(fromPrompt, fromOwn), ['B', 'N', heads * K]);
 
-  g.output('h_out', block.finish(h, mixed));
+  g.output('h_out', block.finish(h, mixed).output);
   g.output('own_keys_out', allKeys);
   g.output('own_values_out', allValues);
   return g;
 }
 
-function geometryInputs(g: Graph, { headSize, slidingWindow }: ModelConfig, chunks: number): Geometry {
-  return {
-    cos: g.input('cos', 'float32', ['B', 'T', 1, 1, headSize / 2]),
-    sin: g.input('sin', 'float32', ['B', 'T', 1, 1, headSize / 2]),
-    promptEnd: g.input('prompt_end', 'int32', ['B', 1, 1, 'T', 1]),
-    branchStart: g.input('branch_start', 'int32', ['B', 1, 1, 'T', 1]),
-    queryIndex: g.input('query_index', 'int32', [1, 1, 1, 'T', 1]),
-    keyIndex: g.input('key_index', 'int32', [1, 1, 1, 1, 'T']),
-    positions:
-      slidingWindow === null
-        ? null
-        : {
-            query: g.input('query_position', 'int32', ['B', 1, 1, 'T', 1]),
-            key: g.input('key_position', 'int32', ['B', 1, 1, 1, 'T']),
-            window: slidingWindow,
-          },
-    chunks: g.input('chunks', 'int64', [chunks]),
-  };
-}
-
-/** A pre-norm transformer block: h + attention(norm h), then + feed-forward(norm of that). */
+/**
+ * A transformer block: h + attention(norm h), then + feed-forward(norm of that). Where a family norms what each of the two
+ * gives as well, it is added normed.
+ */
 class Block {
   readonly #weights: ReadonlyMap<string, Value>;
   /** What gradients are taken of, by name. */
@@ -127,7 +150,9 @@ class Block {
 
   constructor(
     private readonly g: Graph,
-    private readonly shape: BlockShape,
+    readonly shape: BlockShape,
+    /** With few rows a product with the adapter's matrices is cheaper than adding them to the weight. */
+    private readonly rows: 'many' | 'few' = 'many',
   ) {
     const { config, lora } = shape;
     const inputs = (parameters: readonly (readonly [string, readonly number[]])[]) =>
@@ -138,19 +163,7 @@ class Block {
     this.trained = lora ? adapter : base;
   }
 
-  forward(h: Value, geometry: Geometry, chunks: number): { output: Value; keys: Value; values: Value } {
-    const { g } = this;
-    const { heads, headSize } = this.shape.config;
-    const { queries, keys, values } = this.project(h, geometry.cos, geometry.sin, 'T');
-    const byHead = (x: Value): Value => g.transpose(x, [0, 2, 3, 1, 4]); // [B, T, G, R, K] -> [B, G, R, T, K]
-    const headKeys = byHead(keys);
-    const headValues = byHead(values);
-    const mixed = chunkedAttention(g, byHead(queries), headKeys, headValues, geometry, chunks);
-    const joined = g.reshape(g.transpose(mixed, [0, 3, 1, 2, 4]), ['B', 'T', heads * headSize]);
-    return { output: this.finish(h, joined), keys: headKeys, values: headValues };
-  }
-
-  /** Rotated queries [B, T, G, R, K] (already divided by sqrt K) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
+  /** Rotated queries [B, T, G, R, K] and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
   project(h: Value, cos: Value, sin: Value, tokens: Dim): { queries: Value; keys: Value; values: Value } {
     const { g } = this;
     const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
@@ -159,33 +172,45 @@ class Block {
       g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
     const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
     return {
-      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), 1 / Math.sqrt(K)), cos, sin),
+      queries: rotate(g, normed(projected('q_proj', heads / G), 'q_norm'), cos, sin),
       keys: rotate(g, normed(projected('k_proj', 1), 'k_norm'), cos, sin),
       values: projected('v_proj', 1),
     };
   }
 
-  /** From the mixed values of all heads to the block's output: down(silu(gate x) * up x) of the normed sum, added. */
-  finish(h: Value, mixed: Value): Value {
+  /** From the mixed values of all heads to the block's output: down(act(gate x) * up x) of the normed sum, added. */
+  finish(h: Value, mixed: Value): Readonly<Record<'attended' | 'gate' | 'up' | 'output', Value>> {
     const { g } = this;
-    const attended = g.add(h, this.#linear(mixed, 'self_attn.o_proj'));
-    const x = this.#norm(attended, 'post_attention_layernorm.weight');
+    const { activation, norms } = this.shape.config;
+    // With norms after, "post_attention" names the one after attention, and the one before feed-forward has its own name.
+    const after = (x: Value, name: string): Value => (norms.after ? this.#norm(x, name) : x);
+    const before = norms.after ? 'pre_feedforward_layernorm.weight' : 'post_attention_layernorm.weight';
+    const attention = this.#linear(mixed, 'self_attn.o_proj');
+    const attended = g.add(h, after(attention, 'post_attention_layernorm.weight'));
+    const x = this.#norm(attended, before);
     const gate = this.#linear(x, 'mlp.gate_proj');
     const up = this.#linear(x, 'mlp.up_proj');
-    return g.add(attended, this.#linear(g.mul(g.mul(gate, g.sigmoid(gate)), up), 'mlp.down_proj'));
+    const fed = this.#linear(g.mul(ACTIVATIONS[activation](g, gate), up), 'mlp.down_proj');
+    return { attended, gate, up, output: g.add(attended, after(fed, 'post_feedforward_layernorm.weight')) };
   }
 
   /** x W' + b + s (x A') B', with W [out, in] as Hugging Face stores it; bias and adapter where the layer has them. */
   #linear(x: Value, name: string): Value {
+    const product = this.#product(x, name);
+    const bias = this.#weights.get(`${name}.bias`);
+    return bias ? this.g.add(product, bias) : product;
+  }
+
+  #product(x: Value, name: string): Value {
     const { g } = this;
     const { lora } = this.shape;
-    const product = g.matMul(x, this.#weight(`${name}.weight`), { transB: true });
-    const bias = this.#weights.get(`${name}.bias`);
-    const y = bias ? g.add(product, bias) : product;
+    const weight = this.#weight(`${name}.weight`);
     const a = this.#weights.get(`${name}.lora_A.weight`);
-    if (!a || !lora) return y;
+    if (!a || !lora) return g.matMul(x, weight, { transB: true });
     const b = this.#weight(`${name}.lora_B.weight`);
-    return g.add(y, g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) }));
+    if (this.rows === 'many') return g.loraMatMul(x, weight, a, b, loraScale(lora));
+    const change = g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) });
+    return g.add(g.matMul(x, weight, { transB: true }), change);
   }
 
   #norm(x: Value, name: string): Value {
@@ -204,69 +229,24 @@ function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
   return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], 4);
 }
 
-/**
- * softmax(q k' + mask) v. The queries are taken in chunks, and each chunk only against the keys up to its own end, so that
- * no more than a chunk's scores exist at a time and little of the causal triangle's empty half is computed.
- */
-function chunkedAttention(
+const ACTIVATIONS: Readonly<Record<Activation, (g: Graph, x: Value) => Value>> = {
+  // x sigmoid(x)
+  silu: (g, x) => g.silu(x),
+  // x / 2 (1 + tanh u) = x sigmoid(2 u),  u = sqrt(2 / pi) (x + 0.044715 x^3)
+  'gelu-tanh': (g, x) => {
+    const u = g.mul(x, g.add(g.scale(g.mul(x, x), 0.044715), g.scalar(1)));
+    return g.mul(x, g.sigmoid(g.scale(u, 2 * Math.sqrt(2 / Math.PI))));
+  },
+};
+
+/** x / sqrt(mean x^2 + eps) * w, or * (1 + w) */
+export function rmsNorm(
   g: Graph,
-  queries: Value,
-  keys: Value,
-  values: Value,
-  geometry: Geometry,
-  chunks: number,
+  { rmsNormEps, norms }: Pick<ModelConfig, 'rmsNormEps' | 'norms'>,
+  x: Value,
+  w: Value,
 ): Value {
-  const dims: Dim[] = chunks === 1 ? ['T'] : Array.from({ length: chunks }, (_, i) => `T${i}`);
-  const pieces = (x: Value, axis: number): Value[] => g.split(x, axis, dims, geometry.chunks);
-  const queryPieces = pieces(queries, 3);
-  const keyPieces = pieces(keys, 3);
-  const valuePieces = pieces(values, 3);
-  const { positions } = geometry;
-  const ofQuery = {
-    index: pieces(geometry.queryIndex, 3),
-    promptEnd: pieces(geometry.promptEnd, 3),
-    branchStart: pieces(geometry.branchStart, 3),
-    position: positions && pieces(positions.query, 3),
-  };
-  const ofKey = { index: pieces(geometry.keyIndex, 4), position: positions && pieces(positions.key, 4) };
-  const outputs = queryPieces.map((query, c) => {
-    const upTo = (parts: readonly Value[], axis: number): Value => g.concat(parts.slice(0, c + 1), axis);
-    const bias = visibilityBias(g, {
-      query: ofQuery.index[c] as Value,
-      key: upTo(ofKey.index, 4),
-      promptEnd: ofQuery.promptEnd[c] as Value,
-      branchStart: ofQuery.branchStart[c] as Value,
-      distance:
-        positions && ofQuery.position && ofKey.position
-          ? { value: g.sub(ofQuery.position[c] as Value, upTo(ofKey.position, 4)), window: positions.window }
-          : null,
-    });
-    const scores = g.add(g.matMul(query, upTo(keyPieces, 3), { transB: true }), bias);
-    return g.matMul(g.softmax(scores), upTo(valuePieces, 3));
-  });
-  return g.concat(outputs, 3, 'T');
-}
-
-interface Visibility {
-  readonly query: Value;
-  readonly key: Value;
-  readonly promptEnd: Value;
-  readonly branchStart: Value;
-  /** Places between key and query, and from how many on the key is out of sight. */
-  readonly distance: { readonly value: Value; readonly window: number } | null;
-}
-
-/** 0 where the key is visible, -1e30 where not; [B, 1, 1, queries, keys]. */
-function visibilityBias(g: Graph, { query, key, promptEnd, branchStart, distance }: Visibility): Value {
-  const inPrompt = g.less(key, promptEnd);
-  const inBranch = g.and(g.lessOrEqual(branchStart, key), g.lessOrEqual(key, query));
-  const causal = g.or(inPrompt, inBranch);
-  const visible = distance ? g.and(causal, g.less(distance.value, g.scalar(distance.window, 'int32'))) : causal;
-  return g.where(visible, g.scalar(0), g.scalar(-1e30));
-}
-
-/** x / sqrt(mean x^2 + eps) * w */
-export function rmsNorm(g: Graph, { rmsNormEps }: Pick<ModelConfig, 'rmsNormEps'>, x: Value, w: Value): Value {
   const mean = g.reduceMean(g.mul(x, x), [-1]);
-  return g.mul(g.div(x, g.sqrt(g.add(mean, g.scalar(rmsNormEps)))), w);
+  const normed = g.div(x, g.sqrt(g.add(mean, g.scalar(rmsNormEps))));
+  return g.mul(normed, norms.unitOffset ? g.add(w, g.scalar(1)) : w);
 }

@@ -33,8 +33,12 @@ export class ConfigReader {
     return value;
   }
 
-  flag(key: string): boolean {
-    const value = this.#json[key] ?? false;
+  optionalPositive(key: string): number | null {
+    return this.#json[key] === null || this.#json[key] === undefined ? null : this.positive(key);
+  }
+
+  flag(key: string, fallback = false): boolean {
+    const value = this.#json[key] ?? fallback;
     if (typeof value !== 'boolean') this.#refuse(key, 'must be true or false', value);
     return value;
   }

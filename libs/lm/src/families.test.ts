@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import {
+  formatModelConfig,
   initialise,
   initialiseLora,
   LanguageModel,
@@ -43,7 +44,23 @@ const FAMILIES: Readonly<Record<string, ModelConfig>> = {
     },
   }),
   'llama with biases': parseModelConfig({ ...shape, model_type: 'llama', attention_bias: true, mlp_bias: true }),
+  'llama, yarn': parseModelConfig({
+    ...shape,
+    model_type: 'llama',
+    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 16 },
+  }),
   mistral: parseModelConfig({ ...shape, model_type: 'mistral', sliding_window: 9 }),
+  gemma3: parseModelConfig({
+    ...shape,
+    model_type: 'gemma3_text',
+    num_hidden_layers: 3,
+    head_dim: 8,
+    query_pre_attn_scalar: 6,
+    sliding_window: 9,
+    sliding_window_pattern: 2,
+    rope_local_base_freq: 50,
+    rope_scaling: { rope_type: 'linear', factor: 8 },
+  }),
 };
 const lora: LoraOptions = {
   rank: 3,
@@ -99,6 +116,10 @@ async function demandGradients(lm: LanguageModel): Promise<void> {
 
 describe.each(Object.keys(FAMILIES))('%s', (family) => {
   const config = FAMILIES[family]!;
+
+  test('an exported config.json reads as the same model', () => {
+    expect(parseModelConfig(JSON.parse(JSON.stringify(formatModelConfig(config))))).toEqual(config);
+  });
 
   test('every gradient agrees with central differences', () =>
     demandGradients(new LanguageModel(config, randomWeights(config), runtime)));
@@ -169,6 +190,56 @@ test('a sliding window hides what lies before it, in the text, not in the layout
   second!.forEach((logp, i) => expect(logp).toBeCloseTo(alone![i]!, 4));
 });
 
+test('the settings that a config.json of a larger Gemma 3 leaves out are those of transformers', () => {
+  const config = parseModelConfig({
+    model_type: 'gemma3_text',
+    hidden_size: 2560,
+    intermediate_size: 10240,
+    num_hidden_layers: 8,
+    rope_scaling: { factor: 8, rope_type: 'linear' },
+    sliding_window: 1024,
+  });
+  expect(config).toMatchObject({ vocabSize: 262_208, heads: 8, kvHeads: 4, headSize: 256, tiedEmbeddings: true });
+  expect(config.queryScale).toBe(1 / 16);
+  expect(config.embeddingScale).toBeCloseTo(Math.sqrt(2560), 5);
+  const [local, global] = config.layerKinds;
+  expect(local).toEqual({ ropeTheta: 10_000, ropeScaling: null, slidingWindow: 1024 });
+  expect(global).toEqual({ ropeTheta: 1e6, ropeScaling: { type: 'linear', factor: 8 }, slidingWindow: null });
+  expect(config.kindOfLayer).toEqual([0, 0, 0, 0, 0, 1, 0, 0]);
+});
+
+test('layer types and ropes by layer type, as newer files have them, read as the older settings do', () => {
+  const older = { sliding_window_pattern: 2, rope_theta: 500, rope_local_base_freq: 50 };
+  const newer = {
+    rope_theta: undefined,
+    layer_types: ['sliding_attention', 'full_attention'],
+    rope_parameters: {
+      sliding_attention: { rope_type: 'default', rope_theta: 50 },
+      full_attention: { rope_type: 'default', rope_theta: 500 },
+    },
+  };
+  const gemma = { ...shape, model_type: 'gemma3_text', head_dim: 8 };
+  expect(parseModelConfig({ ...gemma, ...newer })).toEqual(parseModelConfig({ ...gemma, ...older }));
+});
+
+test('a Mistral without sliding_window in its config.json was read as one without a window', () => {
+  const mistral = parseModelConfig({ ...shape, model_type: 'mistral' });
+  expect(mistral.layerKinds[0]!.slidingWindow).toBe(4096);
+  const open = parseModelConfig({ ...shape, model_type: 'mistral', sliding_window: null });
+  expect(open.layerKinds[0]!.slidingWindow).toBe(null);
+  expect(parseModelConfig(formatModelConfig(open))).toEqual(open);
+});
+
+test('theta beside rope_parameters was read as 10000', () => {
+  const config = {
+    ...shape,
+    model_type: 'llama',
+    rope_theta: 123,
+    rope_parameters: { rope_type: 'linear', factor: 2 },
+  };
+  expect(parseModelConfig(config).layerKinds[0]!.ropeTheta).toBe(123);
+});
+
 test('llama3 scaling divides long wavelengths, keeps short ones and joins them', () => {
   const plain = rotaryFrequencies(64, 500_000, null);
   const scaled = rotaryFrequencies(64, 500_000, {
@@ -188,7 +259,10 @@ test('llama3 scaling divides long wavelengths, keeps short ones and joins them',
 });
 
 test.each([
-  [{ model_type: 'gpt2' }, /model_type "gpt2" is not supported; supported are "llama", "mistral", "qwen2", "qwen3"/],
+  [
+    { model_type: 'gpt2' },
+    /model_type "gpt2" is not supported; supported are "gemma3_text", "llama", "mistral", "qwen2", "qwen3"/,
+  ],
   [{ model_type: 'llama', rope_scaling: { rope_type: 'longrope' } }, /rope scaling "longrope" is not supported/],
   [
     { model_type: 'llama', rope_scaling: { rope_type: 'llama3', factor: 8 } },
@@ -197,6 +271,36 @@ test.each([
   [{ model_type: 'qwen2', use_sliding_window: true }, /use_sliding_window is supported only as false, not true/],
   [{ model_type: 'llama', hidden_act: 'gelu' }, /hidden_act is supported only as "silu", not "gelu"/],
   [{ model_type: 'mistral', sliding_window: -1 }, /sliding_window must be a positive whole number, not -1/],
+  [
+    { model_type: 'gemma3_text', attn_logit_softcapping: 50 },
+    /attn_logit_softcapping is supported only as null, not 50/,
+  ],
+  [
+    { model_type: 'gemma3_text', final_logit_softcapping: 30 },
+    /final_logit_softcapping is supported only as null, not 30/,
+  ],
+  [
+    { model_type: 'gemma3_text', use_bidirectional_attention: true },
+    /use_bidirectional_attention is supported only as/,
+  ],
+  [
+    { model_type: 'gemma3_text', hidden_activation: 'gelu' },
+    /hidden_activation is supported only as "gelu_pytorch_tanh"/,
+  ],
+  [{ model_type: 'gemma3_text', layer_types: ['full_attention'] }, /layer_types must name 2 layers/],
+  [
+    { model_type: 'gemma3_text', layer_types: ['full_attention', 'chunked_attention'] },
+    /layer_types must name 2 layers, each "full_attention" or "sliding_attention"/,
+  ],
+  [{ model_type: 'gemma3_text', rope_parameters: { rope_type: 'linear', factor: 2 } }, /must be by layer type/],
+  [
+    { model_type: 'gemma3_text', rope_parameters: { full_attention: { rope_type: 'longrope' } } },
+    /rope scaling "longrope" is not supported/,
+  ],
+  [
+    { model_type: 'llama', rope_parameters: { full_attention: {} } },
+    /by layer type \(full_attention\) are not supported/,
+  ],
   [{ model_type: 'llama', num_key_value_heads: 3 }, /num_attention_heads 4 is not a multiple of num_key_value_heads 3/],
 ])('%j is refused by name', (changes, message) => {
   expect(() => parseModelConfig({ ...shape, ...changes })).toThrow(message);

@@ -1,11 +1,11 @@
 export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
-export { blockBackward, blockDecode, blockForward, type BlockShape } from './block.graph.ts';
 export {
   LanguageModel,
   zeroGradients,
   type Activations,
   type Adapter,
   type Gradients,
+  type LanguageModelOptions,
   type TargetStatistics,
 } from './language-model.ts';
 export {
@@ -20,7 +20,7 @@ export {
   type LoraOptions,
   type LoraTarget,
 } from './lora.ts';
-export { formatModelConfig, parseModelConfig, type ModelConfig } from './model-config.ts';
+export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig } from './model-config.ts';
 export { readLlama2c } from './llama2c.ts';
 export { ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';

@@ -1,4 +1,4 @@
-import type { ModelConfig } from './model-config.ts';
+import { layerKind, type ModelConfig } from './model-config.ts';
 import { EMBEDDING, layerParameter, modelParameters, OUTPUT } from './parameters.ts';
 import { uniform } from '@solopo/random';
 import type { HostTensor } from './safetensors.ts';
@@ -22,7 +22,7 @@ export function initialise(config: ModelConfig, options: InitialiseOptions): Map
     modelParameters(config).map(([name, dims], index) => {
       const size = dims.reduce((product, dim) => product * dim, 1);
       const data = new Float32Array(size);
-      if (name.endsWith('norm.weight')) data.fill(1);
+      if (name.endsWith('norm.weight')) data.fill(config.norms.unitOffset ? 0 : 1);
       else if (dims.length === 2)
         fillNormal(data, standardDeviation(name, dims[1] as number, options), options.seed, index);
       return [name, { dims, data }];
@@ -55,10 +55,9 @@ function fillNormal(data: Float32Array, std: number, seed: number, stream: numbe
  * Layer 0: the key bias is a constant vector on the fast rotary pairs, and head j's query bias the same vector rotated by
  * -(j + 1), so that their product is greatest j + 1 tokens back whatever the tokens are; the tokens' own part is damped.
  */
-function positionalHeads(
-  { heads, kvHeads, headSize, ropeTheta }: ModelConfig,
-  weights: ReadonlyMap<string, HostTensor>,
-): void {
+function positionalHeads(config: ModelConfig, weights: ReadonlyMap<string, HostTensor>): void {
+  const { heads, kvHeads, headSize } = config;
+  const { ropeTheta } = layerKind(config, 0);
   const half = headSize / 2;
   const of = (name: string): Float32Array => (weights.get(layerParameter(0, `self_attn.${name}`)) as HostTensor).data;
   for (const name of ['q_proj.weight', 'k_proj.weight']) of(name).forEach((value, i, data) => (data[i] = value * 0.2));

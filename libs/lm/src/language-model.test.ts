@@ -378,9 +378,9 @@ describe('preference training', () => {
         ['rejected', rejected],
       ] as const) {
         const batch = packTrees([{ prompt: short!, branches: [response] }]);
-        const { hidden } = await before.forward(batch);
+        const { output } = await before.infer(batch);
         for (const { index, token } of batch.targets) {
-          const logits = await before.predict(hidden.at(-1)!, [index], 'logits');
+          const logits = await before.predict(output, [index], 'logits');
           const total = logits.reduce((sum, x) => sum + Math.exp(x), 0);
           const probabilities = [...logits].map((x) => Math.exp(x) / total);
           sums[name] += logits.reduce((sum, x) => sum + x, 0) / logits.length;

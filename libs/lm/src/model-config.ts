@@ -1,7 +1,14 @@
 import { ConfigReader } from './config-reader.ts';
 import { FAMILIES, type FamilyName } from './families/families.ts';
+import type { Activation, Family, Norms } from './families/family.ts';
 import { ModelError } from './model.error.ts';
-import { readRopeScaling, type RopeScaling } from './rotary.ts';
+import { readRope, type Rope } from './rotary.ts';
+
+/** What may differ from layer to layer. */
+export interface LayerKind extends Rope {
+  /** Keys a token can see, itself included; null: all before it. */
+  readonly slidingWindow: number | null;
+}
 
 /** The architecture of a decoder-only transformer, as `config.json` gives it. */
 export interface ModelConfig {
@@ -15,35 +22,49 @@ export interface ModelConfig {
   readonly kvHeads: number;
   readonly headSize: number;
   readonly intermediateSize: number;
-  readonly ropeTheta: number;
-  readonly ropeScaling: RopeScaling | null;
+  /** Each kind of layer once, and which of them every layer is. */
+  readonly layerKinds: readonly LayerKind[];
+  readonly kindOfLayer: readonly number[];
   readonly rmsNormEps: number;
   /** The output layer is the embedding table. */
   readonly tiedEmbeddings: boolean;
   readonly maxPositions: number;
   readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
+  readonly activation: Activation;
+  readonly norms: Norms;
   readonly headNorms: boolean;
-  /** Keys a token can see, itself included; null: all before it. */
-  readonly slidingWindow: number | null;
+  /** Factors on the embeddings as they enter the first block, and on the attention's scores. */
+  readonly embeddingScale: number;
+  readonly queryScale: number;
 }
+
+export function layerKind({ layerKinds, kindOfLayer }: ModelConfig, layer: number): LayerKind {
+  return layerKinds[kindOfLayer[layer] as number] as LayerKind;
+}
+
+/** Far above any model's: what a file asks for is not made before its weights are seen. */
+const MAX_LAYERS = 10_000;
 
 /**
  * Reads a Hugging Face `config.json`.
  * @throws ModelError that names the setting which is missing, out of range or not supported.
  */
 export function parseModelConfig(json: unknown): ModelConfig {
-  const config = new ConfigReader(json);
-  const name = config.get('model_type');
+  const name = new ConfigReader(json).get('model_type');
   if (typeof name !== 'string' || !Object.hasOwn(FAMILIES, name)) {
     const known = Object.keys(FAMILIES).map((family) => `"${family}"`);
     throw new ModelError(
       `config.json: model_type ${JSON.stringify(name) ?? 'is missing and'} is not supported; supported are ${known.join(', ')}`,
     );
   }
-  const family = FAMILIES[name as FamilyName];
-  config.only('hidden_act', ['silu', undefined]);
+  const family: Family = FAMILIES[name as FamilyName];
+  const config = new ConfigReader({ ...family.defaults, ...(json as Record<string, unknown>) });
+  for (const [key, values] of Object.entries(family.supported)) config.only(key, values);
 
   const hiddenSize = config.whole('hidden_size');
+  const layers = config.whole('num_hidden_layers');
+  if (layers > MAX_LAYERS)
+    throw new ModelError(`config.json: num_hidden_layers is ${layers}; more than ${MAX_LAYERS} are not supported`);
   const heads = config.whole('num_attention_heads');
   const kvHeads = config.whole('num_key_value_heads', heads);
   const headSize = config.whole('head_dim', hiddenSize / heads);
@@ -53,33 +74,38 @@ export function parseModelConfig(json: unknown): ModelConfig {
     );
   if (headSize % 2 !== 0)
     throw new ModelError(`config.json: head size ${headSize} is odd; rotary embeddings need an even one`);
-  // Newer files keep theta and scaling together in rope_parameters.
-  const rope = config.section('rope_parameters');
+  const maxPositions = config.whole('max_position_embeddings');
+  const kinds = family.layers(config, layers, (source) => readRope(config, source, maxPositions));
+  const layerKinds = [...new Set(kinds)];
   return {
     family: name as FamilyName,
     vocabSize: config.whole('vocab_size'),
     hiddenSize,
-    layers: config.whole('num_hidden_layers'),
+    layers,
     heads,
     kvHeads,
     headSize,
     intermediateSize: config.whole('intermediate_size'),
-    ropeTheta: (rope ?? config).positive('rope_theta', 10_000),
-    ropeScaling: readRopeScaling(rope ?? config.section('rope_scaling')),
+    layerKinds,
+    kindOfLayer: kinds.map((kind) => layerKinds.indexOf(kind)),
     rmsNormEps: config.positive('rms_norm_eps', 1e-6),
     tiedEmbeddings: config.flag('tie_word_embeddings'),
-    maxPositions: config.whole('max_position_embeddings', 32_768),
+    maxPositions,
     biases: family.biases(config),
+    activation: family.activation,
+    norms: family.norms,
     headNorms: family.headNorms,
-    slidingWindow: family.slidingWindow(config),
+    embeddingScale: family.embeddingScale(hiddenSize),
+    queryScale: family.queryScale(config, headSize),
   };
 }
 
 /** The inverse of parseModelConfig, as other tools read it. */
 export function formatModelConfig(config: ModelConfig): Record<string, unknown> {
+  const family: Family = FAMILIES[config.family];
   return {
-    architectures: [FAMILIES[config.family].architecture],
-    model_type: config.family,
+    architectures: [family.architecture],
+    model_type: family.modelType,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
     num_hidden_layers: config.layers,
@@ -87,27 +113,10 @@ export function formatModelConfig(config: ModelConfig): Record<string, unknown> 
     num_key_value_heads: config.kvHeads,
     head_dim: config.headSize,
     intermediate_size: config.intermediateSize,
-    hidden_act: 'silu',
-    rope_theta: config.ropeTheta,
-    rope_scaling: formatRopeScaling(config.ropeScaling),
     rms_norm_eps: config.rmsNormEps,
     tie_word_embeddings: config.tiedEmbeddings,
     max_position_embeddings: config.maxPositions,
-    ...(config.family === 'llama' || config.family === 'qwen3' ? { attention_bias: config.biases.qkv } : {}),
-    ...(config.family === 'llama' ? { mlp_bias: config.biases.mlp } : {}),
-    ...(config.family === 'mistral' ? { sliding_window: config.slidingWindow } : { use_sliding_window: false }),
+    ...family.settings(config),
     torch_dtype: 'float32',
-  };
-}
-
-function formatRopeScaling(scaling: RopeScaling | null): Record<string, unknown> | null {
-  if (!scaling) return null;
-  if (scaling.type === 'linear') return { rope_type: 'linear', factor: scaling.factor };
-  return {
-    rope_type: 'llama3',
-    factor: scaling.factor,
-    low_freq_factor: scaling.lowFrequencyFactor,
-    high_freq_factor: scaling.highFrequencyFactor,
-    original_max_position_embeddings: scaling.originalPositions,
   };
 }

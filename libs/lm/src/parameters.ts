@@ -2,7 +2,7 @@ import type { ModelConfig } from './model-config.ts';
 
 /** Names and shapes of a block's weights, after `model.layers.N.`, in the order of the block graph's inputs. */
 export function blockParameters(config: ModelConfig): readonly (readonly [name: string, dims: readonly number[]])[] {
-  const { hiddenSize: d, heads, kvHeads, headSize: k, intermediateSize: f, biases, headNorms } = config;
+  const { hiddenSize: d, heads, kvHeads, headSize: k, intermediateSize: f, biases, headNorms, norms } = config;
   const linear = (
     name: string,
     outputs: number,
@@ -20,9 +20,11 @@ export function blockParameters(config: ModelConfig): readonly (readonly [name: 
     ...linear('self_attn.o_proj', d, heads * k, biases.output),
     ...(headNorms ? [['self_attn.q_norm.weight', [k]] as const, ['self_attn.k_norm.weight', [k]] as const] : []),
     ['post_attention_layernorm.weight', [d]],
+    ...(norms.after ? [['pre_feedforward_layernorm.weight', [d]] as const] : []),
     ...linear('mlp.gate_proj', f, d, biases.mlp),
     ...linear('mlp.up_proj', f, d, biases.mlp),
     ...linear('mlp.down_proj', d, f, biases.mlp),
+    ...(norms.after ? [['post_feedforward_layernorm.weight', [d]] as const] : []),
   ];
 }
 

@@ -149,7 +149,7 @@ export class PreferenceTrainer {
       const scorePrompt = promptRead(this.options) === promptOf(context);
       const batch = packTrees(
         places.map(({ tree }) => tree),
-        { scorePrompt },
+        { ...this.model.packing, scorePrompt },
       );
       const activations = await this.model.forward(batch);
       const of = responseStatistics(batch.targets, await this.model.targetStats(activations));

@@ -42,7 +42,7 @@ export async function measureTrees(
 ): Promise<MeasuredTree[]> {
   const measured: MeasuredTree[] = [];
   for (const group of groupByTokens(trees, treeLength, batchTokens)) {
-    const activations = await model.forward(packTrees(group, { scorePrompt }));
+    const activations = await model.infer(packTrees(group, { ...model.packing, scorePrompt }));
     const of = responseStatistics(activations.batch.targets, await model.targetStats(activations));
     measured.push(
       ...group.map(({ branches }, tree) => ({

@@ -27,6 +27,7 @@ export class Runtime {
     return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; cpu float32; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
+  /** Runs the graph's session on what it reads of `feeds`. */
   async run(
     key: string,
     graph: () => Graph,
@@ -40,10 +41,15 @@ export class Runtime {
         interOpNumThreads: 1,
         executionMode: 'sequential',
         graphOptimizationLevel: 'all',
+        // Each session has threads of its own: one session's must not spin on the processors while another's work.
+        extra: { session: { force_spinning_stop: '1' } },
       });
       this.#sessions.set(key, session);
     }
-    const outputs = await (await session).run(feeds);
+    const ready = await session;
+    const outputs = await ready.run(
+      Object.fromEntries(ready.inputNames.map((name) => [name, feeds[name] as ort.Tensor])),
+    );
     this.options.onRun?.();
     return outputs;
   }

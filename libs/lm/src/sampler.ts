@@ -41,28 +41,31 @@ export async function sample(
   options: SamplingOptions,
 ): Promise<Sample[][]> {
   const { samplesPerPrompt: n, maxNewTokens } = options;
-  const { layers, kvHeads, headSize, slidingWindow } = model.config;
-  if (slidingWindow !== null && maxNewTokens > slidingWindow)
+  const { layers, layerKinds, kvHeads, headSize } = model.config;
+  const windows = layerKinds.map(({ slidingWindow }) => slidingWindow);
+  const narrowest = Math.min(...windows.map((window) => window ?? Infinity));
+  if (maxNewTokens > narrowest)
     throw new ModelError(
-      `${maxNewTokens} new tokens are more than this model's sliding window of ${slidingWindow}; lower maxNewTokens`,
+      `${maxNewTokens} new tokens are more than this model's sliding window of ${narrowest}; lower maxNewTokens`,
     );
   const rows = prompts.length;
   const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
-  const { hidden, caches } = await model.prefill(batch);
+  const caches: { readonly keys: Tensor; readonly values: Tensor }[] = [];
+  const { output } = await model.prefill(batch, (cache) => caches.push(cache));
   const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
   const lengths = prompts.map(({ tokens }) => tokens.length);
 
   /** Hides padding, and what lies before the sliding window of the token at `step`. */
-  const promptBias = (step: number): Tensor => {
+  const promptBias = (step: number, window: number | null): Tensor => {
     const bias = new Float32Array(rows * batch.length);
     lengths.forEach((length, row) => {
-      const hiddenKeys = slidingWindow === null ? 0 : Math.max(0, Math.min(length, length + step - slidingWindow));
+      const hiddenKeys = window === null ? 0 : Math.max(0, Math.min(length, length + step - window));
       bias.fill(-1e30, row * batch.length, row * batch.length + hiddenKeys);
       bias.fill(-1e30, row * batch.length + length, (row + 1) * batch.length);
     });
-    return float32(bias, [rows, 1, 1, 1, batch.length]);
+    return float32(bias, [rows, 1, 1, batch.length]);
   };
-  let bias = promptBias(0);
+  const fixedBias = promptBias(0, null);
   let own = Array.from({ length: layers }, () => ({
     keys: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
     values: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
@@ -72,16 +75,20 @@ export async function sample(
   await extend(
     model,
     streams,
-    hidden,
+    output,
     lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)),
     options,
   );
 
   const all = streams.map((_, i) => i);
   for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {
-    if (slidingWindow !== null) bias = promptBias(step);
     const positions = Int32Array.from(streams, (_, i) => (lengths[Math.floor(i / n)] as number) + step - 1);
-    const rotary = model.rotary(positions, rows, n);
+    // As transformers generates: keys stay rotated by the length that the sequence had when they were made.
+    const sequenceLengths = Int32Array.from(lengths, (length) => length + step);
+    const feeds = layerKinds.map((kind, i) => ({
+      ...model.rotary(kind, positions, sequenceLengths, n),
+      prompt_bias: windows[i] === null ? fixedBias : promptBias(step, windows[i] as number),
+    }));
     let h: Tensor = model.embed(
       Int32Array.from(streams, (stream) => stream.last),
       [rows, n],
@@ -95,11 +102,10 @@ export async function sample(
         () => blockDecode(model.shape),
         {
           ...model.layerWeights(layer),
-          ...rotary,
+          ...feeds[model.config.kindOfLayer[layer] as number],
           h,
           prompt_keys: cache.keys,
           prompt_values: cache.values,
-          prompt_bias: bias,
           own_keys: mine.keys,
           own_values: mine.values,
         },

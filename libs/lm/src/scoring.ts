@@ -14,8 +14,8 @@ export async function scoreTrees(
 ): Promise<Float32Array[][]> {
   const scores: Float32Array[][] = [];
   for (const group of groupByTokens(trees, treeLength, batchTokens)) {
-    const batch = packTrees(group);
-    const activations = await model.forward(batch);
+    const batch = packTrees(group, model.packing);
+    const activations = await model.infer(batch);
     const { logps } = await model.targetLogps(activations);
     scores.push(...splitByBranch(group, logps));
     onBatch?.(scores.length);

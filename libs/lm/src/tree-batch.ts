@@ -23,6 +23,8 @@ export interface TreeBatch {
   readonly positions: Int32Array;
   readonly promptEnd: Int32Array;
   readonly branchStart: Int32Array;
+  /** Of each row: its prompt and the longest of its branches. */
+  readonly sequenceLengths: Int32Array;
   readonly targets: readonly Target[];
   /** Tokens without padding. */
   readonly tokenCount: number;
@@ -34,35 +36,56 @@ export const treeLength = ({ prompt, branches }: Tree): number =>
 /** In place of a branch's number: the target is a token of the prompt. */
 export const PROMPT_BRANCH = -1;
 
-/**
- * Targets are the tokens of the branches; the first one of each is predicted by the prompt's last token. With
- * `scorePrompt` the prompt's tokens but the first are targets too, behind those of all branches.
- */
-export function packTrees(trees: readonly Tree[], { scorePrompt = false } = {}): TreeBatch {
-  const batch = allocate(trees.length, Math.max(...trees.map(treeLength)));
+export interface PackOptions {
+  /** The prompt's tokens but the first are targets too, behind those of all branches. */
+  readonly scorePrompt?: boolean;
+  /**
+   * Where a tree's branches differ in length and the longest sequence has more tokens than this, each gets a row of its
+   * own: dynamic rotary scaling rotates every token by its sequence's length. The prompt is then scored with the first.
+   */
+  readonly sharePromptsUpTo?: number;
+}
+
+/** Targets are the tokens of the branches; the first one of each is predicted by the prompt's last token. */
+export function packTrees(
+  trees: readonly Tree[],
+  { scorePrompt = false, sharePromptsUpTo = Infinity }: PackOptions = {},
+): TreeBatch {
+  const rows = trees.flatMap((tree, index) => rowsOf(tree, sharePromptsUpTo).map((row) => ({ ...row, tree: index })));
+  const batch = allocate(rows.length, Math.max(...rows.map(treeLength)));
   const targets: Target[] = [];
   const promptTargets: Target[] = [];
   let tokenCount = 0;
-  trees.forEach(({ prompt, branches }, row) => {
+  rows.forEach(({ prompt, branches, firstBranch, tree }, row) => {
     const start = row * batch.length;
+    batch.sequenceLengths[row] = prompt.length + Math.max(0, ...branches.map(({ length }) => length));
     for (let t = 0; t < prompt.length; t++) place(batch, start + t, prompt[t] as number, t, 0, 0);
     let column = prompt.length;
-    branches.forEach((tokens, branch) => {
+    branches.forEach((tokens, index) => {
       const branchStart = column;
+      const branch = firstBranch + index;
       tokens.forEach((token, t) => {
-        targets.push({ index: start + (t === 0 ? prompt.length - 1 : column - 1), token, tree: row, branch });
+        targets.push({ index: start + (t === 0 ? prompt.length - 1 : column - 1), token, tree, branch });
         place(batch, start + column, token, prompt.length + t, prompt.length, branchStart);
         column += 1;
       });
     });
     tokenCount += column;
-    for (let t = 1; scorePrompt && t < prompt.length; t++) {
-      promptTargets.push({ index: start + t - 1, token: prompt[t] as number, tree: row, branch: PROMPT_BRANCH });
+    for (let t = 1; scorePrompt && firstBranch === 0 && t < prompt.length; t++) {
+      promptTargets.push({ index: start + t - 1, token: prompt[t] as number, tree, branch: PROMPT_BRANCH });
     }
     // Padding sees the prompt and itself only; nothing sees it.
     for (; column < batch.length; column++) place(batch, start + column, 0, 0, prompt.length, column);
   });
   return { ...batch, targets: [...targets, ...promptTargets], tokenCount };
+}
+
+/** A tree as one row, or as one row a branch. */
+function rowsOf({ prompt, branches }: Tree, sharePromptsUpTo: number): (Tree & { readonly firstBranch: number })[] {
+  const lengths = branches.map(({ length }) => length);
+  const [longest, shortest] = [Math.max(...lengths), Math.min(...lengths)];
+  if (longest <= shortest || prompt.length + longest <= sharePromptsUpTo) return [{ prompt, branches, firstBranch: 0 }];
+  return branches.map((branch, firstBranch) => ({ prompt, branches: [branch], firstBranch }));
 }
 
 /** Plain sequences: every token but the first is a target. */
@@ -76,7 +99,15 @@ export function packSequences(sequences: readonly Int32Array[]): TreeBatch {
 
 function allocate(rows: number, length: number) {
   const empty = (): Int32Array => new Int32Array(rows * length);
-  return { rows, length, tokens: empty(), positions: empty(), promptEnd: empty(), branchStart: empty() };
+  return {
+    rows,
+    length,
+    tokens: empty(),
+    positions: empty(),
+    promptEnd: empty(),
+    branchStart: empty(),
+    sequenceLengths: new Int32Array(rows),
+  };
 }
 
 function place(

@@ -4,7 +4,7 @@ import type { OpAttributes, OpName } from './ops.ts';
 
 /**
  * Writes a graph as an ONNX model (opset 18 and ONNX Runtime's com.microsoft 1). Field numbers are those of onnx.proto.
- * Nodes that no output needs are left out.
+ * Nodes and inputs that no output needs are left out.
  */
 export function encodeModel(graph: Graph): Uint8Array {
   const model = protobuf.Writer.create();
@@ -19,6 +19,8 @@ export function encodeModel(graph: Graph): Uint8Array {
 type Attribute = number | string | readonly number[] | { readonly float: number };
 interface Encoding {
   readonly type: string;
+  /** How many of the node's inputs ONNX reads; the others are there for the gradient. Default: all. */
+  readonly reads?: number;
   readonly domain?: string;
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
@@ -37,6 +39,8 @@ const ENCODINGS: Encodings = {
   Sqrt: plain('Sqrt'),
   Reciprocal: plain('Reciprocal'),
   Sigmoid: plain('Sigmoid'),
+  // With alpha 1 it is x sigmoid(x).
+  Silu: () => ({ type: 'QuickGelu', domain: 'com.microsoft', attributes: { alpha: { float: 1 } } }),
   Tanh: plain('Tanh'),
   Softmax: () => ({ type: 'Softmax', attributes: { axis: -1 } }),
   MatMul: ({ transA, transB, alpha }) =>
@@ -47,6 +51,12 @@ const ENCODINGS: Encodings = {
           domain: 'com.microsoft',
           attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
         },
+  LoraMatMul: () => ({
+    type: 'FusedMatMul',
+    domain: 'com.microsoft',
+    attributes: { transA: 0, transB: 1, alpha: { float: 1 } },
+    reads: 2,
+  }),
   ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
   ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
   ReduceLogSumExp: () => ({ type: 'ReduceLogSumExp', attributes: { keepdims: 1 } }),
@@ -57,6 +67,8 @@ const ENCODINGS: Encodings = {
   Split: ({ axis }) => ({ type: 'Split', attributes: { axis } }),
   Shape: ({ start, end }) => ({ type: 'Shape', attributes: { start, end } }),
   Expand: plain('Expand'),
+  Slice: plain('Slice'),
+  Pad: plain('Pad'),
   GatherElements: () => ({ type: 'GatherElements', attributes: { axis: -1 } }),
   ScatterElements: () => ({ type: 'ScatterElements', attributes: { axis: -1, reduction: 'add' } }),
   Where: plain('Where'),
@@ -85,36 +97,47 @@ function message(writer: protobuf.Writer, field: number, write: (writer: protobu
 function writeGraph(w: protobuf.Writer, graph: Graph): void {
   const needed = neededNodes(graph);
   const used = new Set(needed.flatMap((node) => node.inputs.map((input) => input.name)));
-  for (const node of needed) message(w, 1, (inner) => writeNode(inner, node));
-  // Outputs carry their own names, whatever made them.
-  for (const { name, value } of graph.outputs) {
+  // A value that a node makes goes by the name of the output; what is an input or goes out twice is copied.
+  const names = new Map<string, string>();
+  const made = new Set(needed.flatMap((node) => node.outputs.map((output) => output.name)));
+  const copied = graph.outputs.filter(({ name, value }) => {
+    if (!made.has(value.name) || names.has(value.name)) return true;
+    names.set(value.name, name);
+    return false;
+  });
+  const nameOf = (value: Value): string => names.get(value.name) ?? value.name;
+  for (const node of needed) message(w, 1, (inner) => writeNode(inner, node, nameOf));
+  for (const { name, value } of copied) {
     message(w, 1, (inner) =>
-      inner.uint32(tag(1, 2)).string(value.name).uint32(tag(2, 2)).string(name).uint32(tag(4, 2)).string('Identity'),
+      inner.uint32(tag(1, 2)).string(nameOf(value)).uint32(tag(2, 2)).string(name).uint32(tag(4, 2)).string('Identity'),
     );
     used.add(value.name);
   }
   w.uint32(tag(2, 2)).string(graph.name);
   for (const [name, tensor] of graph.constants)
     if (used.has(name)) message(w, 5, (inner) => writeTensor(inner, name, tensor));
-  for (const input of graph.inputs) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
+  for (const input of graph.inputs)
+    if (used.has(input.name)) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
   for (const { name, value } of graph.outputs) message(w, 12, (inner) => writeValueInfo(inner, name, value));
 }
 
+/** The nodes that lead to the outputs, reading what is given where it is given. */
 function neededNodes(graph: Graph): GraphNode[] {
   const wanted = new Set(graph.outputs.map(({ value }) => value));
-  const needed = graph.nodes.toReversed().filter((node) => {
-    if (!node.outputs.some((output) => wanted.has(output))) return false;
-    for (const input of node.inputs) wanted.add(input);
-    return true;
+  const needed = graph.nodes.toReversed().flatMap((node) => {
+    if (!node.outputs.some((output) => wanted.has(output))) return [];
+    const inputs = node.inputs.map((input) => graph.givens.get(input) ?? input);
+    for (const input of inputs) wanted.add(input);
+    return [{ ...node, inputs }];
   });
   return needed.reverse();
 }
 
-function writeNode(w: protobuf.Writer, node: GraphNode): void {
+function writeNode(w: protobuf.Writer, node: GraphNode, nameOf: (value: Value) => string): void {
   const encode = ENCODINGS[node.op] as (attributes: GraphNode['attributes']) => Encoding;
-  const { type, domain, attributes } = encode(node.attributes);
-  for (const input of node.inputs) w.uint32(tag(1, 2)).string(input.name);
-  for (const output of node.outputs) w.uint32(tag(2, 2)).string(output.name);
+  const { type, domain, attributes, reads } = encode(node.attributes);
+  for (const input of node.inputs.slice(0, reads)) w.uint32(tag(1, 2)).string(nameOf(input));
+  for (const output of node.outputs) w.uint32(tag(2, 2)).string(nameOf(output));
   w.uint32(tag(3, 2)).string(node.outputs[0]?.name ?? type);
   w.uint32(tag(4, 2)).string(type);
   for (const [name, value] of Object.entries(attributes ?? {}))

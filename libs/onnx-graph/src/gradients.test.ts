@@ -54,6 +54,7 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
   Sqrt: [one((g, x) => g.sqrt(x), 0.5, 2)],
   Reciprocal: [one((g, x) => g.reciprocal(x), 0.5, 2)],
   Sigmoid: [one((g, x) => g.sigmoid(x))],
+  Silu: [one((g, x) => g.silu(x))],
   Tanh: [one((g, x) => g.tanh(x))],
   Softmax: [one((g, x) => g.softmax(x), -3, 2)],
   MatMul: [
@@ -67,6 +68,12 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
     two([2, 3, 4], [4, 5], (g, a, b) => g.matMul(a, b)),
     two([2, 3, 4], [5, 4], (g, a, b) => g.matMul(a, b, { transB: true, alpha: 1.3 })),
     two([2, 3, 2, 4], [2, 1, 5, 4], (g, a, b) => g.matMul(a, b, { transB: true })),
+  ],
+  LoraMatMul: [
+    {
+      inputs: { x: [2, 3, 4], a: [2, 4], b: [5, 2] },
+      build: (g, { x, a, b }) => [g.loraMatMul(x as Value, g.constant(noise([5, 4], 7)), a as Value, b as Value, 0.7)],
+    },
   ],
   ReduceSum: [one((g, x) => g.reduceSum(x, [-1])), one((g, x) => g.reduceSum(x, [0, 1]))],
   ReduceMean: [one((g, x) => g.reduceMean(x, [-1])), one((g, x) => g.reduceMean(x, [0]))],
@@ -91,6 +98,11 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
       ],
     },
   ],
+  Slice: [
+    { inputs: { x: [2, 4, 3] }, build: (g, { x }) => [g.slice(x as Value, 1, g.int64s([1]), g.int64s([3]), 2)] },
+    { inputs: x23, build: (g, { x }) => [g.slice(x as Value, -1, g.int64s([0]), g.int64s([2]), 2)] },
+  ],
+  Pad: [{ inputs: { x: [2, 2, 3] }, build: (g, { x }) => [g.pad(x as Value, 1, g.int64s([1]), g.int64s([2]), 5)] }],
   GatherElements: [one((g, x) => g.gatherElements(x, indices(g)))],
   ScatterElements: [two([2, 3], [2, 2], (g, a, b) => g.scatterAdd(a, indices(g), b))],
   Where: [two([2, 3], [3], (g, a, b) => g.where(condition(g), a, b))],

@@ -32,6 +32,8 @@ export class Graph {
   readonly outputs: { readonly name: string; readonly value: Value }[] = [];
   readonly nodes: GraphNode[] = [];
   readonly constants = new Map<string, TensorData>();
+  /** Values that are fed instead of being computed, and the inputs that stand for them. */
+  readonly givens = new Map<Value, Value>();
   readonly #scalars = new Map<string, Value>();
   #count = 0;
 
@@ -43,6 +45,11 @@ export class Graph {
     const value = { name, dtype, shape };
     this.inputs.push(value);
     return value;
+  }
+
+  /** `value` is fed as the input `name` instead of being computed; nodes that only lead to it are not written. */
+  given(name: string, value: Value): void {
+    this.givens.set(value, this.input(name, value.dtype, value.shape));
   }
 
   output(name: string, value: Value): void {
@@ -92,6 +99,8 @@ export class Graph {
   sqrt = (x: Value): Value => this.#unary('Sqrt', x);
   reciprocal = (x: Value): Value => this.#unary('Reciprocal', x);
   sigmoid = (x: Value): Value => this.#unary('Sigmoid', x);
+  /** x sigmoid(x) */
+  silu = (x: Value): Value => this.#unary('Silu', x);
   tanh = (x: Value): Value => this.#unary('Tanh', x);
 
   // -- comparisons: no gradient flows through them ------------------------------------------------------------------
@@ -124,6 +133,17 @@ export class Graph {
       );
     const shape = [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'MatMul'), m, n];
     return this.#node('MatMul', [a, b], { transA, transB, alpha }, [{ dtype: a.dtype, shape }]);
+  }
+
+  /**
+   * x (W + s B A)' with x [..., in], W [out, in], A [rank, in], B [out, rank]: the low-rank change is added to the weight, which
+   * costs rank / rows of the product itself, where x A' B' would write [..., out] once more. Its gradient reaches x, A and B;
+   * W is frozen.
+   */
+  loraMatMul(x: Value, weight: Value, a: Value, b: Value, scale: number): Value {
+    const merged = this.add(weight, this.matMul(b, a, { alpha: scale }));
+    const shape = [...x.shape.slice(0, -1), lastTwo(weight.shape, false)[0]];
+    return this.#node('LoraMatMul', [x, merged, a, b], { scale }, [{ dtype: x.dtype, shape }]);
   }
 
   softmax(x: Value): Value {
@@ -160,12 +180,27 @@ export class Graph {
     return this.#node('Reshape', [x, this.int64s(dims)], { shape }, [{ dtype: x.dtype, shape }]);
   }
 
+  /** `x` in a shape whose sizes at run time are the int64 tensor `sizes`; `shape` says it statically. */
+  reshapeTo(x: Value, shape: Shape, sizes: Value): Value {
+    return this.#node('Reshape', [x, sizes], { shape }, [{ dtype: x.dtype, shape }]);
+  }
+
   /** `x` in the shape of `like` at run time; `shape` says it statically. */
   reshapeLike(x: Value, like: Value): Value {
     if (sameShape(x.shape, like.shape)) return x;
-    return this.#node('Reshape', [x, this.shapeOf(like)], { shape: like.shape }, [
-      { dtype: x.dtype, shape: like.shape },
-    ]);
+    return this.reshapeTo(x, like.shape, this.shapeOf(like));
+  }
+
+  /** Leaves out an axis of size 1. */
+  squeeze(x: Value, axis: number): Value {
+    const at = axisOf(axis, x.shape.length);
+    if (x.shape[at] !== 1) throw new ShapeError(`Squeeze: axis ${at} of ${formatShape(x.shape)} is not 1`);
+    const sizes = [this.shapeOf(x, 0, at), this.shapeOf(x, at + 1)];
+    return this.reshapeTo(
+      x,
+      x.shape.filter((_, i) => i !== at),
+      this.concat(sizes, 0),
+    );
   }
 
   transpose(x: Value, perm: readonly number[]): Value {
@@ -207,7 +242,29 @@ export class Graph {
   /** `x` broadcast to the shape of `like`. */
   expandLike(x: Value, like: Value): Value {
     if (sameShape(x.shape, like.shape)) return x;
-    return this.#node('Expand', [x, this.shapeOf(like)], {}, [{ dtype: x.dtype, shape: like.shape }]);
+    return this.expandTo(x, like.shape, this.shapeOf(like));
+  }
+
+  /** `x` broadcast to a shape whose sizes at run time are the int64 tensor `sizes`; `shape` says it statically. */
+  expandTo(x: Value, shape: Shape, sizes: Value): Value {
+    return this.#node('Expand', [x, sizes], {}, [{ dtype: x.dtype, shape }]);
+  }
+
+  /** `x[from:to]` along `axis`, which becomes `dim`; `from` and `to` are int64 [1]. */
+  slice(x: Value, axis: number, from: Value, to: Value, dim: Dim): Value {
+    const at = axisOf(axis, x.shape.length);
+    const shape = x.shape.map((d, i) => (i === at ? dim : d));
+    return this.#node('Slice', [x, from, to, this.int64s([at])], { axis: at }, [{ dtype: x.dtype, shape }]);
+  }
+
+  /** `x` between `before` and `behind` zeros along `axis`, which becomes `dim`; both are int64 [1]. */
+  pad(x: Value, axis: number, before: Value, behind: Value, dim: Dim): Value {
+    const at = axisOf(axis, x.shape.length);
+    const zeros = (count: number): Value[] => (count === 0 ? [] : [this.int64s(new Array<number>(count).fill(0))]);
+    const others = x.shape.length - at - 1;
+    const amounts = this.concat([...zeros(at), before, ...zeros(others + at), behind, ...zeros(others)], 0);
+    const shape = x.shape.map((d, i) => (i === at ? dim : d));
+    return this.#node('Pad', [x, amounts], { axis: at }, [{ dtype: x.dtype, shape }]);
   }
 
   zerosLike(like: Value): Value {
@@ -271,7 +328,7 @@ export class Graph {
 }
 
 type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'LessOrEqual' | 'Less' | 'And' | 'Or';
-type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Tanh';
+type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Tanh';
 
 function lastTwo(shape: Shape, transposed: boolean): readonly [Dim, Dim] {
   const rows = shape[shape.length - 2] as Dim;

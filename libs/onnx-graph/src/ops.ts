@@ -15,9 +15,11 @@ export interface OpAttributes {
   Sqrt: None;
   Reciprocal: None;
   Sigmoid: None;
+  Silu: None;
   Tanh: None;
   Softmax: None;
   MatMul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  LoraMatMul: { readonly scale: number };
   ReduceSum: { readonly axes: readonly number[] };
   ReduceMean: { readonly axes: readonly number[] };
   ReduceLogSumExp: { readonly axes: readonly number[] };
@@ -28,6 +30,8 @@ export interface OpAttributes {
   Split: { readonly axis: number };
   Shape: { readonly start: number; readonly end: number };
   Expand: None;
+  Slice: { readonly axis: number };
+  Pad: { readonly axis: number };
   GatherElements: None;
   ScatterElements: None;
   Where: None;

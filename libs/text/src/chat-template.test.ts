@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Message } from './chat-template.ts';
 import { dataFile, dataFolder, onQwenTokenizer, withTemplate } from './text-files.fixture.ts';
 import { TextModelError } from './text-model.error.ts';
@@ -173,14 +173,15 @@ describe('a hostile template', () => {
     ['is not Jinja', '{% for %}', /chat template not understood/],
   ])('that %s is refused by name, soon, within bounds', (_, template, reason) => {
     const { rss } = process.memoryUsage();
-    const start = performance.now();
+    const usage = process.cpuUsage();
     let error: unknown;
     try {
       TextModel.fromFiles(withTemplate(template));
     } catch (caught) {
       error = caught;
     }
-    expect(performance.now() - start).toBeLessThan(5000);
+    const { user, system } = process.cpuUsage(usage);
+    expect(user + system).toBeLessThan(5e6);
     expect(process.memoryUsage().rss - rss).toBeLessThan(200 * 2 ** 20);
     expect(error).toBeInstanceOf(TextModelError);
     expect((error as TextModelError).file).toBe('chat_template.jinja');
@@ -198,6 +199,16 @@ describe('a hostile template', () => {
     expect(() => text.renderPrompt([user('do it now')])).toThrow(TIME);
     expect(other.renderPrompt([user('a')])).toBe('a <eos>');
     expect(text.renderPrompt([user('a')])).toBe('a <eos>');
+  });
+
+  it('is told from one whose machine is busy: only processor time counts', () => {
+    const text = TextModel.fromFiles(withTemplate('{% for m in messages %}{{ m.content }}{% endfor %}'));
+    expect(text.renderPrompt([user('a')])).toBe('a');
+    // As if the thread had got no processor for longer than a rendering may take.
+    const wait = vi.spyOn(Atomics, 'wait').mockImplementationOnce(() => 'timed-out');
+    expect(text.renderPrompt([user('b')])).toBe('b');
+    expect(wait.mock.calls.length).toBeGreaterThan(1);
+    wait.mockRestore();
   });
 
   it('cannot change what another template renders, nor reach this program', () => {

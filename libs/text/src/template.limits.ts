@@ -4,7 +4,7 @@ const MiB = 1024 * 1024;
 export const TEMPLATE_LIMITS = {
   /** Length of the template itself, in characters. */
   sourceLength: MiB,
-  /** For one rendering. */
+  /** Processor time for one rendering. */
   timeMs: 2000,
   /** For one rendering, and so much more for each character of the messages. */
   memoryBytes: 24 * MiB,

@@ -2,26 +2,27 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RETRIEVAL_VOCABULARY, retrievalTokenizer } from '@solopo/corpus';
-import { formatModelConfig, initialise, writeSafetensors, type HostTensor, type ModelConfig } from '@solopo/lm';
+import {
+  formatModelConfig,
+  initialise,
+  parseModelConfig,
+  writeSafetensors,
+  type HostTensor,
+  type ModelConfig,
+} from '@solopo/lm';
 
-export const TINY: ModelConfig = {
-  family: 'qwen2',
-  vocabSize: RETRIEVAL_VOCABULARY.length,
-  hiddenSize: 8,
-  layers: 2,
-  heads: 2,
-  kvHeads: 1,
-  headSize: 4,
-  intermediateSize: 16,
-  ropeTheta: 100,
-  ropeScaling: null,
-  rmsNormEps: 1e-6,
-  tiedEmbeddings: true,
-  maxPositions: 4096,
-  biases: { qkv: true, output: false, mlp: false },
-  headNorms: false,
-  slidingWindow: null,
-};
+export const TINY: ModelConfig = parseModelConfig({
+  model_type: 'qwen2',
+  vocab_size: RETRIEVAL_VOCABULARY.length,
+  hidden_size: 8,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  intermediate_size: 16,
+  rope_theta: 100,
+  tie_word_embeddings: true,
+  max_position_embeddings: 4096,
+});
 
 export type ModelFiles = Record<string, string | Buffer>;
 

@@ -1,11 +1,15 @@
 import type { Family } from './family.ts';
+import { GEMMA3 } from './gemma3.family.ts';
 import { LLAMA } from './llama.family.ts';
 import { MISTRAL } from './mistral.family.ts';
 import { QWEN2 } from './qwen2.family.ts';
 import { QWEN3 } from './qwen3.family.ts';
 
-export const FAMILIES = { llama: LLAMA, mistral: MISTRAL, qwen2: QWEN2, qwen3: QWEN3 } as const satisfies Record<
-  string,
-  Family
->;
+export const FAMILIES = {
+  gemma3_text: GEMMA3,
+  llama: LLAMA,
+  mistral: MISTRAL,
+  qwen2: QWEN2,
+  qwen3: QWEN3,
+} as const satisfies Record<string, Family>;
 export type FamilyName = keyof typeof FAMILIES;
