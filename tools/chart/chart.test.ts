@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -32,6 +32,17 @@ describe.each(FILES)('with ci/%s', (file) => {
 it('kubeconform refuses a field that no Kubernetes has', () => {
   const wrong = template().replace('revisionHistoryLimit:', 'revisionHistorieLimit:');
   expect(() => tool('kubeconform', kubeconform(KUBERNETES[0]!), wrong)).toThrow("'revisionHistorieLimit' not allowed");
+});
+
+it('brings every dashboard, as Grafana reads it', () => {
+  const folder = join(CHART, 'dashboards');
+  const files = existsSync(folder) ? readdirSync(folder) : [];
+  const maps = manifests(['--set', 'dashboards.enabled=true']).filter(
+    ({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1',
+  );
+  const found = Object.assign({}, ...maps.map((map) => map['data'] as Record<string, string>)) as Record<string, string>;
+  expect(Object.keys(found).sort()).toEqual(files.sort());
+  for (const file of files) expect(found[file]).toBe(readFileSync(join(folder, file), 'utf8'));
 });
 
 it('passes its suites (helm/solopo/tests)', () => {
