@@ -44,7 +44,8 @@ for (const folder of projects()) {
   mkdirSync(dirname(link), { recursive: true });
   symlinkSync(relative(dirname(link), join(target, folder)), link);
 }
-copy('node_modules', (path) => needed(path));
+// npm keeps the optional packages of development dependencies.
+copy('node_modules', (path) => needed(path) && !/\/node_modules\/@(rolldown|oxc-project)(\/|$)/.test(path));
 for (const path of FILES) copy(path);
 
 // onnxruntime-node carries the binaries of every platform.
