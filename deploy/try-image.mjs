@@ -40,7 +40,7 @@ function inImage(args, env) {
     ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--clearenv'],
     ...Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
   ];
-  return spawn('bwrap', [...sandbox, 'node', '--enable-source-maps', ...args], {
+  return spawn('bwrap', [...sandbox, '/usr/local/bin/node', '--enable-source-maps', ...args], {
     uid: USER,
     gid: USER,
     stdio: 'inherit',

@@ -40,7 +40,10 @@ it('brings every dashboard, as Grafana reads it', () => {
   const maps = manifests(['--set', 'dashboards.enabled=true']).filter(
     ({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1',
   );
-  const found = Object.assign({}, ...maps.map((map) => map['data'] as Record<string, string>)) as Record<string, string>;
+  const found = Object.assign({}, ...maps.map((map) => map['data'] as Record<string, string>)) as Record<
+    string,
+    string
+  >;
   expect(Object.keys(found).sort()).toEqual(files.sort());
   for (const file of files) expect(found[file]).toBe(readFileSync(join(folder, file), 'utf8'));
 });

@@ -2,6 +2,9 @@ import { cpus } from 'node:os';
 import { encodeModel, type Graph } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
 
+// Else onnxruntime, from 1.30 on, reports its use to its publisher; read at the first session.
+process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
 const LAYOUT_VERSION = 1;
 
