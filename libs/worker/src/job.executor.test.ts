@@ -1,5 +1,4 @@
 import type { JobContext, OutboxRelay } from '@solopo/bus';
-import type { Job } from '@solopo/contracts';
 import type { Ledger } from '@solopo/ledger';
 import { expect, it, vi } from 'vitest';
 import { JobExecutor } from './job.executor.ts';
