@@ -6,13 +6,14 @@ import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { arms } from './arms.mjs';
 import { block } from './block.mjs';
+import { coldstart } from './coldstart.mjs';
 import { growth } from './growth.mjs';
 import { memory } from './memory.mjs';
 import { sample } from './sample.mjs';
 import { score } from './score.mjs';
 import { step } from './step.mjs';
 
-const BENCHES = { block, step, memory, arms, sample, score, growth };
+const BENCHES = { block, step, memory, arms, sample, score, growth, coldstart };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

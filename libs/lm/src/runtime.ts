@@ -6,6 +6,9 @@ import { DeviceError, DeviceMemoryError, type Device } from './device.ts';
 import { Scope } from './scope.ts';
 import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
 
+// Else onnxruntime, from 1.30 on, reports its use to its publisher; read at the first session.
+process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
 const LAYOUT_VERSION = 1;
 
