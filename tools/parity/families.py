@@ -51,14 +51,15 @@ def responses(model):
             yield torch.log_softmax(logits, -1).gather(-1, torch.tensor(branch)[:, None])[:, 0], logits
 
 
-def measure(model, name, strip):
-    """Fills the gradients' tensors; returns log-probabilities and the first response's logits."""
+def measure(model, name, part):
+    """Fills the gradients, one tensor a model; returns log-probabilities and the first response's logits."""
     model.zero_grad()
     logps, logits = zip(*responses(model))
     (torch.cat(logps) @ torch.tensor(inputs["derivatives"])).backward()
-    for parameter, value in model.named_parameters():
-        if value.grad is not None:
-            gradients[f"{name}/{strip(parameter)}"] = value.grad.clone()
+    by_name = {plain(parameter): value.grad for parameter, value in model.named_parameters() if value.grad is not None}
+    order = inputs["parameters"][name][part]
+    assert sorted(order) == sorted(by_name), set(order) ^ set(by_name)
+    gradients[f"{name}/{part}"] = torch.cat([by_name[parameter].flatten() for parameter in order])
     return {
         "logps": [values.tolist() for values in logps],
         "sums": [values.sum().item() for values in logps],
@@ -67,18 +68,27 @@ def measure(model, name, strip):
     }
 
 
-def strip_peft(parameter):
+def plain(parameter):
     return parameter.removeprefix("base_model.model.").replace(".default.", ".")
 
 
 gradients, models = {}, {}
 for name in inputs["digests"]:
     base = load(folder / name / "base")
-    expected = measure(base, name, lambda parameter: parameter)
+    expected = measure(base, name, "base")
     prompt = torch.tensor([inputs["trees"][0]["prompt"]])
-    sampled = fresh(base).generate(prompt, max_new_tokens=inputs["sampledTokens"], do_sample=False, pad_token_id=0)
+    sampled = fresh(base).generate(
+        prompt,
+        max_new_tokens=inputs["sampledTokens"],
+        do_sample=False,
+        pad_token_id=0,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    greedy = sampled.sequences[0, prompt.shape[1] :]
+    greedy_logps = torch.log_softmax(torch.stack(sampled.logits)[:, 0].float(), -1).gather(-1, greedy[:, None])
     adapted = PeftModel.from_pretrained(load(folder / name / "base"), folder / name / "adapter", is_trainable=True).eval()
-    expected_adapted = measure(adapted, f"{name}/adapter", strip_peft)
+    expected_adapted = measure(adapted, name, "adapter")
     merged = torch.cat([logps for logps, _ in responses(load(folder / name / "merged"))]).detach()
     difference = (merged - torch.cat([torch.tensor(values) for values in expected_adapted["logps"]])).abs().max().item()
     assert difference < 1e-4, (name, difference)
@@ -87,8 +97,12 @@ for name in inputs["digests"]:
         "digest": inputs["digests"][name],
         "base": expected,
         "adapted": {key: expected_adapted[key] for key in ("logps", "sums", "means")},
-        "greedy": sampled[0, prompt.shape[1] :].tolist(),
+        "greedy": greedy.tolist(),
+        "greedyLogp": greedy_logps.sum().item(),
     }
 
-json.dump(models, open(out / "families.json", "w"), separators=(",", ":"))
+compact = lambda value: (
+    float(f"{value:.9g}") if isinstance(value, float) else {k: compact(v) for k, v in value.items()} if isinstance(value, dict) else [compact(v) for v in value] if isinstance(value, list) else value
+)
+json.dump(compact(models), open(out / "families.json", "w"), separators=(",", ":"))
 save_file(gradients, out / "families.safetensors")

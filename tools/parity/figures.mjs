@@ -15,14 +15,18 @@ row([
   'log-probability',
   'summed',
   'logit',
+  'sampled',
   'gradient of every weight',
   'with adapter',
   'gradient of every A, B',
 ]);
-row(Array(7).fill('---'));
+row(Array(8).fill('---'));
 for (const name of Object.keys(REFERENCE_MODELS)) {
   const d = await familyDifferences(runtime, name);
-  row([name, ...[d.logps, d.sums, d.logits, d.gradients, d.adaptedLogps, d.adaptedGradients].map(short)]);
+  row([
+    name,
+    ...[d.logps, d.sums, d.logits, d.sampledLogp, d.gradients, d.adaptedLogps, d.adaptedGradients].map(short),
+  ]);
 }
 
 const REWARDS = ['rewards/chosen', 'rewards/rejected', 'rewards/margins'];

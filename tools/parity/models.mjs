@@ -51,7 +51,6 @@ const pairs = pairsModel();
 const ids = (tokens) => [...tokens];
 write('pairs.json', {
   digest: writeModel(pairs, PAIRS_MODEL),
-  // Gradients are stored one after another in this order.
   parameters: { full: [...pairs.weights.keys()], lora: [...pairs.adapter.keys()] },
   cases: PAIR_CASES,
   pairsACase: PAIRS_A_CASE,
@@ -67,8 +66,13 @@ write('pairs.json', {
   })),
 });
 const targets = REFERENCE_TREES.flatMap(({ branches }) => branches).reduce((sum, { length }) => sum + length, 0);
+const models = Object.keys(REFERENCE_MODELS).map(referenceModel);
 write('inputs.json', {
   digests,
+  // Gradients are stored one after another in this order.
+  parameters: Object.fromEntries(
+    models.map(({ name, weights, adapter }) => [name, { base: [...weights.keys()], adapter: [...adapter.keys()] }]),
+  ),
   trees: REFERENCE_TREES.map(({ prompt, branches }) => ({
     prompt: [...prompt],
     branches: branches.map((tokens) => [...tokens]),

@@ -23,17 +23,17 @@ export function attentionForward(config: ModelConfig, window: number | null): Gr
 }
 
 /**
- * From d_mixed and the forward pass's mixed [B, T, G R K]: the chunk's d_queries [B, C, G, R, K], and its share added to
- * d_keys and d_values [B, G, T, K]. P is computed again.
+ * From d_mixed and the forward pass's mixed [B, T, G R K]: the chunk's d_queries [B, C, G, R, K], and its share of
+ * d_keys and d_values [B, G, T, K]; where it adds, to what comes from the chunks before. P is computed again.
  *
  *     dv = P' do,   dP = do v',   dS = P (dP - D) with D = rowsum(do o),   dq = s dS k,   dk = s dS' q
  *
  * D is the row sum of dP P, which the softmax's derivative asks for, got without another pass over [C, E] (Dao et al. 2022,
  * arXiv 2205.14135); it is subtracted inside the product: dP - D = [do | -D] [v | 1]'.
  */
-export function attentionBackward(config: ModelConfig, window: number | null): Graph {
+export function attentionBackward(config: ModelConfig, window: number | null, { add }: { add: boolean }): Graph {
   const g = new Graph('attention-backward');
-  const { attention, queries, keys, values, queryRange, keyRange, fold, unfold } = attend(g, config, window);
+  const { attention, queries, keys, values, allKeys, queryRange, keyRange, fold, unfold } = attend(g, config, window);
   const { heads, kvHeads: G, headSize: K, queryScale: alpha } = config;
   const chunkOf = (name: string): Value => {
     const all = g.input(name, 'float32', ['B', 'T', heads * K]);
@@ -51,9 +51,9 @@ export function attentionBackward(config: ModelConfig, window: number | null): G
     ['d_keys', g.matMul(dScores, queries, { transA: true, alpha })],
     ['d_values', g.matMul(attention, dO, { transA: true })],
   ] as const) {
-    const sum = g.input(name, 'float32', ['B', G, 'T', K]);
-    const behind = g.sub(g.shapeOf(sum, 2, 3), keyRange.to);
-    g.output(`${name}_out`, g.add(sum, g.pad(dx, 2, keyRange.from, behind, 'T')));
+    const behind = g.sub(g.shapeOf(allKeys, 2, 3), keyRange.to);
+    const share = g.pad(dx, 2, keyRange.from, behind, 'T');
+    g.output(name, add ? g.add(g.input(`${name}_sum`, 'float32', ['B', G, 'T', K]), share) : share);
   }
   return g;
 }
@@ -89,6 +89,7 @@ function attend(g: Graph, config: ModelConfig, window: number | null) {
     queries,
     keys,
     values,
+    allKeys,
     queryRange,
     keyRange,
     /** [B, C, G, R, K] -> [B, G, RC, K] */
@@ -109,23 +110,23 @@ function rangeInputs(g: Graph, name: string): Range {
 
 /**
  * 0 where a query sees a key, -1e30 where not; [B, 1, 1, C, E]. A token sees keys before `prompt_end`, and keys from
- * `branch_start` up to itself; with a sliding window only those less than the window away in the text.
+ * `branch_start` up to itself; with a sliding window only those less than the window away in the text. Places are floats
+ * (exact below 2^24): a GPU would slice whole numbers on the CPU.
  */
 function visibilityBias(g: Graph, window: number | null, queries: Range, keys: Range): Value {
-  const ofTokens = (name: string): Value => g.input(name, 'int32', ['B', 'T']);
+  const ofTokens = (name: string): Value => g.input(name, 'float32', ['B', 'T']);
   const column = (x: Value): Value =>
     g.reshape(g.slice(x, 1, queries.from, queries.to, 'C'), [x.shape[0] as string, 1, 1, 'C', 1]);
   const row = (x: Value): Value =>
     g.reshape(g.slice(x, 1, keys.from, keys.to, 'E'), [x.shape[0] as string, 1, 1, 1, 'E']);
-  const index = g.input('index', 'int32', [1, 'T']);
+  const index = g.input('index', 'float32', [1, 'T']);
   const key = row(index);
   const inPrompt = g.less(key, column(ofTokens('prompt_end')));
   const inBranch = g.and(g.lessOrEqual(column(ofTokens('branch_start')), key), g.lessOrEqual(key, column(index)));
-  let visible = g.or(inPrompt, inBranch);
-  if (window !== null) {
-    const positions = ofTokens('positions');
-    const distance = g.sub(column(positions), row(positions));
-    visible = g.and(visible, g.less(distance, g.scalar(window, 'int32')));
-  }
-  return g.where(visible, g.scalar(0), g.scalar(-1e30));
+  // Not an Or: a GPU would send it to the CPU.
+  const bias = g.where(inPrompt, g.scalar(0), g.where(inBranch, g.scalar(0), g.scalar(-1e30)));
+  if (window === null) return bias;
+  const positions = ofTokens('positions');
+  const distance = g.sub(column(positions), row(positions));
+  return g.where(g.less(distance, g.scalar(window)), bias, g.scalar(-1e30));
 }

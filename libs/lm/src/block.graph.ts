@@ -29,8 +29,11 @@ export function projectForward(shape: BlockShape): Graph {
   return g;
 }
 
-/** d_queries, d_keys, d_values, and the gradient that reaches h past the attention -> dh, and that of what is trained. */
-export function projectBackward(shape: BlockShape): Graph {
+/**
+ * d_queries, d_keys, d_values, and the gradient that reaches h past the attention -> dh, and that of what is trained;
+ * where it adds, to the sum so far (NAME_sum).
+ */
+export function projectBackward(shape: BlockShape, { add }: { add: boolean }): Graph {
   const g = new Graph('project-backward');
   const block = new Block(g, shape);
   const projected = project(g, block);
@@ -41,7 +44,7 @@ export function projectBackward(shape: BlockShape): Graph {
   const trained = block.trained.filter(([name]) => isProjection(name));
   const [dh, ...dTrained] = differentiate(g, outputs, [projected.h, ...trained.map(([, value]) => value)]);
   g.output('dh', g.add(g.input('dh_past', 'float32', projected.h.shape), dh as Value));
-  trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
+  outputTrained(g, trained, dTrained, add);
   return g;
 }
 
@@ -69,8 +72,11 @@ export function finishForward(shape: BlockShape, wanted: { output: boolean; acti
   return g;
 }
 
-/** dh_out and the forward pass's activations -> d_mixed, what of the gradient reaches h (dh_past), and that of what is trained. */
-export function finishBackward(shape: BlockShape): Graph {
+/**
+ * dh_out and the forward pass's activations -> d_mixed, what of the gradient reaches h (dh_past), and that of what is
+ * trained; where it adds, to the sum so far (NAME_sum).
+ */
+export function finishBackward(shape: BlockShape, { add }: { add: boolean }): Graph {
   const g = new Graph('finish-backward');
   const block = new Block(g, shape);
   const { h, mixed, output, ...activations } = finish(g, block);
@@ -84,8 +90,20 @@ export function finishBackward(shape: BlockShape): Graph {
   for (const name of FINISH_ACTIVATIONS) g.given(name, activations[name]);
   g.output('d_mixed', dMixed as Value);
   g.output('dh_past', dh as Value);
-  trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
+  outputTrained(g, trained, dTrained, add);
   return g;
+}
+
+function outputTrained(
+  g: Graph,
+  trained: readonly (readonly [name: string, value: Value])[],
+  gradients: readonly Value[],
+  add: boolean,
+): void {
+  trained.forEach(([name, { shape }], index) => {
+    const gradient = gradients[index] as Value;
+    g.output(`d_${name}`, add ? g.add(g.input(`d_${name}_sum`, 'float32', shape), gradient) : gradient);
+  });
 }
 
 function finish(g: Graph, block: Block) {
@@ -99,9 +117,9 @@ const isProjection = (parameter: string): boolean => /^(input_layernorm|self_att
 
 /**
  * One token of N samples of each of B prompts: h [B, N, d] -> h' [B, N, d]. The prompt's keys and values are shared by
- * its samples; each sample's own are given and come back one longer.
+ * its samples; each sample's own are given, except with its first token, and come back one longer.
  */
-export function blockDecode(shape: BlockShape): Graph {
+export function blockDecode(shape: BlockShape, { first }: { first: boolean }): Graph {
   const g = new Graph('block-decode');
   const { hiddenSize, kvHeads: G, headSize: K, heads, queryScale: alpha } = shape.config;
   const h = g.input('h', 'float32', ['B', 'N', hiddenSize]);
@@ -111,12 +129,15 @@ export function blockDecode(shape: BlockShape): Graph {
   const promptKeys = g.input('prompt_keys', 'float32', ['B', G, 'P', K]);
   const promptValues = g.input('prompt_values', 'float32', ['B', G, 'P', K]);
   const promptBias = g.input('prompt_bias', 'float32', ['B', 1, 1, 'P']);
-  const ownKeys = g.input('own_keys', 'float32', ['B', 'N', G, 'S', K]);
-  const ownValues = g.input('own_values', 'float32', ['B', 'N', G, 'S', K]);
 
   const { queries, keys, values } = block.project(h, cos, sin, 'N');
-  const allKeys = g.concat([ownKeys, g.reshape(keys, ['B', 'N', G, 1, K])], 3, 'S+1');
-  const allValues = g.concat([ownValues, g.reshape(values, ['B', 'N', G, 1, K])], 3, 'S+1');
+  const grown = (name: string, x: Value): Value => {
+    const token = g.reshape(x, ['B', 'N', G, 1, K]);
+    if (first) return g.reshapeTo(token, ['B', 'N', G, 'S+1', K], g.shapeOf(token));
+    return g.concat([g.input(name, 'float32', ['B', 'N', G, 'S', K]), token], 3, 'S+1');
+  };
+  const allKeys = grown('own_keys', keys);
+  const allValues = grown('own_values', values);
 
   // Over the prompt, all samples' query heads are rows of one product; over its own tokens each sample has its own.
   const byHead = g.transpose(queries, [0, 2, 3, 1, 4]); // [B, G, R, N, K]

@@ -19,6 +19,7 @@ describe.each(Object.keys(REFERENCE_MODELS))('%s', (name) => {
       expect(differences.gradients).toBeLessThan(1e-3);
       expect(differences.adaptedGradients).toBeLessThan(1e-3);
       expect(differences.sampled).toBe(true);
+      expect(differences.sampledLogp).toBeLessThan(1e-4);
     },
   );
 });

@@ -7,8 +7,8 @@ import {
   parseModelConfig,
   PreferenceTrainer,
   Runtime,
+  readGradients,
   zeroGradients,
-  type Gradients,
   type LanguageModelOptions,
   type ModelConfig,
   type PreferenceOptions,
@@ -86,7 +86,7 @@ function drawShape(seed: number): Drawn {
 interface Numbers {
   /** By tree, branch and token. */
   readonly logps: ReadonlyMap<string, number>;
-  readonly gradients: Gradients;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
 /** Log-probabilities and the gradient of their sum, weighted by place, so that the layout has no part in it. */
@@ -113,7 +113,7 @@ async function numbersOf(
     });
     await model.backward(activations, derivatives, gradients);
   }
-  return { logps, gradients };
+  return { logps, gradients: await readGradients(model.runtime, gradients) };
 }
 
 const whole = (trees: readonly Tree[]) =>
@@ -130,7 +130,7 @@ function demandEqual(own: Numbers, other: Numbers): void {
 }
 
 /** The difference's norm over that of the whole gradient. */
-function demandGradients(own: Gradients, other: Gradients): void {
+function demandGradients(own: ReadonlyMap<string, Float32Array>, other: ReadonlyMap<string, Float32Array>): void {
   let [difference, norm] = [0, 0];
   for (const [name, values] of own) {
     const theirs = other.get(name)!;
@@ -202,7 +202,7 @@ async function step(
   options: Pick<PreferenceOptions, 'arm' | 'objective' | 'alignment'>,
   pairs: readonly TrainingPair[],
   microBatchTokens: number,
-): Promise<{ loss: number; gradients: Gradients }> {
+): Promise<{ loss: number; gradients: ReadonlyMap<string, Float32Array> }> {
   const trainer = new PreferenceTrainer(model, {
     ...options,
     optimizer: { betas: [0, 0.9], epsilon: 1e-8, weightDecay: 0 },
@@ -212,7 +212,7 @@ async function step(
     steps: 1,
   });
   const { metrics } = await trainer.takeStep(pairs);
-  const moments = trainer.optimizerTensors;
+  const moments = await trainer.optimizerTensors();
   return {
     loss: metrics['loss']!,
     gradients: new Map([...model.trainable.keys()].map((name) => [name, moments.get(`m.${name}`)!.data])),

@@ -1,16 +1,22 @@
 import protobuf from 'protobufjs/minimal.js';
 import type { DType, Graph, GraphNode, TensorData, Value } from './graph.ts';
+import { plainProducts } from './plain-products.ts';
 import type { OpAttributes, OpName } from './ops.ts';
+
+export interface EncodeOptions {
+  /** Products that transpose and scale as one operator (the default), or as `plainProducts` writes them. */
+  readonly products?: 'fused' | 'plain';
+}
 
 /**
  * Writes a graph as an ONNX model (opset 18 and ONNX Runtime's com.microsoft 1). Field numbers are those of onnx.proto.
  * Nodes and inputs that no output needs are left out.
  */
-export function encodeModel(graph: Graph): Uint8Array {
+export function encodeModel(graph: Graph, { products = 'fused' }: EncodeOptions = {}): Uint8Array {
   const model = protobuf.Writer.create();
   model.uint32(tag(1, 0)).int64(9); // ir_version
   model.uint32(tag(2, 2)).string('solopo');
-  message(model, 7, (w) => writeGraph(w, graph));
+  message(model, 7, (w) => writeGraph(w, graph, products));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('').uint32(tag(2, 0)).int64(18));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('com.microsoft').uint32(tag(2, 0)).int64(1));
   return model.finish();
@@ -51,6 +57,10 @@ const ENCODINGS: Encodings = {
           domain: 'com.microsoft',
           attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
         },
+  Gemm: ({ transA, transB, alpha }) => ({
+    type: 'Gemm',
+    attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
+  }),
   LoraMatMul: () => ({
     type: 'FusedMatMul',
     domain: 'com.microsoft',
@@ -69,6 +79,8 @@ const ENCODINGS: Encodings = {
   Expand: plain('Expand'),
   Slice: plain('Slice'),
   Pad: plain('Pad'),
+  Gather: () => ({ type: 'Gather', attributes: { axis: 0 } }),
+  ScatterND: () => ({ type: 'ScatterND', attributes: { reduction: 'add' } }),
   GatherElements: () => ({ type: 'GatherElements', attributes: { axis: -1 } }),
   ScatterElements: () => ({ type: 'ScatterElements', attributes: { axis: -1, reduction: 'add' } }),
   Where: plain('Where'),
@@ -80,7 +92,7 @@ const ENCODINGS: Encodings = {
   Or: plain('Or'),
 };
 
-const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 };
 
 function plain(type: string): () => Encoding {
   return () => ({ type });
@@ -94,8 +106,9 @@ function message(writer: protobuf.Writer, field: number, write: (writer: protobu
   writer.ldelim();
 }
 
-function writeGraph(w: protobuf.Writer, graph: Graph): void {
-  const needed = neededNodes(graph);
+function writeGraph(w: protobuf.Writer, graph: Graph, products: 'fused' | 'plain'): void {
+  const fused = neededNodes(graph);
+  const { nodes: needed, constants } = products === 'plain' ? plainProducts(fused) : { nodes: fused, constants: [] };
   const used = new Set(needed.flatMap((node) => node.inputs.map((input) => input.name)));
   // A value that a node makes goes by the name of the output; what is an input or goes out twice is copied.
   const names = new Map<string, string>();
@@ -114,7 +127,7 @@ function writeGraph(w: protobuf.Writer, graph: Graph): void {
     used.add(value.name);
   }
   w.uint32(tag(2, 2)).string(graph.name);
-  for (const [name, tensor] of graph.constants)
+  for (const [name, tensor] of [...graph.constants, ...constants])
     if (used.has(name)) message(w, 5, (inner) => writeTensor(inner, name, tensor));
   for (const input of graph.inputs)
     if (used.has(input.name)) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));

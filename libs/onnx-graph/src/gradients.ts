@@ -85,6 +85,16 @@ export const GRADIENTS: Rules = {
     return [sumTo(g, da, a), sumTo(g, db, b)];
   },
 
+  // y = alpha op(a) op(b) of matrices;  with op = identity:  da = alpha dy b',  db = alpha a' dy
+  Gemm: (g, { inputs, attributes: { transA, transB, alpha } }, [dy]) => {
+    const [a, b] = inputs as [Value, Value];
+    if (!dy) return [];
+    return [
+      transA ? g.gemm(b, dy, { transA: transB, transB: true, alpha }) : g.gemm(dy, b, { transB: !transB, alpha }),
+      transB ? g.gemm(dy, a, { transA: true, transB: transA, alpha }) : g.gemm(a, dy, { transA: !transA, alpha }),
+    ];
+  },
+
   // y = x M' with M = W + s B A:  dx = dy M,  dA = s (dy B)' x,  dB = s dy' (x A');  W is frozen, and M needs no gradient
   LoraMatMul: (g, { inputs: [x, merged, a, b], attributes: { scale } }, [dy]) => {
     if (!dy || !x || !merged || !a || !b) return [];
@@ -152,6 +162,17 @@ export const GRADIENTS: Rules = {
     const before = g.slice(amounts, 0, g.int64s([axis]), g.int64s([axis + 1]), 1);
     return [g.slice(dy, axis, before, g.add(before, g.shapeOf(x, axis, axis + 1)), x.shape[axis] as Dim)];
   },
+  // y[j] = x[i_j] of rows:  dx = dy added at the rows i
+  Gather: (g, { inputs: [x, indices] }, [dy]) => [
+    dy && x && indices && g.scatterRows(g.zerosLike(x), indices, dy),
+    undefined,
+  ],
+  // y = x with u added at the rows i:  dx = dy,  du[j] = dy[i_j]
+  ScatterND: (g, { inputs: [, places] }, [dy]) => [
+    dy,
+    undefined,
+    dy && places && g.gatherRows(dy, g.reshape(places, places.shape.slice(0, -1))),
+  ],
   // y[j] = x[i_j]:  dx = dy scattered to i
   GatherElements: (g, { inputs: [x, indices] }, [dy]) => [
     dy && x && indices && g.scatterAdd(g.zerosLike(x), indices, dy),

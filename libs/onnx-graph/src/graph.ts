@@ -1,7 +1,7 @@
 import { addDims, axisOf, broadcast, formatShape, sameShape, ShapeError, type Dim, type Shape } from './shape.ts';
 import type { OpAttributes, OpName } from './ops.ts';
 
-export type DType = 'float32' | 'int64' | 'int32' | 'bool';
+export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'bool';
 
 export interface TensorData {
   readonly dtype: DType;
@@ -125,14 +125,18 @@ export class Graph {
   /** `alpha * op(a) op(b)` over the last two axes, leading axes broadcast; `op` transposes where asked. */
   matMul(a: Value, b: Value, { transA = false, transB = false, alpha = 1 } = {}): Value {
     if (a.shape.length < 2 || b.shape.length < 2) throw new ShapeError('MatMul: both tensors need at least two axes');
-    const [m, k] = lastTwo(a.shape, transA);
-    const [k2, n] = lastTwo(b.shape, transB);
-    if (k !== k2)
-      throw new ShapeError(
-        `MatMul: inner dimensions ${k} and ${k2} of ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`,
-      );
-    const shape = [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'MatMul'), m, n];
+    const shape = [
+      ...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'MatMul'),
+      ...productShape(a, b, transA, transB),
+    ];
     return this.#node('MatMul', [a, b], { transA, transB, alpha }, [{ dtype: a.dtype, shape }]);
+  }
+
+  /** `alpha * op(a) op(b)` of two matrices. */
+  gemm(a: Value, b: Value, { transA = false, transB = false, alpha = 1 } = {}): Value {
+    if (a.shape.length !== 2 || b.shape.length !== 2) throw new ShapeError('Gemm: both tensors must be matrices');
+    const shape = productShape(a, b, transA, transB);
+    return this.#node('Gemm', [a, b], { transA, transB, alpha }, [{ dtype: a.dtype, shape }]);
   }
 
   /**
@@ -273,6 +277,18 @@ export class Graph {
 
   // -- gathering ----------------------------------------------------------------------------------------------------
 
+  /** Rows of `x` along its first axis: y[j] = x[rows[j]] for every place j of the int64 tensor `rows`. */
+  gatherRows(x: Value, rows: Value): Value {
+    const shape = [...rows.shape, ...x.shape.slice(1)];
+    return this.#node('Gather', [x, rows], {}, [{ dtype: x.dtype, shape }]);
+  }
+
+  /** A copy of `x` with `updates[j]` added to its row `rows[j]`; rows may repeat. */
+  scatterRows(x: Value, rows: Value, updates: Value): Value {
+    const places = this.reshape(rows, [...rows.shape, 1]);
+    return this.#node('ScatterND', [x, places, updates], {}, [{ dtype: x.dtype, shape: x.shape }]);
+  }
+
   /** Along the last axis: y[..., j] = x[..., indices[..., j]]. */
   gatherElements(x: Value, indices: Value): Value {
     return this.#node('GatherElements', [x, indices], {}, [{ dtype: x.dtype, shape: indices.shape }]);
@@ -329,6 +345,16 @@ export class Graph {
 
 type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'LessOrEqual' | 'Less' | 'And' | 'Or';
 type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Tanh';
+
+function productShape(a: Value, b: Value, transA: boolean, transB: boolean): readonly [Dim, Dim] {
+  const [m, k] = lastTwo(a.shape, transA);
+  const [k2, n] = lastTwo(b.shape, transB);
+  if (k !== k2)
+    throw new ShapeError(
+      `MatMul: inner dimensions ${k} and ${k2} of ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`,
+    );
+  return [m, n];
+}
 
 function lastTwo(shape: Shape, transposed: boolean): readonly [Dim, Dim] {
   const rows = shape[shape.length - 2] as Dim;

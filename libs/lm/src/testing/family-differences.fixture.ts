@@ -5,8 +5,8 @@ import {
   packTrees,
   readSafetensors,
   sample,
+  readGradients,
   zeroGradients,
-  type Gradients,
   type HostTensor,
   type LanguageModelOptions,
   type Runtime,
@@ -30,6 +30,7 @@ interface ExpectedModel {
   readonly base: Expected & { readonly logits: readonly (readonly number[])[] };
   readonly adapted: Expected;
   readonly greedy: readonly number[];
+  readonly greedyLogp: number;
 }
 
 /** From `src/testing` and from `dist/testing` alike. */
@@ -48,10 +49,9 @@ export interface FamilyDifferences {
   readonly gradients: number;
   readonly adaptedLogps: number;
   readonly adaptedGradients: number;
-  /** Whether the same tokens are sampled. */
+  /** Whether the same tokens are sampled, and of their log-probability as the key-value cache gives it. */
   readonly sampled: boolean;
-  /** How many tensors' gradients were compared. */
-  readonly tensors: number;
+  readonly sampledLogp: number;
 }
 
 export async function familyDifferences(
@@ -71,8 +71,9 @@ export async function familyDifferences(
   const ownAdapted = await measure(adapted);
   const [samples] = await sample(base, [{ tokens: REFERENCE_TREES[0]!.prompt, key: [0, 0] }], {
     samplesPerPrompt: 1,
-    temperature: 0,
-    topP: 1,
+    // As greedy sampling, but with the log-probability.
+    temperature: 1,
+    topP: 1e-9,
     maxNewTokens: REFERENCE_SAMPLED_TOKENS,
     eosIds: [],
     seed: 0,
@@ -83,16 +84,18 @@ export async function familyDifferences(
     sums: farthest(sums(own.logps), expected.base.sums),
     means: farthest(means(own.logps), expected.base.means),
     logits: farthest(logits, expected.base.logits.flat()),
-    gradients: worstGradient(own.gradients, expectedGradients, `${name}/`),
+    gradients: worstGradient(own.gradients, expectedGradients.get(`${name}/base`)),
     adaptedLogps: farthest(ownAdapted.logps.flat(), expected.adapted.logps.flat()),
-    adaptedGradients: worstGradient(ownAdapted.gradients, expectedGradients, `${name}/adapter/`),
+    adaptedGradients: worstGradient(ownAdapted.gradients, expectedGradients.get(`${name}/adapter`)),
     sampled: samples![0]!.tokens.join() === expected.greedy.join(),
-    tensors: own.gradients.size + ownAdapted.gradients.size,
+    sampledLogp: Math.abs(samples![0]!.logp - expected.greedyLogp),
   };
 }
 
 /** Log-probabilities by response, and the gradient of their weighted sum. */
-async function measure(model: LanguageModel): Promise<{ logps: number[][]; gradients: Gradients }> {
+async function measure(
+  model: LanguageModel,
+): Promise<{ logps: number[][]; gradients: ReadonlyMap<string, Float32Array> }> {
   const batch = packTrees(REFERENCE_TREES, model.packing);
   const activations = await model.forward(batch);
   const { logps } = await model.targetLogps(activations);
@@ -101,7 +104,7 @@ async function measure(model: LanguageModel): Promise<{ logps: number[][]; gradi
   const rows = REFERENCE_TREES.flatMap(({ branches }, tree) =>
     branches.map((_, branch) => [...logps].filter((_logp, i) => isOf(batch.targets[i]!, tree, branch))),
   );
-  return { logps: rows, gradients };
+  return { logps: rows, gradients: await readGradients(model.runtime, gradients) };
 }
 
 /** The logits that predict the first response's tokens. */
@@ -123,19 +126,17 @@ export function farthest(own: readonly number[], expected: readonly number[]): n
   return own.reduce((worst, x, i) => Math.max(worst, Math.abs(x - expected[i]!)), 0);
 }
 
-/** The greatest |own - expected| / |expected|, in Euclidean norms, of all tensors; every expected one has to be there. */
-export function worstGradient(
-  own: ReadonlyMap<string, Float32Array>,
-  expected: ReadonlyMap<string, HostTensor>,
-  prefix: string,
-): number {
-  const known = [...expected.keys()].filter((name) => own.has(name.slice(prefix.length)) && name.startsWith(prefix));
-  if (known.length !== own.size) throw new RangeError(`${known.length} gradients in the fixture, ${own.size} here`);
+/** The greatest |own - expected| / |expected|, in Euclidean norms, of all tensors; `expected` has them one after another. */
+export function worstGradient(own: ReadonlyMap<string, Float32Array>, expected: HostTensor | undefined): number {
+  const size = [...own.values()].reduce((sum, { length }) => sum + length, 0);
+  if (expected?.data.length !== size)
+    throw new RangeError(`${expected?.data.length} numbers in the fixture, ${size} here`);
   const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
-  return known.reduce((worst, name) => {
-    const theirs = (expected.get(name) as HostTensor).data;
-    const difference = own.get(name.slice(prefix.length))!.map((x, i) => x - theirs[i]!);
-    // A gradient that is all but zero (a key's bias under softmax) is compared in absolute terms.
+  let offset = 0;
+  return [...own.values()].reduce((worst, gradient) => {
+    const theirs = expected.data.subarray(offset, (offset += gradient.length));
+    const difference = gradient.map((x, i) => x - theirs[i]!);
+    // A gradient that is all but zero is compared in absolute terms.
     return Math.max(worst, norm(difference) / Math.max(norm(theirs), 1e-4));
   }, 0);
 }
