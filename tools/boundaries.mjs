@@ -27,7 +27,7 @@ const TABLE = {
   testing: 'local-servers',
 
   // apps: they compose libraries, and never import each other
-  gateway: 'artifacts bus contracts corpus ledger lm pipeline platform text workflow',
+  gateway: 'artifacts bus contracts corpus functions ledger lm pipeline platform text workflow',
   datagen: 'artifacts bus contracts corpus engine functions ledger pipeline platform text worker workflow',
   reward: 'artifacts bus contracts corpus engine functions ledger objectives pipeline platform text worker workflow',
   trainer: 'artifacts bus contracts engine functions ledger objectives pipeline platform worker workflow',

@@ -3,6 +3,7 @@ import { Health, Resources } from '@solopo/platform';
 import { connectNats, type NatsConnection } from './connection.ts';
 import { EventBus } from './event.bus.ts';
 import { OutboxRelay, type OutboxStore } from './outbox.relay.ts';
+import { QueueStats } from './queue.stats.ts';
 import { RpcClient } from './rpc.client.ts';
 
 /** The process's connection to NATS. */
@@ -32,10 +33,15 @@ export class BusModule {
           inject: [NATS_CONNECTION],
           useFactory: (connection: NatsConnection) => new EventBus(connection),
         },
+        {
+          provide: QueueStats,
+          inject: [NATS_CONNECTION],
+          useFactory: (connection: NatsConnection) => new QueueStats(connection),
+        },
         { provide: RpcClient, inject: [OPTIONS, Resources], useFactory: openRpcClient },
         { provide: OutboxRelay, inject: [NATS_CONNECTION, OPTIONS, Resources], useFactory: startRelay },
       ],
-      exports: [NATS_CONNECTION, EventBus, RpcClient, OutboxRelay],
+      exports: [NATS_CONNECTION, EventBus, QueueStats, RpcClient, OutboxRelay],
     };
   }
 }

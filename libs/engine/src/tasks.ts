@@ -1,4 +1,6 @@
 import type {
+  InspectedResponse,
+  InspectedRow,
   LoraOptions,
   MeasuredTree,
   PreferenceOptions,
@@ -71,6 +73,11 @@ export interface Tasks {
       readonly scorePrompt: boolean;
     };
     readonly output: MeasuredTree[];
+  };
+  /** Each response's log-probabilities, and where each layer's attention was for it. */
+  inspect: {
+    readonly input: { readonly model: ModelSource; readonly rows: readonly InspectedRow[] };
+    readonly output: InspectedResponse[];
   };
   trainSlice: { readonly input: TrainSliceInput; readonly output: TrainSliceOutput };
 }

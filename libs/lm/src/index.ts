@@ -1,4 +1,5 @@
 export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
+export { inspectResponse, type AttentionMass, type InspectedResponse, type InspectedRow } from './attention-mass.ts';
 export {
   LanguageModel,
   zeroGradients,

@@ -139,16 +139,13 @@ export class LanguageModel {
     return { ...(await this.prefill(batch, () => undefined)), layers: [] };
   }
 
-  /** As infer; `onLayer` is given each layer's keys and values [rows, G, length, K]. */
-  async prefill(
-    batch: TreeBatch,
-    onLayer: (cache: { readonly keys: Tensor; readonly values: Tensor }) => void,
-  ): Promise<Activations> {
+  /** As infer; `onLayer` is given each layer's queries [rows, length, G, R, K], and keys and values [rows, G, length, K]. */
+  async prefill(batch: TreeBatch, onLayer: (projected: Projected) => void): Promise<Activations> {
     const geometry = this.#geometry(batch);
     let h = this.embed(batch.tokens, [batch.rows, batch.length]);
     for (let layer = 0; layer < this.config.layers; layer++) {
-      const { output, keys, values } = await this.#block(layer, h, geometry(layer), { activations: false });
-      onLayer({ keys, values });
+      const { output, queries, keys, values } = await this.#block(layer, h, geometry(layer), { activations: false });
+      onLayer({ queries, keys, values });
       h = output;
     }
     return { batch, output: h, layers: [] };

@@ -51,7 +51,7 @@ export async function sample(
   const rows = prompts.length;
   const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
   const caches: { readonly keys: Tensor; readonly values: Tensor }[] = [];
-  const { output } = await model.prefill(batch, (cache) => caches.push(cache));
+  const { output } = await model.prefill(batch, ({ keys, values }) => caches.push({ keys, values }));
   const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
   const lengths = prompts.map(({ tokens }) => tokens.length);
 

@@ -3,6 +3,8 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res, Strea
 import {
   alignmentViewSchema,
   evaluationViewSchema,
+  evidencePlacesSchema,
+  inspectionSchema,
   pairDetailsSchema,
   pairViewSchema,
   policyManifestSchema,
@@ -12,6 +14,8 @@ import {
   verificationSchema,
   type AlignmentView,
   type EvaluationView,
+  type EvidencePlaces,
+  type Inspection,
   type PairDetails,
   type PairView,
   type PolicyManifest,
@@ -29,9 +33,12 @@ import { CancelRun } from './cancel-run.use-case.ts';
 import { CreateRun } from './create-run.use-case.ts';
 import { DescribePolicy } from './describe-policy.use-case.ts';
 import { ExportPairs } from './export-pairs.use-case.ts';
+import { InspectPair } from './inspect-pair.use-case.ts';
 import { ListPairs } from './list-pairs.use-case.ts';
+import { PlaceEvidence } from './place-evidence.use-case.ts';
 import {
   exportPairsQuerySchema,
+  inspectionQuerySchema,
   listPairsQuerySchema,
   listRunsQuerySchema,
   listStepsQuerySchema,
@@ -47,6 +54,8 @@ export class RunsController {
     @Inject(CancelRun) private readonly cancelRun: CancelRun,
     @Inject(ListPairs) private readonly listPairs: ListPairs,
     @Inject(ShowPair) private readonly showPair: ShowPair,
+    @Inject(InspectPair) private readonly inspectPair: InspectPair,
+    @Inject(PlaceEvidence) private readonly placeEvidence: PlaceEvidence,
     @Inject(ExportPairs) private readonly exportPairs: ExportPairs,
     @Inject(DescribePolicy) private readonly describePolicy: DescribePolicy,
     @Inject(VerifyRun) private readonly verifyRun: VerifyRun,
@@ -121,6 +130,16 @@ export class RunsController {
     return this.ledger.evaluations.ofRun(id);
   }
 
+  @Get(':id/evaluations/places')
+  @Operation('listEvidencePlaces', {
+    summary: 'Where the evidence of each evaluated question stood, by context length',
+    scope: 'read',
+    answer: z.array(evidencePlacesSchema),
+  })
+  async evidencePlaces(@Param('id', validName) id: string): Promise<readonly EvidencePlaces[]> {
+    return this.placeEvidence.execute(id);
+  }
+
   @Get(':id/pairs')
   @Operation('listPairs', {
     summary: 'Preference pairs in data-set order; none before the run has come to them',
@@ -142,6 +161,21 @@ export class RunsController {
   })
   async pair(@Param('id', validName) id: string, @Param('digest', validName) digest: string): Promise<PairDetails> {
     return this.showPair.execute({ run: id, digest });
+  }
+
+  @Get(':id/pairs/:digest/inspection')
+  @Operation('inspectPair', {
+    summary:
+      'Log-probabilities and attention of a policy version on a pair, computed by a reward worker; 503 while none is up',
+    scope: 'read',
+    answer: inspectionSchema,
+  })
+  async inspection(
+    @Param('id', validName) id: string,
+    @Param('digest', validName) digest: string,
+    @Query(new Valid(inspectionQuerySchema)) { step }: z.infer<typeof inspectionQuerySchema>,
+  ): Promise<Inspection> {
+    return this.inspectPair.execute({ run: id, pair: digest, step });
   }
 
   @Get(':id/pairs.jsonl')
