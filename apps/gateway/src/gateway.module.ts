@@ -21,6 +21,7 @@ import { DescribePolicy } from './runs/describe-policy.use-case.ts';
 import { ExportPairs } from './runs/export-pairs.use-case.ts';
 import { InspectPair } from './runs/inspect-pair.use-case.ts';
 import { ListPairs } from './runs/list-pairs.use-case.ts';
+import { ListSlices } from './runs/list-slices.use-case.ts';
 import { PlaceEvidence } from './runs/place-evidence.use-case.ts';
 import { RunsController } from './runs/runs.controller.ts';
 import { ShowPair } from './runs/show-pair.use-case.ts';
@@ -47,6 +48,7 @@ const RUNS = [
   CreateRun,
   CancelRun,
   ListPairs,
+  ListSlices,
   ShowPair,
   InspectPair,
   ExportPairs,

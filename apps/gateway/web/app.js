@@ -1,12 +1,17 @@
 import { get } from './api.js';
 import { fill, h, setText } from './dom.js';
 import { follow } from './live.js';
+import { comparePage } from './pages/compare.page.js';
 import { deadLettersPage } from './pages/dead-letters.page.js';
+import { evaluationPage } from './pages/evaluation.page.js';
+import { eventsPage } from './pages/events.page.js';
+import { metricsPage } from './pages/metrics.page.js';
 import { pairPage } from './pages/pair.page.js';
 import { pairsPage } from './pages/pairs.page.js';
 import { runPage } from './pages/run.page.js';
 import { runsPage } from './pages/runs.page.js';
 import { signInPage } from './pages/sign-in.page.js';
+import { systemPage } from './pages/system.page.js';
 import { problem } from './parts/problem.js';
 import { startTheme } from './theme.js';
 
@@ -15,6 +20,11 @@ const ROUTES = [
   [/^\/runs\/([^/]+)$/, runPage, ['id'], 'runs'],
   [/^\/runs\/([^/]+)\/pairs$/, pairsPage, ['id'], 'runs'],
   [/^\/runs\/([^/]+)\/pairs\/([^/]+)$/, pairPage, ['id', 'pair'], 'runs'],
+  [/^\/runs\/([^/]+)\/evaluation$/, evaluationPage, ['id'], 'runs'],
+  [/^\/runs\/([^/]+)\/metrics$/, metricsPage, ['id'], 'runs'],
+  [/^\/compare$/, comparePage, [], 'compare'],
+  [/^\/system$/, systemPage, [], 'system'],
+  [/^\/events$/, eventsPage, [], 'events'],
   [/^\/dead-letters$/, deadLettersPage, [], 'dead-letters'],
 ];
 

@@ -79,6 +79,12 @@ export const runViewSchema = z.object({
 
 export const stepViewSchema = z.object({ step: z.int().min(1), digest, metrics });
 
+export const sliceViewSchema = z.object({
+  step: z.int().min(1).describe('The last of the slice'),
+  steps: z.int().min(1),
+  seconds: z.number().min(0).describe('Of the whole job: loading, gradient steps, checkpoint'),
+});
+
 export const alignmentViewSchema = z.object({ step: count, policy: digest, metrics });
 
 export const evaluationViewSchema = z.object({
@@ -107,6 +113,7 @@ export const pairViewSchema = z.object({
 
 export const contextViewSchema = z.object({
   tokens: count,
+  evidenceTokens: count,
   pieces: z
     .array(z.object({ text: z.string(), evidence: z.boolean() }))
     .describe('The whole prompt in order; evidence is what the answer follows from'),
@@ -273,6 +280,7 @@ export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
   readonly config: z.infer<typeof runConfigSchema>;
 };
 export type StepView = Frozen<z.infer<typeof stepViewSchema>>;
+export type SliceView = Frozen<z.infer<typeof sliceViewSchema>>;
 export type AlignmentView = Frozen<z.infer<typeof alignmentViewSchema>>;
 export type EvaluationView = Frozen<z.infer<typeof evaluationViewSchema>>;
 export type PairView = Frozen<z.infer<typeof pairViewSchema>>;

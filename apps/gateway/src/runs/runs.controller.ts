@@ -10,6 +10,7 @@ import {
   policyManifestSchema,
   runConfigSchema,
   runViewSchema,
+  sliceViewSchema,
   stepViewSchema,
   verificationSchema,
   type AlignmentView,
@@ -21,6 +22,7 @@ import {
   type PolicyManifest,
   type RunConfig,
   type RunView,
+  type SliceView,
   type StepView,
   type Verification,
 } from '@solopo/contracts';
@@ -35,6 +37,7 @@ import { DescribePolicy } from './describe-policy.use-case.ts';
 import { ExportPairs } from './export-pairs.use-case.ts';
 import { InspectPair } from './inspect-pair.use-case.ts';
 import { ListPairs } from './list-pairs.use-case.ts';
+import { ListSlices } from './list-slices.use-case.ts';
 import { PlaceEvidence } from './place-evidence.use-case.ts';
 import {
   exportPairsQuerySchema,
@@ -55,6 +58,7 @@ export class RunsController {
     @Inject(ListPairs) private readonly listPairs: ListPairs,
     @Inject(ShowPair) private readonly showPair: ShowPair,
     @Inject(InspectPair) private readonly inspectPair: InspectPair,
+    @Inject(ListSlices) private readonly listSlices: ListSlices,
     @Inject(PlaceEvidence) private readonly placeEvidence: PlaceEvidence,
     @Inject(ExportPairs) private readonly exportPairs: ExportPairs,
     @Inject(DescribePolicy) private readonly describePolicy: DescribePolicy,
@@ -106,6 +110,16 @@ export class RunsController {
   ): Promise<readonly StepView[]> {
     await this.ledger.runs.require(id);
     return this.ledger.steps.after(id, after, limit);
+  }
+
+  @Get(':id/slices')
+  @Operation('listSlices', {
+    summary: 'How long each slice of training took',
+    scope: 'read',
+    answer: z.array(sliceViewSchema),
+  })
+  async slices(@Param('id', validName) id: string): Promise<readonly SliceView[]> {
+    return this.listSlices.execute(id);
   }
 
   @Get(':id/alignments')

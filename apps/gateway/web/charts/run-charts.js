@@ -81,3 +81,16 @@ export const HELD_OUT_CHARTS = [
     ],
   },
 ];
+
+export const SPEED_CHARTS = [
+  {
+    title: 'Tokens per second',
+    hint: 'Of the policy, over the whole slice: loading and checkpoint too',
+    lines: [{ metric: 'tokens_per_second', label: 'tokens/s', colour: '--policy' }],
+  },
+  {
+    title: 'Seconds per step',
+    hint: 'Over the whole slice',
+    lines: [{ metric: 'seconds_per_step', label: 'seconds', colour: '--ink' }],
+  },
+];

@@ -161,6 +161,18 @@ export class StageRepository {
     return stageOf(row);
   }
 
+  /** Of the chunks that are done, in order. */
+  async chunkSeconds(digest: string): Promise<{ readonly chunk: number; readonly seconds: number }[]> {
+    const rows = await this.#db
+      .selectFrom('stage_chunks')
+      .select(['chunk', 'seconds'])
+      .where('stage', '=', digest)
+      .where('state', '=', 'done')
+      .orderBy('chunk')
+      .execute();
+    return rows.flatMap(({ chunk, seconds }) => (seconds === null ? [] : [{ chunk, seconds }]));
+  }
+
   async workByKind(): Promise<KindWork[]> {
     return this.#db
       .selectFrom('stage_chunks')
