@@ -61,6 +61,7 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
     const columns = shown().map(({ metric: name }) => series.column(name));
     const part = downsample(series.steps, columns, { from, to, limit: MAX_DRAWN });
     drawnSteps = part.xs;
+    frame.dataset.drawn = String(part.xs.length);
     return [part.xs, ...part.columns];
   };
   /** Of the series, at the place under the pointer. */

@@ -1,6 +1,6 @@
 import { get } from '../api.js';
 import { fill, h, setText } from '../dom.js';
-import { digest, metric, NONE } from '../format.js';
+import { digest, metric, NONE, whole, words } from '../format.js';
 import { tag } from '../parts/labels.js';
 import { tableHead } from '../parts/crumbs.js';
 import { perFrame } from '../timing.js';
@@ -132,14 +132,14 @@ function eventRow({ type, run, at, data }, names) {
     { class: type === 'run.warning' ? 'warning' : '' },
     h('th', { scope: 'row' }, h('time', { datetime: at, title: at }, clock.format(new Date(at)))),
     h('td', { 'data-label': COLUMNS[1] }, tag(type)),
-    h('td', { 'data-label': COLUMNS[2] }, h('a', { href: `#/runs/${run}` }, names.get(run) ?? run)),
+    h('td', { 'data-label': COLUMNS[2], class: 'run-name' }, h('a', { href: `#/runs/${run}` }, names.get(run) ?? run)),
     h('td', { 'data-label': COLUMNS[3] }, tell(data)),
   );
 }
 
 function tell({ metrics, ...data }) {
   const parts = Object.entries(data).flatMap(([key, value]) =>
-    value === null || typeof value === 'object' ? [] : [`${key} ${textOf(value)}`],
+    value === null || typeof value === 'object' || key === 'outcomes' ? [] : [`${words(key)} ${textOf(value)}`],
   );
   if (metrics !== undefined) {
     const first = ['loss', 'eval_loss', 'solo/gap_abs', 'grad_norm'].filter((name) => metrics[name] !== undefined);
@@ -149,6 +149,6 @@ function tell({ metrics, ...data }) {
 }
 
 function textOf(value) {
-  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : metric(value);
+  if (typeof value === 'number') return Number.isInteger(value) ? whole(value) : metric(value);
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value) ? digest(value) : String(value);
 }

@@ -33,8 +33,7 @@ export async function runPage({ id, signal, follow, announce }) {
   const heldOutCharts = HELD_OUT_CHARTS.map((options) => lineChart({ ...options, sync: 'versions' }, heldOut, signal));
   const speedCharts = SPEED_CHARTS.map((options) => lineChart({ ...options, sync: 'slices' }, speed, signal));
   const accuracy = accuracyChart(signal);
-  const learning = chartSection('steps-title', 'Training, by step', 'charts', stepCharts);
-  const slices = chartSection('speed-title', 'Speed, by slice of training', 'charts four', speedCharts);
+  const learning = chartSection('steps-title', 'Training, by step', 'charts', [...stepCharts, ...speedCharts]);
   const versions = chartSection('versions-title', 'Held-out pairs, by policy version', 'charts four', heldOutCharts);
 
   // What a run that has ended never came to is left out.
@@ -42,7 +41,6 @@ export async function runPage({ id, signal, follow, announce }) {
     const isOver = run.state !== 'running';
     accuracy.element.hidden = run.config.evaluation === null || (isOver && accuracy.isEmpty);
     learning.hidden = isOver && steps.steps.length === 0;
-    slices.hidden = speed.steps.length === 0;
     versions.hidden = isOver && heldOut.steps.length === 0;
   };
   const cancel = async () => {
@@ -92,7 +90,6 @@ export async function runPage({ id, signal, follow, announce }) {
   };
   const loadSpeed = async () => {
     for (const slice of await get(`${path}/slices`, signal)) speed.put(slice.step, speedOf(slice, steps));
-    slices.hidden = speed.steps.length === 0;
     draw();
   };
   const load = async () => {
@@ -141,7 +138,6 @@ export async function runPage({ id, signal, follow, announce }) {
       stages.element,
       accuracy.element,
       learning,
-      slices,
       versions,
       h(
         'section',

@@ -5,6 +5,8 @@ import { tableHead } from '../parts/crumbs.js';
 import { tag } from '../parts/labels.js';
 import { soon } from '../timing.js';
 
+const LATEST = 8;
+
 /** Functions with their queues, who works on them, and on what. */
 export async function systemPage({ signal, follow }) {
   const body = h('div', { class: 'page-part' });
@@ -93,8 +95,22 @@ function functionsTable(functions) {
 const count = (value, kind) => (value === 0 ? '0' : h('b', { class: kind }, whole(value)));
 
 function workersTable(workers) {
+  const [latest, earlier] = [workers.slice(0, LATEST), workers.slice(LATEST)];
+  return [
+    workersList('Workers', latest),
+    earlier.length > 0 &&
+      h(
+        'details',
+        { class: 'values earlier' },
+        h('summary', {}, `${earlier.length} earlier`),
+        workersList('Earlier workers', earlier),
+      ),
+  ];
+}
+
+function workersList(name, workers) {
   return table(
-    'Workers',
+    name,
     ['Worker', 'App', 'Now', 'Jobs', 'Failed', 'Last job', 'Seen since'],
     workers.map((w) => [
       h('code', {}, w.id),

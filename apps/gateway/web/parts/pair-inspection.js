@@ -132,7 +132,7 @@ function responseView(title, name, { pieces }, before, after) {
       tokenStrip(`${context}, reference`, context, pieces, before[context][name].logps),
       isBase
         ? null
-        : differenceStrip('difference', '', pieces, after[context][name].logps, before[context][name].logps),
+        : differenceStrip('difference', 'both', pieces, after[context][name].logps, before[context][name].logps),
     ]),
   );
 }

@@ -3,7 +3,7 @@ import { metric, percent } from '../format.js';
 
 /** Each token on a ground that is the stronger the less the model expected it. */
 export function tokenStrip(name, kind, pieces, logps) {
-  return strip(name, kind, pieces, sumOf(logps), (index) => {
+  return strip(name, kind, pieces, metric(sumOf(logps)), (index) => {
     const value = logps[index] ?? 0;
     return {
       told: `${metric(value)} (${percent(Math.exp(value))})`,
@@ -15,10 +15,10 @@ export function tokenStrip(name, kind, pieces, logps) {
 /** What one model gives each token more (green) or less (red) than another, in nats. */
 export function differenceStrip(name, kind, pieces, logps, others) {
   const differences = logps.map((value, index) => value - (others[index] ?? 0));
-  return strip(name, kind, pieces, sumOf(differences), (index) => {
+  return strip(name, kind, pieces, signed(sumOf(differences)), (index) => {
     const value = differences[index];
     return {
-      told: `${value > 0 ? '+' : ''}${metric(value)}`,
+      told: signed(value),
       style: { '--doubt': `${Math.round(100 * (1 - Math.exp(-Math.abs(value) / 2)))}%` },
       kind: value >= 0 ? 'more' : 'less',
     };
@@ -43,9 +43,10 @@ function strip(name, kind, pieces, sum, cell) {
         );
       }),
     ),
-    h('span', { class: 'sum', title: 'Sum of the log-probabilities' }, `Σ ${metric(sum)}`),
+    h('span', { class: 'sum', title: 'Sum of the log-probabilities' }, `Σ ${sum}`),
   );
 }
 
+const signed = (value) => `${value > 0 ? '+' : ''}${metric(value)}`;
 const visible = (piece) => piece.replaceAll('\n', '↵').replace(/^ /, '\u00a0') || '∅';
 const sumOf = (values) => values.reduce((total, value) => total + value, 0);
