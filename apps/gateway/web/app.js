@@ -83,14 +83,18 @@ function pageOf(error) {
   const text =
     error.status === undefined ? 'The gateway cannot be reached; see whether it runs, then try again.' : error.message;
   const again = h('button', { type: 'button', onclick: () => show() }, 'Try again');
-  return { title, element: h('div', { class: 'page narrow' }, problem(title, text), again) };
+  return { title, element: h('div', { class: 'page narrow' }, heading(title), problem(title, text), again) };
 }
+
+/** The problem says it to those who see it. */
+const heading = (title) => h('h1', { class: 'visually-hidden' }, title);
 
 const missing = () => ({
   title: 'Not found',
   element: h(
     'div',
     { class: 'page narrow' },
+    heading('Not found'),
     problem('There is no such page', 'Go back to the runs.'),
     h('a', { class: 'button', href: '#/' }, 'Runs'),
   ),

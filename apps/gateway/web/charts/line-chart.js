@@ -35,6 +35,7 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
     class: 'chart-frame',
     role: 'img',
     tabindex: 0,
+    'aria-label': `${title}: nothing measured yet`,
     'aria-keyshortcuts': 'ArrowLeft ArrowRight + - 0',
   });
   const empty = h('p', { class: 'chart-empty' }, 'Nothing measured yet');
