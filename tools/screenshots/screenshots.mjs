@@ -27,7 +27,7 @@ const LOOKS = [
   { look: 'light', names: ALL, colorScheme: 'light', viewport: { width: 1360, height: 850 } },
   {
     look: 'dark',
-    names: ['overview', 'run', 'pair', 'evaluation', 'compare'],
+    names: ['overview', 'run', 'pair', 'evaluation'],
     colorScheme: 'dark',
     viewport: { width: 1360, height: 850 },
   },

@@ -87,12 +87,9 @@ describe('the evaluation of a run', () => {
         expect.stringMatching(/^8/),
       ]);
     }
-    const told = await page
-      .locator('.heat-map.after tbody tr')
-      .last()
-      .locator('td:not(.none)')
-      .evaluateAll((cells) => cells.map((cell) => cell.getAttribute('title') ?? ''));
-    const asked = told.map((text) => Number(/(\d+) questions/.exec(text)?.[1]));
+    const cells = await page.locator('.heat-map.after tbody tr').last().locator('td:not(.none)').all();
+    const told = await Promise.all(cells.map((cell) => cell.getAttribute('title')));
+    const asked = told.map((text) => Number(/(\d+) questions/.exec(text ?? '')?.[1]));
     expect(asked.reduce((sum, n) => sum + n, 0)).toBe(QUESTIONS);
     await page.close();
   });
