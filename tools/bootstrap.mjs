@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { installDependencies } from './bootstrap/dependencies.mjs';
 import { findNatsServer } from './bootstrap/nats-server.mjs';
 import { fail, ROOT, run } from './bootstrap/run.mjs';
+import { installChartTools } from './bootstrap/chart-tools.mjs';
 
 const [command = 'help', ...args] = process.argv.slice(2);
 
@@ -27,8 +28,11 @@ if (command === 'help') {
 } else {
   installDependencies();
   if (SERVERS_FOR.includes(command)) process.env.SOLOPO_NATS_SERVER = findNatsServer();
-  if (command === 'test') await handOver(join(ROOT, 'tools', 'test.mjs'), args);
-  else {
+  if (command === 'test') {
+    if (args.every((filter) => 'tools/chart'.startsWith(filter) || filter.startsWith('tools/chart')))
+      installChartTools();
+    await handOver(join(ROOT, 'tools', 'test.mjs'), args);
+  } else {
     build();
     await handOver(join(ROOT, 'apps', 'launcher', 'dist', 'main.js'), [command, ...args]);
   }

@@ -1,84 +1,70 @@
 // Forward and backward of a Qwen2.5-0.5B-shaped block with LoRA against a bare warm MatMul in the same process, in
 // executed multiply-adds a second.
 import { encodeModel, Graph } from '@solopo/onnx-graph';
-import { initialise, initialiseLora, LanguageModel, packSequences, parseModelConfig, Runtime } from '@solopo/lm';
+import { packSequences, Runtime } from '@solopo/lm';
 import * as ort from 'onnxruntime-node';
+import { blockOn } from '../gpu/block.mjs';
+import { figure } from './figure.mjs';
+import { model, shape, tokens } from './model.mjs';
+import { passWork } from './work.mjs';
 
-const [d, kv, f, rank] = [896, 128, 4864, 16];
-/** Queries are taken in chunks of about this many tokens: libs/lm/src/language-model.ts. */
-const CHUNK = 256;
+const config = shape({ layers: 1, vocabulary: 1000 });
+const { hiddenSize: d, intermediateSize: f } = config;
 
-const config = parseModelConfig({
-  model_type: 'qwen2',
-  vocab_size: 1000,
-  hidden_size: d,
-  num_hidden_layers: 1,
-  num_attention_heads: 14,
-  num_key_value_heads: 2,
-  intermediate_size: f,
-  rope_theta: 1e6,
-  tie_word_embeddings: true,
-});
-const lora = {
-  rank,
-  alpha: 32,
-  targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
-  rsLora: false,
-};
-
-export async function block({ quick, threads }) {
+export async function block({ quick, threads, device = 'cpu' }) {
+  if (device !== 'cpu') return blockOnDevice({ quick, threads, device });
   const runtime = new Runtime({ threads });
-  const weights = initialise(config, { seed: 1, embeddingStd: 0.02, residualScale: 1 });
-  const model = new LanguageModel(config, weights, runtime, {
-    options: lora,
-    weights: initialiseLora(config, lora, 1),
-  });
   const figures = [];
   for (const T of quick ? [512, 2048] : [512, 2048, 8192]) {
     const runs = T > 4096 ? 3 : 7;
     const matMul = await matMulRate(T, threads, runs);
-    const { forward, backward } = multiplyAdds(T);
-    const batch = packSequences([Int32Array.from({ length: T }, (_, i) => i % 1000)]);
-    const activations = await model.forward(batch);
+    figures.push(figure(`T ${T}: MatMul ${T} x ${d} x ${f}`, matMul / 1e9, 'Gmadd/s'));
+    const work = passWork(config, T);
+    const batch = packSequences([tokens(config, T)]);
     // One target is enough: the head is not what is measured.
     const dLogps = new Float32Array(batch.targets.length);
     dLogps[T - 2] = 1;
-    const rates = {
-      forward: forward / (await median(runs, () => model.forward(batch))),
-      'backward, forward computed again':
-        backward / (await median(runs, () => model.backward(activations, dLogps, new Map()))),
-    };
-    figures.push({
-      name: `T ${T}: MatMul ${T} x ${d} x ${f}`,
-      value: round(matMul / 1e9),
-      unit: 'Gmadd/s',
-      goal: null,
-      reached: null,
-    });
-    for (const [pass, rate] of Object.entries(rates)) {
-      const ratio = rate / matMul;
-      figures.push({
-        name: `T ${T}: ${pass}, ratio to MatMul`,
-        value: round(ratio),
-        unit: '',
-        goal: T === 2048 ? 0.85 : null,
-        reached: T === 2048 ? ratio >= 0.85 : null,
-      });
+    const goal = T === 2048 ? { atLeast: 0.85 } : {};
+    for (const recompute of ['none', 'all']) {
+      const lm = model(config, runtime, { recompute });
+      const forward = await median(runs, () => lm.forward(batch));
+      const activations = await lm.forward(batch);
+      const backward = await median(runs, () => lm.backward(activations, dLogps, new Map()));
+      const again = recompute === 'all' ? work.recompute : 0;
+      const kept = recompute === 'all' ? '' : ', activations kept';
+      figures.push(
+        figure(`T ${T}: forward${kept}`, forward, 's'),
+        figure(`T ${T}: forward${kept}, ratio to MatMul`, work.forward / forward / matMul, 'x', goal),
+        figure(`T ${T}: backward${kept || ', forward computed again'}`, backward, 's'),
+        figure(
+          `T ${T}: backward${kept || ', forward computed again'}, ratio to MatMul`,
+          (work.backward + again) / backward / matMul,
+          'x',
+          goal,
+        ),
+      );
     }
   }
   await runtime.close();
   return figures;
 }
 
-/** Multiply-adds that the graphs execute: attention in chunks, each against the keys up to its own end. */
-function multiplyAdds(T) {
-  const chunks = Math.max(1, Math.ceil(T / CHUNK));
-  const linear = T * (2 * d * d + 2 * d * kv + 3 * d * f);
-  const attention = (2 * T * T * d * (chunks + 1)) / (2 * chunks);
-  const adapter = T * rank * (4 * d + 2 * (d + kv) + 3 * (d + f));
-  const forward = linear + attention + adapter;
-  // The forward again; dx of every product, dq, dk, dv and dP of attention; dx, dA and dB of the adapter.
-  return { forward, backward: forward + linear + 2 * attention + 2 * adapter };
+/** Against the same runs queued back to back, without the loop over chunks and layers between them. */
+async function blockOnDevice({ quick, threads, device }) {
+  const figures = [];
+  for (const length of quick ? [64] : [512, 2048]) {
+    const runtime = new Runtime({ threads, device });
+    const result = await blockOn(runtime, { shape: '0.5B', length, runs: quick ? 1 : 5 });
+    figures.push(
+      figure(`T ${length}: forward on ${device}`, result.forwardSeconds, 's'),
+      figure(`T ${length}: forward and backward on ${device}`, result.forwardAndBackwardSeconds, 's'),
+      figure(`T ${length}: ratio to its ${result.dispatches} runs queued back to back`, result.ratioToQueued, 'x', {
+        atMost: 1.1,
+      }),
+    );
+    await runtime.close();
+  }
+  return figures;
 }
 
 async function matMulRate(T, threads, runs) {
@@ -108,5 +94,3 @@ async function median(runs, work) {
   }
   return seconds.sort((a, b) => a - b)[runs >> 1];
 }
-
-const round = (x) => Math.round(x * 100) / 100;

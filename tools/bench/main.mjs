@@ -1,17 +1,29 @@
-// npm run bench -- NAME [--quick] [--threads N] [--json FILE]
-import { writeFileSync } from 'node:fs';
+// npm run bench -- NAME [--quick] [--threads N] [--device cpu|webgpu] [--peers | --no-peers] [--json FILE]
+import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { arch, cpus, totalmem } from 'node:os';
+import { arch, availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { arms } from './arms.mjs';
 import { block } from './block.mjs';
+import { coldstart } from './coldstart.mjs';
+import { growth } from './growth.mjs';
+import { memory } from './memory.mjs';
+import { sample } from './sample.mjs';
+import { score } from './score.mjs';
+import { step } from './step.mjs';
 
-const BENCHES = { block };
+const BENCHES = { block, step, memory, arms, sample, score, growth, coldstart };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
+  allowNegative: true,
   options: {
     quick: { type: 'boolean', default: false },
-    threads: { type: 'string', default: '1' },
+    device: { type: 'string', default: 'cpu' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    // By default where PyTorch is there: its environment is some 6 GB.
+    peers: { type: 'boolean' },
     json: { type: 'string' },
   },
 });
@@ -25,12 +37,14 @@ if (unknown) {
 
 const require = createRequire(import.meta.url);
 const threads = Number(values.threads);
+const installed = existsSync(fileURLToPath(new URL('../../.solopo/peers/requirements.txt', import.meta.url)));
+const peers = values.peers ?? (installed || process.env.SOLOPO_PYTHON !== undefined);
 const reports = [];
 for (const bench of chosen) {
-  const figures = await BENCHES[bench]({ quick: values.quick, threads });
+  const figures = await BENCHES[bench]({ quick: values.quick, threads, peers, device: values.device });
   for (const { name: figure, value, unit, goal, reached } of figures) {
     const verdict = goal === null ? '' : `  goal ${goal}: ${reached ? 'reached' : 'NOT REACHED'}`;
-    console.log(`${bench}  ${figure.padEnd(44)} ${String(value).padStart(9)} ${unit}${verdict}`);
+    console.log(`${bench}  ${figure.padEnd(72)} ${String(value ?? '').padStart(9)} ${unit}${verdict}`);
   }
   reports.push({
     bench,
@@ -38,6 +52,7 @@ for (const bench of chosen) {
       cpu: cpus()[0].model.trim(),
       cores: cpus().length,
       threads,
+      device: values.device,
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       arch: arch(),
     },

@@ -61,6 +61,11 @@ export class System {
     for (const worker of workers) this.#spawn(worker);
   }
 
+  /** @param settings of its environment, over those of the system */
+  startWorker(worker: Worker, settings: Readonly<Record<string, string>>): void {
+    this.#spawn(worker, settings);
+  }
+
   pid(service: string): number | undefined {
     return this.#services.get(service)?.pid;
   }
@@ -124,7 +129,7 @@ export class System {
     return view;
   }
 
-  #spawn(service: string): ChildProcess {
+  #spawn(service: string, settings: Readonly<Record<string, string>> = {}): ChildProcess {
     const child = spawn(process.execPath, [join(APPS, service, 'dist/main.js')], {
       env: {
         PATH: process.env['PATH'],
@@ -133,6 +138,7 @@ export class System {
         SOLOPO_ARTIFACTS: this.#artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
         ...(service === 'gateway' ? { SOLOPO_HTTP_PORT: String(this.gatewayPort) } : {}),
+        ...settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
 import { availableParallelism } from 'node:os';
+import { DEVICE_CHOICES, type DeviceChoice } from '@solopo/functions';
 
 export interface LauncherOptions {
   readonly data: string | undefined;
   readonly port: number | undefined;
   readonly threads: number;
+  /** Where the engines compute; what the manifest of functions says when absent. */
+  readonly device: DeviceChoice | undefined;
   readonly verbose: boolean;
   readonly keep: boolean;
   /** What the launcher does not know, in its order: the client's. */
@@ -15,6 +18,7 @@ const OWN = {
   data: { type: 'string' },
   port: { type: 'string' },
   threads: { type: 'string' },
+  device: { type: 'string' },
   verbose: { type: 'boolean' },
   keep: { type: 'boolean' },
 } as const;
@@ -37,6 +41,7 @@ export function parseOptions(args: readonly string[]): LauncherOptions {
     data: text(values.data, '--data', 'a folder'),
     port: whole(values.port, '--port', 65_535),
     threads: whole(values.threads, '--threads', availableParallelism()) ?? 1,
+    device: choice(values.device, '--device', DEVICE_CHOICES),
     verbose: values.verbose === true,
     keep: values.keep === true,
     rest: args.filter((_, index) => !own.has(index)),
@@ -46,6 +51,17 @@ export function parseOptions(args: readonly string[]): LauncherOptions {
 function text(value: string | boolean | undefined, name: string, wanted: string): string | undefined {
   if (value === undefined || (typeof value === 'string' && value !== '')) return value;
   throw new Error(`${name} wants ${wanted}; write it after the option, or leave the option out.`);
+}
+
+function choice<T extends string>(
+  value: string | boolean | undefined,
+  name: string,
+  choices: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined;
+  const chosen = choices.find((each) => each === value);
+  if (chosen) return chosen;
+  throw new Error(`${name} wants one of ${choices.join(', ')}; write it after the option, or leave the option out.`);
 }
 
 function whole(value: string | boolean | undefined, name: string, most: number): number | undefined {

@@ -1,3 +1,4 @@
+import type { DeviceChoice } from '@solopo/functions';
 import { mkdir } from 'node:fs/promises';
 import { Interrupted, onInterrupt } from './interrupt.ts';
 import { LogBook } from './log.book.ts';
@@ -12,6 +13,7 @@ export interface RunSystemOptions {
   readonly plan: ServicePlan;
   readonly port: number | undefined;
   readonly threads: number;
+  readonly device: DeviceChoice | undefined;
   /** The services' logs on the terminal too. */
   readonly echo: boolean;
   /** Called when the folder is ours and nothing runs on it. */
@@ -40,8 +42,8 @@ export async function runSystem(
   const logs = new LogBook(options.dataDir, options.echo ? (line) => console.log(line) : undefined);
   let system: System | undefined;
   try {
-    const { plan, port, threads } = options;
-    system = await System.start({ plan, state, logs, port, threads, signal });
+    const { plan, port, threads, device } = options;
+    system = await System.start({ plan, state, logs, port, threads, device, signal });
     return await Promise.race([use(system, signal), system.broken]);
   } catch (error) {
     if (error instanceof Interrupted) return 130;

@@ -1,3 +1,4 @@
+import type { DeviceChoice } from '@solopo/functions';
 import { freePort, startNats, startPostgres, type LocalServer } from '@solopo/local-servers';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +19,8 @@ export interface SystemOptions {
   readonly port: number | undefined;
   /** Engine threads of each worker. */
   readonly threads: number;
+  /** Where they compute; what the manifest of functions says when undefined. */
+  readonly device: DeviceChoice | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -79,6 +82,7 @@ export class System {
       SOLOPO_ARTIFACTS: join(dataDir, 'artifacts'),
       SOLOPO_HTTP_HOST: '127.0.0.1',
       SOLOPO_THREADS: `${this.#options.threads}`,
+      ...(this.#options.device && { SOLOPO_DEVICE: this.#options.device }),
     };
     await this.#migrate(env);
     signal.throwIfAborted();

@@ -2,10 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { adapterSchema } from '@solopo/contracts';
 import { Engine } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
+import { sumOf } from '@solopo/pipeline';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, type WorkerConfig } from '@solopo/worker';
 import { z } from 'zod';
-import { sumOf } from './sum-of.ts';
 
 const tokens = z.array(z.int().min(0)).min(1).max(1_000_000);
 

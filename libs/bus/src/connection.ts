@@ -3,11 +3,29 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 
 export type { NatsConnection } from '@nats-io/transport-node';
 
+/** What a client needs of an address: `nats://user:password@host:4222`. The client itself reads no user from it. */
+export interface NatsAddress {
+  readonly servers: string[];
+  readonly user?: string;
+  readonly pass?: string;
+}
+
+export function parseNatsUrl(text: string): NatsAddress {
+  const url = new URL(text);
+  const { username, password } = url;
+  url.username = '';
+  url.password = '';
+  // A URL of a scheme that the standard does not know keeps no default path.
+  const servers = [url.href.replace(/\/$/, '')];
+  if (username === '') return { servers };
+  return { servers, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
+}
+
 /** A connection that comes back after every loss. `name` is what the server's monitoring shows. */
 export async function connectNats(url: string, name: string): Promise<NatsConnection> {
   try {
     return await connect({
-      servers: url,
+      ...parseNatsUrl(url),
       name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,

@@ -46,6 +46,7 @@ export class OutboxRelay {
   #prunedAt = -Infinity;
   #poked = false;
   #wake: (() => void) | undefined;
+  #flushed: (() => void)[] = [];
 
   constructor(
     connection: NatsConnection,
@@ -64,11 +65,24 @@ export class OutboxRelay {
     this.#wake?.();
   }
 
+  /**
+   * Resolves when what was committed before is published, or could not be and waits in the ledger. Whoever acknowledges a
+   * job only then leaves no moment in which the queues look empty although there is work.
+   */
+  flush(): Promise<void> {
+    if (this.#running === undefined || this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#flushed.push(resolve);
+      this.poke();
+    });
+  }
+
   /** One last round, so that what was just committed does not wait for another process. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake?.();
     await this.#running;
+    for (const resolve of this.#flushed.splice(0)) resolve();
     if (this.#failures === 0) await this.#round();
   }
 
@@ -86,7 +100,10 @@ export class OutboxRelay {
   async #rounds(): Promise<void> {
     while (!this.#stopped) {
       this.#poked = false;
-      const more = await this.#round();
+      const waiting = this.#flushed.splice(0);
+      let more = await this.#round();
+      while (more && waiting.length > 0) more = await this.#round();
+      for (const resolve of waiting) resolve();
       if (more || this.#stopped) continue;
       const pauseMs = this.#failures === 0 ? IDLE_MS : Math.min(IDLE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
       await this.#sleep(pauseMs);

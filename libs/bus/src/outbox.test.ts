@@ -80,6 +80,27 @@ describe('the outbox relay', () => {
     expect(received).toEqual(messages.map(({ payload }) => payload));
   });
 
+  it('flushes: what was committed before is in the queue when the promise resolves', async () => {
+    const relay = startRelay();
+    for (const count of [250, 1, 0]) {
+      await commit(count);
+      await relay.flush();
+      expect(await unpublished()).toBe(0);
+    }
+    expect(await inQueue()).toBe(251);
+  });
+
+  it('flushes no longer than NATS is there, and not at all once it has stopped', async () => {
+    const lost = await connectNats(nats.url, 'lost');
+    await lost.close();
+    const relay = startRelay(lost);
+    await commit(1);
+    await relay.flush();
+    expect(await unpublished()).toBe(1);
+    await relay.stop();
+    await relay.flush();
+  });
+
   it('publishes right after a commit, told by the ledger', async () => {
     startRelay();
     await sleep(400);

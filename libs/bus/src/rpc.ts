@@ -2,6 +2,7 @@ import { Catch, type INestApplication, type RpcExceptionFilter } from '@nestjs/c
 import { Transport, type NatsOptions } from '@nestjs/microservices';
 import { SolopoError } from '@solopo/contracts';
 import { throwError, type Observable } from 'rxjs';
+import { parseNatsUrl } from './connection.ts';
 import { connectTransport } from './microservice.ts';
 
 /** A question by `@MessagePattern('reward.score', Transport.NATS)`; replicas of a service share its queue group. */
@@ -9,7 +10,7 @@ export function rpcOptions(url: string, service: string): NatsOptions {
   return {
     transport: Transport.NATS,
     options: {
-      servers: [url],
+      ...parseNatsUrl(url),
       name: `${service}-rpc`,
       queue: service,
       gracefulShutdown: true,

@@ -9,6 +9,8 @@ export const ERROR_CODES = {
   'model-invalid': { status: 422, job: 'dead-letter' },
   'dataset-invalid': { status: 422, job: 'dead-letter' },
   'loss-not-finite': { status: 500, job: 'dead-letter' },
+  'device-missing': { status: 500, job: 'dead-letter' },
+  'device-memory': { status: 500, job: 'dead-letter' },
   'lease-lost': { status: 409, job: 'retry' },
   'not-ready': { status: 503, job: 'retry' },
   'queue-full': { status: 503, job: 'retry' },

@@ -1,4 +1,5 @@
 export * from './api.ts';
+export * from './device.ts';
 export * from './digest.ts';
 export * from './errors.ts';
 export * from './example.ts';

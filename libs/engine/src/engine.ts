@@ -1,18 +1,27 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SolopoError, type ErrorCode } from '@solopo/contracts';
-import type { FromChild, Progress, TaskName, Tasks } from './tasks.ts';
+import { childEnvironment, type EngineOptions } from './child.options.ts';
+import type { EngineState, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
 
 /** Errors of the numeric libraries, by class name, and what they mean to a job. */
 const ERROR_CODE: Readonly<Record<string, ErrorCode>> = {
   ModelError: 'model-invalid',
   LossNotFiniteError: 'loss-not-finite',
+  DeviceError: 'device-missing',
+  DeviceMemoryError: 'device-memory',
 };
 
 /** The built file, also when this one runs from source (in tests). */
 const CHILD = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../dist/engine.child.js' : './engine.child.js', import.meta.url),
 );
+
+/** A GPU's driver may compile kernels for long while nothing is heard; that its process is there counts as a sign of life. */
+const ALIVE_INTERVAL_MS = 2000;
+
+/** Big tensors come and go; from huge pages they cost a third (docs/log.md). glibc alone reads it. */
+const HUGE_PAGES = 'glibc.malloc.hugetlb=1';
 
 export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
@@ -33,12 +42,14 @@ interface Pending {
 export class Engine {
   #child: ChildProcess | undefined;
   #sequence = 0;
+  #state: EngineState | undefined;
   readonly #pending = new Map<number, Pending>();
 
-  constructor(readonly options: { readonly threads: number }) {}
+  constructor(readonly options: EngineOptions & { readonly onState?: (state: EngineState) => void }) {}
 
   /**
-   * @throws SolopoError `model-invalid` or `loss-not-finite` for what will fail again; `engine-failed` when the process died
+   * @throws SolopoError `model-invalid`, `loss-not-finite`, `device-missing` or `device-memory` for what will fail again;
+   * `engine-failed` when the process died
    */
   async run<K extends TaskName>(
     task: K,
@@ -49,6 +60,10 @@ export class Engine {
     const child = (this.#child ??= this.#start());
     const id = (this.#sequence += 1);
     const abort = (): void => void child.kill('SIGKILL');
+    const alive = setInterval(() => {
+      const device = this.#state?.device ?? this.options.device ?? 'cpu';
+      if (device !== 'cpu') onProgress?.({ kind: 'alive' });
+    }, ALIVE_INTERVAL_MS);
     try {
       return await new Promise<Tasks[K]['output']>((resolve, reject) => {
         this.#pending.set(id, { resolve, reject, onProgress });
@@ -56,6 +71,7 @@ export class Engine {
         child.send({ id, task, input });
       });
     } finally {
+      clearInterval(alive);
       this.#pending.delete(id);
       signal?.removeEventListener('abort', abort);
     }
@@ -64,6 +80,11 @@ export class Engine {
   /** The process, once it runs: for health reports. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Where it computes and what lies there; undefined before its first task. */
+  get state(): EngineState | undefined {
+    return this.#state;
   }
 
   close(): void {
@@ -75,7 +96,7 @@ export class Engine {
     const child = fork(CHILD, [], {
       execArgv: [],
       serialization: 'advanced',
-      env: { ...process.env, SOLOPO_THREADS: String(this.options.threads) },
+      env: { GLIBC_TUNABLES: HUGE_PAGES, ...process.env, ...childEnvironment(this.options) },
     });
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('exit', (code, signal) => {
@@ -91,6 +112,11 @@ export class Engine {
   }
 
   #receive(message: FromChild): void {
+    if (message.kind === 'state') {
+      this.#state = message.state;
+      this.options.onState?.(message.state);
+      return;
+    }
     const pending = this.#pending.get(message.id);
     if (!pending) return;
     if (message.kind === 'progress') pending.onProgress?.(message.progress);

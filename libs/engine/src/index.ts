@@ -1,6 +1,8 @@
+export type { EngineOptions } from './child.options.ts';
 export { Engine, type RunOptions } from './engine.ts';
-export { TaskRunner } from './task-runner.ts';
+export { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
 export type {
+  EngineState,
   ModelSource,
   Progress,
   ScoredTrees,

@@ -1,14 +1,13 @@
 import {
   checkWeights,
   fromPeftNames,
-  groupByTokens,
+  inBatches,
   initialiseLora,
   inspectResponse,
   LanguageModel,
   measureTrees,
   PreferenceTrainer,
   readModelConfig,
-  readModelFolder,
   readSafetensors,
   Runtime,
   sample,
@@ -16,22 +15,25 @@ import {
   toPeftNames,
   treeLength,
   writeSafetensors,
-  type HostTensors,
-  type ModelConfig,
+  type RuntimeOptions,
   type TrainingPair,
 } from '@solopo/lm';
 import type { ModelSource, Progress, TaskName, Tasks } from './tasks.ts';
 
 type Report = (progress: Progress) => void;
 
+export interface TaskRunnerOptions extends Omit<RuntimeOptions, 'onRun'> {
+  readonly onAlive?: () => void;
+}
+
 /** Executes tasks one after another and keeps the last model between them. Plain code: no process, no Nest. */
 export class TaskRunner {
   readonly runtime: Runtime;
-  #base: { readonly folder: string; readonly config: ModelConfig; readonly weights: HostTensors } | undefined;
-  #model: { readonly key: string; readonly model: LanguageModel } | undefined;
+  #base: { readonly folder: string; readonly model: LanguageModel } | undefined;
+  #model: { readonly key: string; readonly source: ModelSource; readonly model: LanguageModel } | undefined;
 
-  constructor({ threads, onAlive }: { threads: number; onAlive?: () => void }) {
-    this.runtime = new Runtime({ threads, ...(onAlive ? { onRun: onAlive } : {}) });
+  constructor({ onAlive, ...options }: TaskRunnerOptions) {
+    this.runtime = new Runtime({ ...options, ...(onAlive ? { onRun: onAlive } : {}) });
   }
 
   async run<K extends TaskName>(task: K, input: Tasks[K]['input'], report: Report): Promise<Tasks[K]['output']> {
@@ -52,17 +54,18 @@ export class TaskRunner {
     { model: source, prompts, options, batchTokens }: Tasks['sample']['input'],
     report: Report,
   ): Promise<Tasks['sample']['output']> {
-    const model = this.#load(source);
+    const model = await this.#load(source);
     const samples: Tasks['sample']['output'] = [];
     // A prompt's answers are counted as if each carried it: their attention reads it every time.
-    for (const group of groupByTokens(
+    await inBatches(
       prompts,
       ({ tokens }) => tokens.length + options.samplesPerPrompt * options.maxNewTokens,
       batchTokens,
-    )) {
-      samples.push(...(await sample(model, group, options)));
-      report({ kind: 'done', count: samples.length });
-    }
+      async (group) => {
+        samples.push(...(await sample(model, group, options)));
+        report({ kind: 'done', count: samples.length });
+      },
+    );
     return samples;
   }
 
@@ -70,7 +73,7 @@ export class TaskRunner {
     { model: source, trees, batchTokens }: Tasks['score']['input'],
     report: Report,
   ): Promise<Tasks['score']['output']> {
-    const logps = await scoreTrees(this.#load(source), trees, {
+    const logps = await scoreTrees(await this.#load(source), trees, {
       batchTokens,
       onBatch: (count) => report({ kind: 'done', count }),
     });
@@ -81,7 +84,7 @@ export class TaskRunner {
     { model: source, trees, batchTokens, scorePrompt }: Tasks['measure']['input'],
     report: Report,
   ): Promise<Tasks['measure']['output']> {
-    return measureTrees(this.#load(source), trees, {
+    return measureTrees(await this.#load(source), trees, {
       batchTokens,
       scorePrompt,
       onBatch: (count) => report({ kind: 'done', count }),
@@ -92,7 +95,7 @@ export class TaskRunner {
     { model: source, rows }: Tasks['inspect']['input'],
     report: Report,
   ): Promise<Tasks['inspect']['output']> {
-    const model = this.#load(source);
+    const model = await this.#load(source);
     const responses: Tasks['inspect']['output'] = [];
     for (const row of rows) {
       responses.push(await inspectResponse(model, row));
@@ -102,46 +105,66 @@ export class TaskRunner {
   }
 
   async #trainSlice(input: Tasks['trainSlice']['input'], report: Report): Promise<Tasks['trainSlice']['output']> {
-    const { pairs, batches, out } = input;
-    const trainer = this.#restore(input);
-    const steps: Tasks['trainSlice']['output']['steps'][number][] = [];
-    for (const batch of batches) {
-      const started = performance.now();
-      const result = await trainer.takeStep(batch.map((index) => pairs[index] as TrainingPair));
-      steps.push({ ...result, seconds: (performance.now() - started) / 1000 });
-      report({ kind: 'step', result });
+    const { pairs, batches, out, model: source } = input;
+    const model = await this.#open(source);
+    const trainer = this.#restore(model, input);
+    try {
+      const steps: Tasks['trainSlice']['output']['steps'][number][] = [];
+      for (const batch of batches) {
+        const started = performance.now();
+        const result = await trainer.takeStep(batch.map((index) => pairs[index] as TrainingPair));
+        steps.push({ ...result, seconds: (performance.now() - started) / 1000 });
+        report({ kind: 'step', result });
+      }
+      const trained = await model.trained.read();
+      writeSafetensors(out.weights, source.adapter ? toPeftNames(trained) : trained);
+      writeSafetensors(out.optimizerState, await trainer.optimizerTensors(), { step: String(trainer.step) });
+      return { steps };
+    } finally {
+      await trainer.free();
+      await this.#close(model, source);
     }
-    const { trainable } = trainer.model;
-    writeSafetensors(out.weights, input.model.adapter ? toPeftNames(trainable) : trainable);
-    writeSafetensors(out.optimizerState, trainer.optimizerTensors, { step: String(trainer.step) });
-    return { steps };
   }
 
-  #restore({ model: source, optimizerState, fromStep, options }: Tasks['trainSlice']['input']): PreferenceTrainer {
-    const model = this.#read(source);
+  #restore(
+    model: LanguageModel,
+    { optimizerState, fromStep, options }: Tasks['trainSlice']['input'],
+  ): PreferenceTrainer {
     if (!optimizerState) return new PreferenceTrainer(model, options);
     return new PreferenceTrainer(model, options, { step: fromStep, tensors: readSafetensors(optimizerState).tensors });
   }
 
-  #load(source: ModelSource): LanguageModel {
+  async #load(source: ModelSource): Promise<LanguageModel> {
     const key = JSON.stringify(source);
-    if (this.#model?.key !== key) this.#model = { key, model: this.#read(source) };
-    return this.#model.model;
+    if (this.#model?.key === key) return this.#model.model;
+    if (this.#model) await this.#close(this.#model.model, this.#model.source);
+    this.#model = undefined;
+    const model = await this.#open(source);
+    this.#model = { key, source, model };
+    return model;
   }
 
-  #read({ folder, weights, adapter }: ModelSource): LanguageModel {
+  async #open({ folder, weights, adapter }: ModelSource): Promise<LanguageModel> {
     if (weights) {
       const config = readModelConfig(folder);
       return new LanguageModel(config, checkWeights(config, readSafetensors(weights).tensors), this.runtime);
     }
     if (!adapter) return LanguageModel.fromFolder(folder, this.runtime);
     // The frozen weights under one adapter after another are read once.
-    if (this.#base?.folder !== folder) this.#base = { folder, ...readModelFolder(folder) };
-    const { config, weights: frozen } = this.#base;
+    if (this.#base?.folder !== folder) {
+      await this.#base?.model.free();
+      this.#base = { folder, model: LanguageModel.fromFolder(folder, this.runtime) };
+    }
+    const { model: base } = this.#base;
     const { options, seed = 0 } = adapter;
     const tensors = adapter.weights
-      ? fromPeftNames(config, options, readSafetensors(adapter.weights).tensors)
-      : initialiseLora(config, options, seed);
-    return new LanguageModel(config, frozen, this.runtime, { options, weights: tensors });
+      ? fromPeftNames(base.config, options, readSafetensors(adapter.weights).tensors)
+      : initialiseLora(base.config, options, seed);
+    return base.withAdapter({ options, weights: tensors });
+  }
+
+  /** What lies on the device is given back, but for frozen weights that the next adapter may want. */
+  async #close(model: LanguageModel, { adapter }: ModelSource): Promise<void> {
+    await model.free({ weights: adapter === undefined });
   }
 }

@@ -1,4 +1,5 @@
 import type {
+  ChosenDevice,
   InspectedResponse,
   InspectedRow,
   LoraOptions,
@@ -94,7 +95,13 @@ export type ToChild = {
   [K in TaskName]: { readonly id: number; readonly task: K; readonly input: Tasks[K]['input'] };
 }[TaskName];
 
+/** Where the engine computes, and what lies there. */
+export interface EngineState extends ChosenDevice {
+  readonly allocatedBytes: number;
+}
+
 export type FromChild =
+  | { readonly kind: 'state'; readonly state: EngineState }
   | { readonly id: number; readonly kind: 'progress'; readonly progress: Progress }
   | { readonly id: number; readonly kind: 'result'; readonly output: unknown }
   | { readonly id: number; readonly kind: 'error'; readonly name: string; readonly message: string };

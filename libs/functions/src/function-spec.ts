@@ -1,3 +1,7 @@
+import type { DeviceChoice } from '@solopo/contracts';
+
+export { DEVICE_CHOICES, type DeviceChoice } from '@solopo/contracts';
+
 export const APPS = ['datagen', 'reward', 'trainer'] as const;
 export type App = (typeof APPS)[number];
 
@@ -20,7 +24,8 @@ export interface FunctionSpec {
   readonly maxAttempts: number;
   /** Wait before the second attempt; it doubles with each further one. */
   readonly retryDelayMs: number;
-  readonly device: 'cpu';
+  /** The functions of an app share its engine, so all name the same one. A service's configuration may name another. */
+  readonly device: DeviceChoice;
   /** The next chunk of a stage starts only when the one before it is done. */
   readonly sequential: boolean;
   readonly scale: { readonly min: number; readonly max: number; readonly idleMs: number };

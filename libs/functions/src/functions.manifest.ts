@@ -10,7 +10,7 @@ const datagen = {
   timeLimitMs: 15 * MINUTE_MS,
   maxAttempts: 5,
   retryDelayMs: 1000,
-  device: 'cpu',
+  device: 'auto',
   sequential: false,
   scale: { min: 0, max: 2, idleMs: 8000 },
 } as const;

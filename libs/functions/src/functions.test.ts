@@ -1,6 +1,6 @@
 import { stageSpecSchema } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
-import { APPS, functionsOf, functionOf, FUNCTIONS, STAGE_KINDS, subjectOf } from './index.ts';
+import { APPS, deviceOf, functionsOf, functionOf, FUNCTIONS, STAGE_KINDS, subjectOf } from './index.ts';
 
 describe('the manifest of functions', () => {
   it('has one function per kind of stage, named by it', () => {
@@ -20,6 +20,11 @@ describe('the manifest of functions', () => {
     expect(functionsOf('datagen').map((spec) => spec.name)).toEqual(['compose', 'sample', 'pair', 'evaluate']);
     expect(functionsOf('reward').map((spec) => spec.name)).toEqual(['score', 'align']);
     expect(functionsOf('trainer').map((spec) => spec.name)).toEqual(['train']);
+  });
+
+  it('names one device for the functions of an app, which share an engine', () => {
+    for (const app of APPS)
+      expect(new Set(functionsOf(app).map(({ device }) => device)), app).toEqual(new Set([deviceOf(app)]));
   });
 
   it('gives the job of a killed process to another after ten seconds', () => {

@@ -1,4 +1,4 @@
-import type { StageKind } from '@solopo/contracts';
+import type { DeviceChoice, StageKind } from '@solopo/contracts';
 import type { App, FunctionSpec } from './function-spec.ts';
 import { FUNCTIONS } from './functions.manifest.ts';
 
@@ -10,6 +10,11 @@ export function functionOf(kind: StageKind): FunctionSpec {
 
 export function subjectOf(kind: StageKind): FunctionSpec['subject'] {
   return FUNCTIONS[kind].subject;
+}
+
+/** Where the app's engine computes, unless its configuration says otherwise. */
+export function deviceOf(app: App): DeviceChoice {
+  return functionsOf(app)[0]?.device ?? 'auto';
 }
 
 export function functionsOf(app: App): readonly FunctionSpec[] {

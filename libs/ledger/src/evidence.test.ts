@@ -182,25 +182,46 @@ describe('evidence', () => {
       await expect(ledger.pairs.insert(stages.pair, [other])).rejects.toThrow(/Example 2 gave another pair/);
     });
 
-    it('are scored once', async () => {
-      const { ledger } = fixture;
-      const stages = await createStages(ledger, 5);
-      await ledger.contexts.insert([short, long]);
-      await ledger.pairs.insert(stages.pair, pairs);
-      const row = {
-        context: 'short',
-        response: 'chosen',
-        engine: 'e1',
-        logps: Float32Array.of(-0.5, -1.25),
-        sum: -1.75,
-      } as const;
-      await ledger.scores.insert(stages.pair, MODEL, [
-        { position: 2, ...row },
-        { position: 3, ...row },
-      ]);
-      await ledger.scores.insert(stages.pair, MODEL, [{ position: 2, ...row, engine: 'e2', sum: -9 }]);
-      expect(await ledger.scores.list(stages.pair, MODEL, [0, 2])).toEqual([{ position: 2, ...row }]);
-      expect(await ledger.scores.list(stages.pair, sha256('another model'), [2])).toEqual([]);
+    describe('are scored', () => {
+      const row = { context: 'short', response: 'chosen', logps: Float32Array.of(-0.5, -1.25), sum: -1.75 } as const;
+      const by = (engine: string, position = 2) => ({ position, ...row, engine });
+      async function pairStage(seed: number): Promise<string> {
+        const { ledger } = fixture;
+        const stages = await createStages(ledger, seed);
+        await ledger.contexts.insert([short, long]);
+        await ledger.pairs.insert(stages.pair, pairs);
+        return stages.pair;
+      }
+
+      it('once by each engine, and the first recorded is told', async () => {
+        const { scores } = fixture.ledger;
+        const stage = await pairStage(5);
+        const other = { ...by('e1'), logps: Float32Array.of(-0.5, -1.5), sum: -2 };
+        // Neither the engines' names nor the order of the rows decides: e2 came first for 2, e1 for 3.
+        await scores.insert(stage, MODEL, [by('e2'), by('e1', 3)]);
+        await scores.insert(stage, MODEL, [other, by('e2', 3), by('e2', 7)]);
+        await scores.insert(stage, MODEL, [by('e2'), other]);
+        expect(await scores.list(stage, MODEL, [0, 2, 3])).toEqual([by('e2'), by('e1', 3)]);
+        expect(await scores.list(stage, MODEL, [2, 3, 7], 'e1')).toEqual([other, by('e1', 3)]);
+        expect(await scores.list(stage, MODEL, [2, 3], 'e2')).toEqual([by('e2'), by('e2', 3)]);
+        expect(await scores.list(stage, MODEL, [2, 3], 'e3')).toEqual([]);
+        expect(await scores.list(stage, sha256('another model'), [2])).toEqual([]);
+        expect(await scores.all(stage, MODEL, [2, 3])).toEqual([by('e2'), other, by('e1', 3), by('e2', 3)]);
+      });
+
+      it.each([
+        ['log-probabilities', { logps: Float32Array.of(-0.5, -1.2500001) }],
+        ['sum', { sum: -1.7500000000000002 }],
+      ])('and refused with other %s from an engine of the same fingerprint', async (name, changes) => {
+        const { ledger } = fixture;
+        const stage = await pairStage(name === 'sum' ? 50 : 51);
+        await ledger.scores.insert(stage, MODEL, [by('e1')]);
+        const both = [by('e1', 3), { ...by('e1'), ...changes }];
+        await expect(ledger.transaction((tx) => tx.scores.insert(stage, MODEL, both))).rejects.toThrow(
+          /^The short score of the chosen response of example 2 came out differently than before .*\(e1\)/,
+        );
+        expect(await ledger.scores.list(stage, MODEL, [2, 3])).toEqual([by('e1')]);
+      });
     });
   });
 

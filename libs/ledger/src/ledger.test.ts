@@ -1,9 +1,11 @@
 import { startPostgres } from '@solopo/testing';
+import { Kysely, PostgresDialect } from 'kysely';
+import { Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { EVIDENCE_TABLES, Ledger, SCHEMA_VERSION } from './index.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
-import { createRun, useLedger } from './testing/ledger.fixture.ts';
+import { createRun, MODEL, useLedger } from './testing/ledger.fixture.ts';
 
 describe('the schema', () => {
   it('is brought up to date once, by however many at the same time', async () => {
@@ -18,6 +20,43 @@ describe('the schema', () => {
       expect(await ledgers[2].migrate()).toEqual([]);
       await Promise.all(ledgers.map((ledger) => ledger.close()));
     } finally {
+      await postgres.stop();
+    }
+  });
+
+  it('keeps the scores from before they were kept by engine, as the first recorded', async () => {
+    const postgres = await startPostgres();
+    const url = await postgres.createDatabase();
+    const client = new pg.Client({ connectionString: url });
+    const ledger = Ledger.open(url);
+    try {
+      await client.connect();
+      const db = new Kysely<unknown>({
+        dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }),
+      });
+      const getMigrations = () => Promise.resolve({ ...MIGRATIONS });
+      const { error } = await new Migrator({ db, provider: { getMigrations } }).migrateTo('0022-step-engines');
+      expect(error).toBeUndefined();
+      await db.destroy();
+      const engines = Array.from({ length: 3 }, (_, position) => `engine ${9 - position}`);
+      // The rows stand alone.
+      await client.query('set session_replication_role = replica');
+      for (const [position, engine] of engines.entries())
+        await client.query(
+          `insert into scores (stage, position, context, response, model, engine, logps, sum, tokens)
+           values ('s', $1, 'short', 'chosen', $2, $3, '\\x000080bf', -1, 1)`,
+          [position, MODEL, engine],
+        );
+      expect(await ledger.migrate()).toEqual(Object.keys(MIGRATIONS).filter((name) => name > '0022-step-engines'));
+      await client.query(
+        `insert into scores select stage, position, context, response, model, 'engine 0', logps, -2, tokens from scores`,
+      );
+      const all = [0, 1, 2];
+      expect((await ledger.scores.list('s', MODEL, all)).map(({ engine }) => engine)).toEqual(engines);
+      expect((await ledger.scores.list('s', MODEL, all, 'engine 0')).map(({ sum }) => sum)).toEqual([-2, -2, -2]);
+      await expect(client.query(`update scores set recorded = default`)).rejects.toThrow(/evidence is append-only/);
+    } finally {
+      await Promise.all([ledger.close(), client.end()]);
       await postgres.stop();
     }
   });

@@ -10,7 +10,7 @@ import {
   type InspectedRow,
 } from './index.ts';
 import { layerKind } from './model-config.ts';
-import type { Tensor } from './runtime.ts';
+import { hostFloats, type Tensor } from './tensor.ts';
 
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());
@@ -51,14 +51,17 @@ const row: InspectedRow = {
 
 /** The same by its definition: one softmax after another, in double precision. */
 async function direct(model: LanguageModel, { prompt, response, evidence }: InspectedRow): Promise<number[][]> {
-  const { heads, kvHeads: G, headSize: K } = model.config;
+  const { heads, kvHeads: G, headSize: K, queryScale } = model.config;
   const R = heads / G;
   const layers: { queries: Tensor; keys: Tensor }[] = [];
-  await model.prefill(packTrees([{ prompt, branches: [response] }]), (projected) => layers.push(projected));
+  await model.prefill(packTrees([{ prompt, branches: [response] }]), ({ queries, keys }) => {
+    layers.push({ queries, keys });
+    return [queries, keys];
+  });
   const T = prompt.length + response.length;
   return layers.map(({ queries, keys }, layer) => {
     const window = layerKind(model.config, layer).slidingWindow ?? T;
-    const [q, k] = [queries.data as Float32Array, keys.data as Float32Array];
+    const [q, k] = [hostFloats(queries), hostFloats(keys)];
     const mass = [0, 0, 0];
     for (let head = 0; head < heads; head++)
       for (let t = prompt.length - 1; t < T - 1; t++) {
@@ -67,7 +70,7 @@ async function direct(model: LanguageModel, { prompt, response, evidence }: Insp
           let score = 0;
           for (let i = 0; i < K; i++)
             score += q[(t * heads + head) * K + i]! * k[(Math.floor(head / R) * T + u) * K + i]!;
-          scores[u] = score;
+          scores[u] = queryScale * score;
         }
         const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
         const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);

@@ -1,7 +1,7 @@
 import { Graph } from '@solopo/onnx-graph';
-import type { LanguageModel } from './language-model.ts';
+import { consume, type LanguageModel } from './language-model.ts';
 import { layerKind, type ModelConfig } from './model-config.ts';
-import { float32, floats, int32, int64, type Tensor } from './runtime.ts';
+import { float32, hostFloats, int32, int64, type Tensor } from './tensor.ts';
 import { packTrees } from './tree-batch.ts';
 
 /*
@@ -41,15 +41,19 @@ export interface InspectedResponse {
 export async function inspectResponse(model: LanguageModel, row: InspectedRow): Promise<InspectedResponse> {
   const { prompt, response } = row;
   const layers: { readonly queries: Tensor; readonly keys: Tensor }[] = [];
-  const activations = await model.prefill(packTrees([{ prompt, branches: [response] }]), ({ queries, keys }) =>
-    layers.push({ queries, keys }),
-  );
-  const { logps } = await model.targetLogps(activations);
-  const groups = groupsOfKeys(row);
-  const attention: AttentionMass[] = [];
-  for (const [layer, projected] of layers.entries())
-    attention.push(await massOfLayer(model, layer, { ...projected, groups }, row));
-  return { logps, attention };
+  const batch = packTrees([{ prompt, branches: [response] }], model.packing);
+  const activations = await model.prefill(batch, ({ queries, keys }) => {
+    layers.push({ queries, keys });
+    return [queries, keys];
+  });
+  return consume(activations, async () => {
+    const { logps } = await model.targetLogps(activations);
+    const groups = groupsOfKeys(row);
+    const attention: AttentionMass[] = [];
+    for (const [layer, projected] of layers.entries())
+      attention.push(await massOfLayer(model, layer, { ...projected, groups }, row));
+    return { logps, attention };
+  });
 }
 
 async function massOfLayer(
@@ -73,8 +77,11 @@ async function massOfLayer(
       `attention-mass ${slidingWindow} ${JSON.stringify(model.shape)}`,
       () => attentionMass(config, slidingWindow),
       { ...feeds, index, query_from: int64([from], [1]), query_to: int64([to], [1]) },
+      ['mass'],
     );
-    floats(outputs, 'mass').forEach((mass, group) => (sums[group] = (sums[group] as number) + mass * (to - from)));
+    hostFloats(outputs['mass'] as Tensor).forEach(
+      (mass, group) => (sums[group] = (sums[group] as number) + mass * (to - from)),
+    );
   }
   const [evidence, rest, own] = [...sums].map((sum) => sum / response.length) as [number, number, number];
   return { evidence, rest, response: own };
@@ -92,12 +99,15 @@ function groupsOfKeys({ prompt, response, evidence }: InspectedRow): Tensor {
 }
 
 /**
- * queries [1, T, G, R, K] (already scaled), keys [1, G, T, K], groups [T, S] -> mass [1, 1, 1, 1, S]:
- * mean over heads and the chunk's queries of softmax(q k' + mask) groups.
+ * queries [1, T, G, R, K], keys [1, G, T, K], groups [T, S] -> mass [1, 1, 1, 1, S]:
+ * mean over heads and the chunk's queries of softmax(s q k' + mask) groups.
  *
  * @param window keys a token can see, itself included; null: all before it
  */
-function attentionMass({ heads, kvHeads: G, headSize: K }: ModelConfig, window: number | null): Graph {
+function attentionMass(
+  { heads, kvHeads: G, headSize: K, queryScale: alpha }: ModelConfig,
+  window: number | null,
+): Graph {
   const g = new Graph('attention-mass');
   const R = heads / G;
   const [from, to] = [g.input('query_from', 'int64', [1]), g.input('query_to', 'int64', [1])];
@@ -107,7 +117,7 @@ function attentionMass({ heads, kvHeads: G, headSize: K }: ModelConfig, window: 
   const queries = g.slice(g.input('queries', 'float32', [1, 'T', G, R, K]), 1, from, to, 'C');
 
   const byHead = g.transpose(queries, [0, 2, 3, 1, 4]); // [1, G, R, C, K]
-  const products = g.matMul(g.reshape(byHead, [1, G, 'RC', K]), keys, { transB: true }); // [1, G, RC, T]
+  const products = g.matMul(g.reshape(byHead, [1, G, 'RC', K]), keys, { transB: true, alpha }); // [1, G, RC, T]
   const sizes = g.concat([g.shapeOf(byHead, 0, 4), g.shapeOf(keys, 2, 3)], 0, 5);
   const query = g.reshape(g.slice(index, 1, from, to, 'C'), [1, 1, 1, 'C', 1]);
   const key = g.reshape(index, [1, 1, 1, 1, 'T']);

@@ -29,8 +29,11 @@ export function projectForward(shape: BlockShape): Graph {
   return g;
 }
 
-/** d_queries, d_keys, d_values, and the gradient that reaches h past the attention -> dh, and that of what is trained. */
-export function projectBackward(shape: BlockShape): Graph {
+/**
+ * d_queries, d_keys, d_values, and the gradient that reaches h past the attention -> dh, and that of what is trained;
+ * where it adds, to the sum so far (NAME_sum).
+ */
+export function projectBackward(shape: BlockShape, { add }: { add: boolean }): Graph {
   const g = new Graph('project-backward');
   const block = new Block(g, shape);
   const projected = project(g, block);
@@ -41,7 +44,7 @@ export function projectBackward(shape: BlockShape): Graph {
   const trained = block.trained.filter(([name]) => isProjection(name));
   const [dh, ...dTrained] = differentiate(g, outputs, [projected.h, ...trained.map(([, value]) => value)]);
   g.output('dh', g.add(g.input('dh_past', 'float32', projected.h.shape), dh as Value));
-  trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
+  outputTrained(g, trained, dTrained, add);
   return g;
 }
 
@@ -69,8 +72,11 @@ export function finishForward(shape: BlockShape, wanted: { output: boolean; acti
   return g;
 }
 
-/** dh_out and the forward pass's activations -> d_mixed, what of the gradient reaches h (dh_past), and that of what is trained. */
-export function finishBackward(shape: BlockShape): Graph {
+/**
+ * dh_out and the forward pass's activations -> d_mixed, what of the gradient reaches h (dh_past), and that of what is
+ * trained; where it adds, to the sum so far (NAME_sum).
+ */
+export function finishBackward(shape: BlockShape, { add }: { add: boolean }): Graph {
   const g = new Graph('finish-backward');
   const block = new Block(g, shape);
   const { h, mixed, output, ...activations } = finish(g, block);
@@ -84,8 +90,20 @@ export function finishBackward(shape: BlockShape): Graph {
   for (const name of FINISH_ACTIVATIONS) g.given(name, activations[name]);
   g.output('d_mixed', dMixed as Value);
   g.output('dh_past', dh as Value);
-  trained.forEach(([name], index) => g.output(`d_${name}`, dTrained[index] as Value));
+  outputTrained(g, trained, dTrained, add);
   return g;
+}
+
+function outputTrained(
+  g: Graph,
+  trained: readonly (readonly [name: string, value: Value])[],
+  gradients: readonly Value[],
+  add: boolean,
+): void {
+  trained.forEach(([name, { shape }], index) => {
+    const gradient = gradients[index] as Value;
+    g.output(`d_${name}`, add ? g.add(g.input(`d_${name}_sum`, 'float32', shape), gradient) : gradient);
+  });
 }
 
 function finish(g: Graph, block: Block) {
@@ -99,30 +117,33 @@ const isProjection = (parameter: string): boolean => /^(input_layernorm|self_att
 
 /**
  * One token of N samples of each of B prompts: h [B, N, d] -> h' [B, N, d]. The prompt's keys and values are shared by
- * its samples; each sample's own are given and come back one longer.
+ * its samples; each sample's own are given, except with its first token, and come back one longer.
  */
-export function blockDecode(shape: BlockShape): Graph {
+export function blockDecode(shape: BlockShape, { first }: { first: boolean }): Graph {
   const g = new Graph('block-decode');
-  const { hiddenSize, kvHeads: G, headSize: K, heads } = shape.config;
+  const { hiddenSize, kvHeads: G, headSize: K, heads, queryScale: alpha } = shape.config;
   const h = g.input('h', 'float32', ['B', 'N', hiddenSize]);
-  const block = new Block(g, shape);
+  const block = new Block(g, shape, 'few');
   const cos = g.input('cos', 'float32', ['B', 'N', 1, 1, K / 2]);
   const sin = g.input('sin', 'float32', ['B', 'N', 1, 1, K / 2]);
   const promptKeys = g.input('prompt_keys', 'float32', ['B', G, 'P', K]);
   const promptValues = g.input('prompt_values', 'float32', ['B', G, 'P', K]);
   const promptBias = g.input('prompt_bias', 'float32', ['B', 1, 1, 'P']);
-  const ownKeys = g.input('own_keys', 'float32', ['B', 'N', G, 'S', K]);
-  const ownValues = g.input('own_values', 'float32', ['B', 'N', G, 'S', K]);
 
   const { queries, keys, values } = block.project(h, cos, sin, 'N');
-  const allKeys = g.concat([ownKeys, g.reshape(keys, ['B', 'N', G, 1, K])], 3, 'S+1');
-  const allValues = g.concat([ownValues, g.reshape(values, ['B', 'N', G, 1, K])], 3, 'S+1');
+  const grown = (name: string, x: Value): Value => {
+    const token = g.reshape(x, ['B', 'N', G, 1, K]);
+    if (first) return g.reshapeTo(token, ['B', 'N', G, 'S+1', K], g.shapeOf(token));
+    return g.concat([g.input(name, 'float32', ['B', 'N', G, 'S', K]), token], 3, 'S+1');
+  };
+  const allKeys = grown('own_keys', keys);
+  const allValues = grown('own_values', values);
 
   // Over the prompt, all samples' query heads are rows of one product; over its own tokens each sample has its own.
   const byHead = g.transpose(queries, [0, 2, 3, 1, 4]); // [B, G, R, N, K]
   const rows = g.reshape(byHead, ['B', G, 'RN', K]);
-  const promptScores = g.add(g.matMul(rows, promptKeys, { transB: true }), promptBias); // [B, G, RN, P]
-  const ownByHead = g.transpose(g.matMul(queries, allKeys, { transB: true }), [0, 2, 3, 1, 4]); // [B, G, R, N, S+1]
+  const promptScores = g.add(g.matMul(rows, promptKeys, { transB: true, alpha }), promptBias); // [B, G, RN, P]
+  const ownByHead = g.transpose(g.matMul(queries, allKeys, { transB: true, alpha }), [0, 2, 3, 1, 4]); // [B, G, R, N, S+1]
   const ownSizes = g.concat([g.shapeOf(rows, 0, 3), g.shapeOf(allKeys, 3, 4)], 0, 4);
   const ownScores = g.reshapeTo(ownByHead, ['B', G, 'RN', 'S+1'], ownSizes);
   const attention = g.softmax(g.concat([promptScores, ownScores], 3, 'P+S+1'));
@@ -151,6 +172,8 @@ class Block {
   constructor(
     private readonly g: Graph,
     readonly shape: BlockShape,
+    /** With few rows a product with the adapter's matrices is cheaper than adding them to the weight. */
+    private readonly rows: 'many' | 'few' = 'many',
   ) {
     const { config, lora } = shape;
     const inputs = (parameters: readonly (readonly [string, readonly number[]])[]) =>
@@ -161,16 +184,16 @@ class Block {
     this.trained = lora ? adapter : base;
   }
 
-  /** Rotated queries [B, T, G, R, K] (already scaled) and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
+  /** Rotated queries [B, T, G, R, K] and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
   project(h: Value, cos: Value, sin: Value, tokens: Dim): { queries: Value; keys: Value; values: Value } {
     const { g } = this;
-    const { heads, kvHeads: G, headSize: K, headNorms, queryScale } = this.shape.config;
+    const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
     const x = this.#norm(h, 'input_layernorm.weight');
     const projected = (name: string, perHead: number): Value =>
       g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
     const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
     return {
-      queries: rotate(g, g.scale(normed(projected('q_proj', heads / G), 'q_norm'), queryScale), cos, sin),
+      queries: rotate(g, normed(projected('q_proj', heads / G), 'q_norm'), cos, sin),
       keys: rotate(g, normed(projected('k_proj', 1), 'k_norm'), cos, sin),
       values: projected('v_proj', 1),
     };
@@ -194,15 +217,21 @@ class Block {
 
   /** x W' + b + s (x A') B', with W [out, in] as Hugging Face stores it; bias and adapter where the layer has them. */
   #linear(x: Value, name: string): Value {
+    const product = this.#product(x, name);
+    const bias = this.#weights.get(`${name}.bias`);
+    return bias ? this.g.add(product, bias) : product;
+  }
+
+  #product(x: Value, name: string): Value {
     const { g } = this;
     const { lora } = this.shape;
-    const product = g.matMul(x, this.#weight(`${name}.weight`), { transB: true });
-    const bias = this.#weights.get(`${name}.bias`);
-    const y = bias ? g.add(product, bias) : product;
+    const weight = this.#weight(`${name}.weight`);
     const a = this.#weights.get(`${name}.lora_A.weight`);
-    if (!a || !lora) return y;
+    if (!a || !lora) return g.matMul(x, weight, { transB: true });
     const b = this.#weight(`${name}.lora_B.weight`);
-    return g.add(y, g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) }));
+    if (this.rows === 'many') return g.loraMatMul(x, weight, a, b, loraScale(lora));
+    const change = g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) });
+    return g.add(g.matMul(x, weight, { transB: true }), change);
   }
 
   #norm(x: Value, name: string): Value {
@@ -223,7 +252,7 @@ function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
 
 const ACTIVATIONS: Readonly<Record<Activation, (g: Graph, x: Value) => Value>> = {
   // x sigmoid(x)
-  silu: (g, x) => g.mul(x, g.sigmoid(x)),
+  silu: (g, x) => g.silu(x),
   // x / 2 (1 + tanh u) = x sigmoid(2 u),  u = sqrt(2 / pi) (x + 0.044715 x^3)
   'gelu-tanh': (g, x) => {
     const u = g.mul(x, g.add(g.scale(g.mul(x, x), 0.044715), g.scalar(1)));

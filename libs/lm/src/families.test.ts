@@ -11,6 +11,7 @@ import {
   sample,
   scoreTrees,
   sumOf,
+  readGradients,
   zeroGradients,
   type LoraOptions,
   type ModelConfig,
@@ -96,8 +97,9 @@ async function demandGradients(lm: LanguageModel): Promise<void> {
   const dLogps = Float32Array.from(trees.targets, (_, i) => Math.cos(i));
   const loss = async (): Promise<number> =>
     (await lm.targetLogps(await lm.forward(trees))).logps.reduce((sum, logp, i) => sum + logp * dLogps[i]!, 0);
-  const gradients = zeroGradients(lm.trainable);
-  await lm.backward(await lm.forward(trees), dLogps, gradients);
+  const sums = zeroGradients(lm.trainable);
+  await lm.backward(await lm.forward(trees), dLogps, sums);
+  const gradients = await readGradients(lm.runtime, sums);
   for (const [name, { data }] of lm.trainable) {
     const gradient = gradients.get(name)!;
     const norm = Math.sqrt(gradient.reduce((sum, x) => sum + x * x, 0));

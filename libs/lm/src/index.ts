@@ -1,11 +1,13 @@
-export { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
+export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
 export { inspectResponse, type AttentionMass, type InspectedResponse, type InspectedRow } from './attention-mass.ts';
+export { chooseDevice, type ChosenDevice } from './choose-device.ts';
+export { DEVICES, DeviceError, DeviceMemoryError, type Device } from './device.ts';
+export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
 export {
+  consume,
   LanguageModel,
-  zeroGradients,
   type Activations,
   type Adapter,
-  type Gradients,
   type LanguageModelOptions,
   type TargetStatistics,
 } from './language-model.ts';
@@ -36,6 +38,8 @@ export {
 } from './preference-trainer.ts';
 export { Pretrainer, type PretrainOptions, type WeightedSequence } from './pretrainer.ts';
 export { measureTrees, type MeasuredTree } from './response-statistics.ts';
+export { ParameterStore } from './parameter-store.ts';
+export { fallbacks, readPlacements, type Placement } from './placement.ts';
 export { Runtime, type RuntimeOptions } from './runtime.ts';
 export {
   readSafetensors,
@@ -48,6 +52,8 @@ export {
 } from './safetensors.ts';
 export { sample, type Prompt, type Sample, type SamplingOptions } from './sampler.ts';
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
-export { groupByTokens, scoreTrees, sumOf } from './scoring.ts';
+export { groupByTokens, inBatches } from './batches.ts';
+export { scoreTrees, sumOf } from './scoring.ts';
 export { packSequences, packTrees, PROMPT_BRANCH, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';
+export { float32, type Tensor } from './tensor.ts';

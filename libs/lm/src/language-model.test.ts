@@ -6,6 +6,7 @@ import {
   packSequences,
   packTrees,
   parseModelConfig,
+  readGradients,
   PreferenceTrainer,
   Runtime,
   sample,
@@ -84,11 +85,12 @@ describe('shared prompts', () => {
     const apart = zeroGradients(lm.trainable);
     const rows = await lm.forward(packTrees(branches.map((branch) => ({ prompt, branches: [branch] }))));
     await lm.backward(rows, new Float32Array(13).fill(1), apart);
-    for (const [name, gradient] of together) {
-      const scale = Math.max(...apart.get(name)!.map(Math.abs), 1e-3);
+    const expected = await readGradients(runtime, apart);
+    for (const [name, gradient] of await readGradients(runtime, together)) {
+      const scale = Math.max(...expected.get(name)!.map(Math.abs), 1e-3);
       closeTo(
         gradient.map((x) => x / scale),
-        apart.get(name)!.map((x) => x / scale),
+        expected.get(name)!.map((x) => x / scale),
         1e-4,
       );
     }
@@ -109,8 +111,9 @@ describe('gradients', () => {
     const dLogps = Float32Array.from(batch.targets, (_target, i) => Math.cos(i));
     const loss = async (): Promise<number> =>
       (await lm.targetLogps(await lm.forward(batch))).logps.reduce((sum, logp, i) => sum + logp * dLogps[i]!, 0);
-    const gradients = zeroGradients(lm.trainable);
-    await lm.backward(await lm.forward(batch), dLogps, gradients);
+    const sums = zeroGradients(lm.trainable);
+    await lm.backward(await lm.forward(batch), dLogps, sums);
+    const gradients = await readGradients(runtime, sums);
     for (const [name, { data }] of lm.weights) {
       const gradient = gradients.get(name)!;
       // Along the gradient itself, where the slope is its norm.
@@ -284,7 +287,10 @@ describe('preference training', () => {
       runtime,
     );
     const state = new Map(
-      [...first.optimizerTensors].map(([name, { dims, data: values }]) => [name, { dims, data: values.slice() }]),
+      [...(await first.optimizerTensors())].map(([name, { dims, data: values }]) => [
+        name,
+        { dims, data: values.slice() },
+      ]),
     );
     const second = new PreferenceTrainer(copy, options, { step: first.step, tensors: state });
     for (let step = 3; step < 6; step++) expect((await second.takeStep(data)).metrics.loss).toBe(losses[step]);
@@ -349,10 +355,10 @@ describe('preference training', () => {
     for (let step = 0; step < 4; step++) await whole.takeStep(data);
     const first = new PreferenceTrainer(resumed, options);
     for (let step = 0; step < 2; step++) await first.takeStep(data);
-    const second = new PreferenceTrainer(resumed, options, { step: 2, tensors: first.optimizerTensors });
+    const second = new PreferenceTrainer(resumed, options, { step: 2, tensors: await first.optimizerTensors() });
     for (let step = 2; step < 4; step++) await second.takeStep(data);
     expect(straight.weights.get('model.layers.0.self_attn.q_proj.weight')!.data).toEqual(base);
-    expect([...first.optimizerTensors.keys()].every((name) => /lora_[AB]/.test(name))).toBe(true);
+    expect([...(await first.optimizerTensors()).keys()].every((name) => /lora_[AB]/.test(name))).toBe(true);
     for (const [name, { data: values }] of straight.trainable)
       expect(resumed.trainable.get(name)!.data, name).toEqual(values);
   });

@@ -7,18 +7,23 @@ import {
   type FINISH_ACTIVATIONS,
   type BlockShape,
 } from './block.graph.ts';
-import { headBackward, headPredict, headScore } from './head.graph.ts';
+import { sumsSoFar, type Gradients } from './gradients.ts';
+import { embed, embedBackward, headBackward, headPredict, headScore } from './head.graph.ts';
 import { blockLoraParameters, type LoraOptions } from './lora.ts';
 import { layerKind, type LayerKind, type ModelConfig } from './model-config.ts';
 import { readModelFolder } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
 import { blockParameters, EMBEDDING, FINAL_NORM, layerParameter, outputParameter } from './parameters.ts';
+import { ParameterStore } from './parameter-store.ts';
 import { RotaryTable, sharedPromptLimit } from './rotary.ts';
-import { float32, floats, int32, int64, type Runtime, type Tensor } from './runtime.ts';
+import type { Outputs, Runtime } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
+import { Scope } from './scope.ts';
+import { float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
 import type { Target, TreeBatch } from './tree-batch.ts';
 
 const QUERY_CHUNK = 256;
+const MIN_QUERY_CHUNK = 32;
 /** The head is run on so many rows at a time that their logits stay below this many numbers. */
 const MAX_LOGITS = 1 << 25;
 
@@ -33,11 +38,16 @@ export interface LanguageModelOptions {
   readonly recompute?: 'auto' | 'all' | 'none';
 }
 
-/** What a forward pass leaves: the last block's output [rows, length, d] and, for the backward pass, what each block needs. */
+/**
+ * What a forward pass leaves: the last block's output [rows, length, d] and, for the backward pass, what each block needs.
+ * On a device it takes memory until it is freed; the backward pass frees the blocks' as it goes.
+ */
 export interface Activations {
   readonly batch: TreeBatch;
   readonly output: Tensor;
   readonly layers: readonly LayerActivations[];
+  readonly scope: Scope;
+  free(): void;
 }
 
 interface LayerActivations {
@@ -57,9 +67,6 @@ interface TokenGeometry {
   readonly chunks: readonly Readonly<Record<string, Tensor>>[];
 }
 
-/** Gradients of a loss, by parameter; summed over the passes that are added. */
-export type Gradients = Map<string, Float32Array>;
-
 /** A low-rank adapter on a model: what is trained instead of the model's own parameters. */
 export interface Adapter {
   readonly options: LoraOptions;
@@ -77,23 +84,26 @@ export interface TargetStatistics {
   readonly meanLogits: Float32Array;
 }
 
-/** A decoder-only transformer run block by block on onnxruntime. Weights may be changed in place between runs. */
+/**
+ * A decoder-only transformer run block by block on onnxruntime. Weights go to the device with the first run; where there
+ * is none they may be changed in place between runs.
+ */
 export class LanguageModel {
-  readonly #weights: ReadonlyMap<string, Tensor>;
-  readonly #adapter: ReadonlyMap<string, Tensor>;
+  readonly #weights: ParameterStore;
+  readonly #adapter: ParameterStore;
   readonly #shape: BlockShape;
   readonly #key: (graph: string) => string;
   readonly #rotary: ReadonlyMap<LayerKind, RotaryTable>;
 
   constructor(
     readonly config: ModelConfig,
-    weights: HostTensors,
+    weights: HostTensors | ParameterStore,
     readonly runtime: Runtime,
     adapter: Adapter | null = null,
     readonly options: LanguageModelOptions = {},
   ) {
-    this.#weights = tensorsOf(weights);
-    this.#adapter = tensorsOf(adapter?.weights ?? new Map());
+    this.#weights = weights instanceof ParameterStore ? weights : new ParameterStore(runtime, weights);
+    this.#adapter = new ParameterStore(runtime, adapter?.weights ?? new Map());
     this.#shape = { config, lora: adapter?.options ?? null };
     // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
     const shape = JSON.stringify(this.#shape);
@@ -106,14 +116,30 @@ export class LanguageModel {
     return new LanguageModel(config, weights, runtime);
   }
 
-  /** The parameters themselves, not a copy. */
+  /** The parameters themselves, not a copy; only where there is no device. */
   get weights(): Map<string, HostTensor> {
-    return hostTensorsOf(this.#weights);
+    return this.#weights.host;
   }
 
-  /** What training changes: the adapter's matrices, or every parameter. The tensors themselves, not a copy. */
+  /** What training changes: the adapter's matrices, or every parameter. */
+  get trained(): ParameterStore {
+    return this.#shape.lora ? this.#adapter : this.#weights;
+  }
+
+  /** What training changes, in this process's memory: the tensors themselves; only where there is no device. */
   get trainable(): Map<string, HostTensor> {
-    return this.#shape.lora ? hostTensorsOf(this.#adapter) : this.weights;
+    return this.trained.host;
+  }
+
+  /** The same weights, which are not copied, under an adapter. */
+  withAdapter(adapter: Adapter): LanguageModel {
+    return new LanguageModel(this.config, this.#weights, this.runtime, adapter, this.options);
+  }
+
+  /** Gives back the adapter's memory on the device, and that of the weights. The model is not used afterwards. */
+  async free({ weights = true } = {}): Promise<void> {
+    await this.#adapter.free();
+    if (weights) await this.#weights.free();
   }
 
   get shape(): BlockShape {
@@ -122,92 +148,125 @@ export class LanguageModel {
 
   /** Runs every block, and keeps what the backward pass needs. */
   async forward(batch: TreeBatch): Promise<Activations> {
-    const geometry = this.#geometry(batch);
     const firstKept = this.config.layers - this.#layersKept(batch);
     const layers: LayerActivations[] = [];
-    let h = this.embed(batch.tokens, [batch.rows, batch.length]);
-    for (let layer = 0; layer < this.config.layers; layer++) {
-      const { output, ...kept } = await this.#block(layer, h, geometry(layer), { activations: layer >= firstKept });
-      layers.push({ h, kept: layer >= firstKept ? (kept as Kept) : null });
-      h = output;
-    }
-    return { batch, output: h, layers };
+    return this.#activations(batch, layers, async (scope) => {
+      const geometry = await this.#geometry(batch, scope);
+      let h = await this.embed(scope, batch.tokens, [batch.rows, batch.length]);
+      for (let layer = 0; layer < this.config.layers; layer++) {
+        const keeps = layer >= firstKept;
+        const { output, ...kept } = await this.#block(scope, layer, h, geometry(layer), { activations: keeps });
+        layers.push({ h, kept: keeps ? (kept as Kept) : null });
+        if (!keeps) scope.free(...Object.values(kept));
+        h = output;
+      }
+      return h;
+    });
   }
 
   /** Runs every block for its output alone; nothing is kept for a backward pass. */
   async infer(batch: TreeBatch): Promise<Activations> {
-    return { ...(await this.prefill(batch, () => undefined)), layers: [] };
+    return this.prefill(batch, () => []);
   }
 
-  /** As infer; `onLayer` is given each layer's queries [rows, length, G, R, K], and keys and values [rows, G, length, K]. */
-  async prefill(batch: TreeBatch, onLayer: (projected: Projected) => void): Promise<Activations> {
-    const geometry = this.#geometry(batch);
-    let h = this.embed(batch.tokens, [batch.rows, batch.length]);
-    for (let layer = 0; layer < this.config.layers; layer++) {
-      const { output, queries, keys, values } = await this.#block(layer, h, geometry(layer), { activations: false });
-      onLayer({ queries, keys, values });
-      h = output;
+  /**
+   * As infer; `onLayer` is given each layer's queries [rows, length, G, R, K], and keys and values [rows, G, length, K], and
+   * says which of them to keep.
+   */
+  async prefill(batch: TreeBatch, onLayer: (projected: Projected) => readonly Tensor[]): Promise<Activations> {
+    return this.#activations(batch, [], async (scope) => {
+      const geometry = await this.#geometry(batch, scope);
+      let h = await this.embed(scope, batch.tokens, [batch.rows, batch.length]);
+      for (let layer = 0; layer < this.config.layers; layer++) {
+        const { output, keys, values, queries, mixed } = await this.#block(scope, layer, h, geometry(layer), {
+          activations: false,
+        });
+        const kept = onLayer({ queries, keys, values });
+        scope.free(h, mixed, ...[queries, keys, values].filter((tensor) => !kept.includes(tensor)));
+        h = output;
+      }
+      return h;
+    });
+  }
+
+  async #activations(
+    batch: TreeBatch,
+    layers: readonly LayerActivations[],
+    run: (scope: Scope) => Promise<Tensor>,
+  ): Promise<Activations> {
+    const scope = new Scope(this.runtime);
+    try {
+      return { batch, output: await run(scope), layers, scope, free: () => scope.close() };
+    } catch (error) {
+      scope.close();
+      throw error;
     }
-    return { batch, output: h, layers: [] };
   }
 
   async #block(
+    scope: Scope,
     layer: number,
     h: Tensor,
     geometry: TokenGeometry,
     { activations }: { activations: boolean },
   ): Promise<Projected & { readonly mixed: Tensor; readonly output: Tensor } & Partial<Kept>> {
-    const projected = await this.#project(layer, h, geometry);
-    const mixed = await this.#attend(projected, geometry);
-    const finished = await this.#finish(layer, h, mixed, { output: true, activations });
+    const projected = await this.#project(scope, layer, h, geometry);
+    const mixed = await this.#attend(scope, projected, geometry);
+    const finished = await this.#finish(scope, layer, h, mixed, { output: true, activations });
     const { h_out: output, ...rest } = finished;
     return { ...projected, ...rest, mixed, output: output as Tensor };
   }
 
-  async #project(layer: number, h: Tensor, geometry: TokenGeometry): Promise<Projected> {
-    const { queries, keys, values } = await this.runtime.run(
-      this.#key('project-forward'),
-      () => projectForward(this.#shape),
-      { ...geometry.feeds, ...this.layerWeights(layer), h },
-    );
+  async #project(scope: Scope, layer: number, h: Tensor, geometry: TokenGeometry): Promise<Projected> {
+    const { queries, keys, values } = await scope.run(this.#key('project-forward'), () => projectForward(this.#shape), {
+      ...geometry.feeds,
+      ...(await this.layerWeights(layer)),
+      h,
+    });
     return { queries: queries as Tensor, keys: keys as Tensor, values: values as Tensor };
   }
 
-  async #attend(projected: Projected, geometry: TokenGeometry): Promise<Tensor> {
+  async #attend(scope: Scope, projected: Projected, geometry: TokenGeometry): Promise<Tensor> {
     const { heads, headSize } = this.config;
     const pieces: Tensor[] = [];
     for (const range of geometry.chunks) {
-      const { mixed } = await this.runtime.run(
+      const { mixed } = await scope.run(
         this.#key(`attention-forward ${geometry.window}`),
         () => attentionForward(this.config, geometry.window),
         { ...geometry.feeds, ...range, ...projected },
       );
       pieces.push(mixed as Tensor);
     }
-    return this.#join(pieces, (tokens) => ['B', tokens, heads * headSize]);
+    return this.#join(scope, pieces, (tokens) => ['B', tokens, heads * headSize]);
   }
 
-  #finish(
+  async #finish(
+    scope: Scope,
     layer: number,
     h: Tensor,
     mixed: Tensor,
     wanted: { readonly output: boolean; readonly activations: boolean },
-  ): Promise<Readonly<Record<string, Tensor>>> {
-    return this.runtime.run(
-      this.#key(`finish-forward ${JSON.stringify(wanted)}`),
-      () => finishForward(this.#shape, wanted),
-      { ...this.layerWeights(layer), h, mixed },
-    );
+  ): Promise<Outputs> {
+    return scope.run(this.#key(`finish-forward ${JSON.stringify(wanted)}`), () => finishForward(this.#shape, wanted), {
+      ...(await this.layerWeights(layer)),
+      h,
+      mixed,
+    });
   }
 
-  /** Pieces along the token axis, joined. */
-  async #join(pieces: readonly Tensor[], shape: (tokens: string) => (number | string)[]): Promise<Tensor> {
+  /** Pieces along the token axis, joined; they are freed. */
+  async #join(
+    scope: Scope,
+    pieces: readonly Tensor[],
+    shape: (tokens: string) => (number | string)[],
+  ): Promise<Tensor> {
     if (pieces.length === 1) return pieces[0] as Tensor;
-    const { whole } = await this.runtime.run(
+    const { whole } = await scope.run(
       this.#key(`join-tokens ${pieces.length} ${shape('T').join()}`),
       () => joinTokens(pieces.length, shape),
       Object.fromEntries(pieces.map((piece, i) => [`piece_${i}`, piece])),
     );
+    scope.free(...pieces);
     return whole as Tensor;
   }
 
@@ -229,19 +288,21 @@ export class LanguageModel {
       entropies: column(),
       meanLogits: column(),
     };
+    const fetched = ['logps', 'argmax', ...(statistics ? ['entropies', 'mean_logits'] : [])];
     for (const [from, to] of this.#headChunks(targets.length)) {
       const chunk = targets.slice(from, to);
       const outputs = await this.runtime.run(
         this.#key(statistics ? 'head-statistics' : 'head-score'),
         () => headScore(this.config, { statistics }),
-        { ...this.#headFeeds(output, chunk), targets: targetTensor(chunk) },
+        { ...(await this.#headFeeds(output, chunk)), targets: targetTensor(chunk) },
+        fetched,
       );
-      result.logps.set(floats(outputs, 'logps'), from);
-      const argmax = outputs.argmax?.data as BigInt64Array;
+      result.logps.set(hostFloats(outputs.logps as Tensor), from);
+      const argmax = hostIntegers(outputs.argmax as Tensor);
       chunk.forEach(({ token }, i) => (result.hits[from + i] = Number(argmax[i]) === token ? 1 : 0));
       if (!statistics) continue;
-      result.entropies.set(floats(outputs, 'entropies'), from);
-      result.meanLogits.set(floats(outputs, 'mean_logits'), from);
+      result.entropies.set(hostFloats(outputs.entropies as Tensor), from);
+      result.meanLogits.set(hostFloats(outputs.mean_logits as Tensor), from);
     }
     return result;
   }
@@ -257,57 +318,104 @@ export class LanguageModel {
     const outputs = await this.runtime.run(
       this.#key(`head-${output}`),
       () => headPredict(this.config, output),
-      this.#headFeeds(
+      await this.#headFeeds(
         hidden,
         indices.map((index) => ({ index })),
       ),
+      [output],
     );
-    return outputs[output]?.data as Float32Array | BigInt64Array;
+    const tensor = outputs[output] as Tensor;
+    return output === 'logits' ? hostFloats(tensor) : hostIntegers(tensor);
   }
 
   /**
    * Adds to `gradients` the gradient of sum(dLogps * log p(target)) with respect to what is trainable. Targets whose
-   * derivative is 0 are left out.
+   * derivative is 0 are left out. What the activations kept of the blocks is freed.
    */
-  async backward({ batch, output, layers }: Activations, dLogps: Float32Array, gradients: Gradients): Promise<void> {
-    const { hiddenSize: d } = this.config;
+  async backward(activations: Activations, dLogps: Float32Array, gradients: Gradients): Promise<void> {
+    const { batch, layers, scope: tapeScope } = activations;
     const frozen = this.#shape.lora !== null;
-    const dHidden = new Float32Array(batch.rows * batch.length * d);
     const active = batch.targets
       .map((target, i) => ({ ...target, dLogp: dLogps[i] as number }))
       .filter(({ dLogp }) => dLogp !== 0);
     if (active.length === 0) return;
+    await this.runtime.scoped(async (scope) => {
+      let dh = await this.#headBackward(scope, activations, active, gradients);
+      const geometry = await this.#geometry(batch, scope);
+      const tape = [...layers];
+      for (let layer = this.config.layers - 1; layer >= 0; layer--) {
+        // Taken off the tape: what a block kept is let go as soon as the block is done.
+        const { h, kept } = tape.pop() as LayerActivations;
+        dh = await this.#blockBackward(scope, layer, { h, kept }, dh, geometry(layer), gradients);
+        if (kept) tapeScope.free(...Object.values(kept));
+        tapeScope.free(h);
+      }
+      if (!frozen) await this.#embedBackward(scope, batch, dh, gradients);
+    });
+  }
+
+  /** The gradient of the last block's output [rows, length, d]. */
+  async #headBackward(
+    scope: Scope,
+    { batch, output }: Activations,
+    active: readonly (Target & { readonly dLogp: number })[],
+    gradients: Gradients,
+  ): Promise<Tensor> {
+    const { hiddenSize: d } = this.config;
+    const frozen = this.#shape.lora !== null;
+    const names = { norm: FINAL_NORM, table: outputParameter(this.config) };
+    const onDevice = this.runtime.keepsOnDevice;
+    let dHidden = onDevice ? null : float32(new Float32Array(batch.rows * batch.length * d), output.dims);
     for (const [from, to] of this.#headChunks(active.length)) {
       const chunk = active.slice(from, to);
-      const outputs = await this.runtime.run(this.#key('head-backward'), () => headBackward(this.config, { frozen }), {
-        ...this.#headFeeds(output, chunk),
-        targets: targetTensor(chunk),
-        dlogps: float32(
-          Float32Array.from(chunk, ({ dLogp }) => dLogp),
-          [chunk.length, 1],
-        ),
-      });
-      scatterRows(dHidden, floats(outputs, 'dh'), chunk, d);
-      if (frozen) continue;
-      accumulate(gradients, FINAL_NORM, floats(outputs, 'd_norm'));
-      accumulate(gradients, outputParameter(this.config), floats(outputs, 'd_table'));
+      // On the processor rows are added in order, one thread: its own operator adds repeated rows in any order.
+      const scatter = !onDevice ? 'rows' : dHidden ? 'add' : 'first';
+      const add = !frozen && gradients.has(names.table);
+      const outputs = await scope.run(
+        this.#key(`head-backward ${scatter} ${add}`),
+        () => headBackward(this.config, { frozen, add, scatter }),
+        {
+          ...(await this.#headFeeds(output, chunk)),
+          targets: targetTensor(chunk),
+          dlogps: float32(
+            Float32Array.from(chunk, ({ dLogp }) => dLogp),
+            [chunk.length, 1],
+          ),
+          ...(dHidden ? { d_hidden_sum: dHidden } : {}),
+          ...(add ? sumsSoFar(gradients, Object.entries(names)) : {}),
+        },
+      );
+      if (!onDevice) scatterRows(hostFloats(dHidden as Tensor), hostFloats(outputs.dh as Tensor), chunk, d);
+      else {
+        if (dHidden) scope.free(dHidden);
+        dHidden = outputs.d_hidden as Tensor;
+      }
+      if (!frozen) this.#collect(scope, gradients, Object.entries(names), outputs);
     }
+    return dHidden as Tensor;
+  }
 
-    const geometry = this.#geometry(batch);
-    const tape = [...layers];
-    let dh = float32(dHidden, output.dims);
-    for (let layer = this.config.layers - 1; layer >= 0; layer--) {
-      // Taken off the tape: what a block kept is let go as soon as the block is done.
-      dh = await this.#blockBackward(layer, tape.pop() as LayerActivations, dh, geometry(layer), gradients);
-    }
-    if (frozen) return;
-    const table = gradients.get(EMBEDDING) ?? new Float32Array(this.config.vocabSize * d);
+  async #embedBackward(scope: Scope, batch: TreeBatch, dh: Tensor, gradients: Gradients): Promise<void> {
+    const { vocabSize, hiddenSize: d } = this.config;
+    const table =
+      gradients.get(EMBEDDING) ?? (await this.runtime.upload(float32(new Float32Array(vocabSize * d), [vocabSize, d])));
     gradients.set(EMBEDDING, table);
-    scatterEmbeddings(table, dh.data as Float32Array, batch.tokens, this.config);
+    if (!this.runtime.keepsOnDevice) {
+      scatterEmbeddings(hostFloats(table), hostFloats(dh), batch.tokens, this.config);
+      return;
+    }
+    const { d_table_out } = await scope.run(this.#key('embed-backward'), () => embedBackward(this.config), {
+      d_table: table,
+      dh,
+      tokens: int64(batch.tokens, [batch.rows, batch.length]),
+    });
+    gradients.set(EMBEDDING, scope.release(d_table_out as Tensor));
+    this.runtime.free(table);
   }
 
   /** dh' -> dh of one block; adds the gradients of what is trained in it. */
   async #blockBackward(
+    outer: Scope,
     layer: number,
     { h, kept }: LayerActivations,
     dOutput: Tensor,
@@ -315,66 +423,93 @@ export class LanguageModel {
     gradients: Gradients,
   ): Promise<Tensor> {
     const { heads, kvHeads, headSize } = this.config;
-    const { queries, keys, values, ...finished } = kept ?? (await this.#recompute(layer, h, geometry));
-    const finish = await this.runtime.run(this.#key('finish-backward'), () => finishBackward(this.#shape), {
-      ...this.layerWeights(layer),
-      ...finished,
-      h,
-      dh_out: dOutput,
-    });
-    this.#accumulate(gradients, layer, finish);
+    return this.runtime.scoped(async (scope) => {
+      const { queries, keys, values, mixed, ...finished } = kept ?? (await this.#recompute(scope, layer, h, geometry));
+      const weights = await this.layerWeights(layer);
+      const trained = this.#trainedOf(layer);
+      const add = trained.every(([, name]) => gradients.has(name));
+      const summed = add ? sumsSoFar(gradients, trained) : {};
+      const finish = await scope.run(this.#key(`finish-backward ${add}`), () => finishBackward(this.#shape, { add }), {
+        ...weights,
+        ...finished,
+        mixed,
+        ...summed,
+        h,
+        dh_out: dOutput,
+      });
+      outer.free(dOutput);
+      if (!kept) scope.free(...Object.values(finished));
 
-    let dKeys = float32(new Float32Array(keys.size), keys.dims);
-    let dValues = float32(new Float32Array(values.size), values.dims);
-    const dQueries: Tensor[] = [];
-    for (const range of geometry.chunks) {
-      const outputs = await this.runtime.run(
-        this.#key(`attention-backward ${geometry.window}`),
-        () => attentionBackward(this.config, geometry.window),
+      let sums: Record<string, Tensor> = {};
+      const dQueries: Tensor[] = [];
+      for (const range of geometry.chunks) {
+        const add = dQueries.length > 0;
+        const past = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [`${name}_sum`, sum]));
+        const { d_queries_chunk, ...more } = await scope.run(
+          this.#key(`attention-backward ${geometry.window} ${add}`),
+          () => attentionBackward(this.config, geometry.window, { add }),
+          { ...geometry.feeds, ...range, ...past, queries, keys, values, mixed, d_mixed: finish.d_mixed as Tensor },
+        );
+        scope.free(...Object.values(sums));
+        dQueries.push(d_queries_chunk as Tensor);
+        sums = more;
+      }
+
+      const project = await scope.run(
+        this.#key(`project-backward ${add}`),
+        () => projectBackward(this.#shape, { add }),
         {
           ...geometry.feeds,
-          ...range,
-          queries,
-          keys,
-          values,
-          d_mixed: finish.d_mixed as Tensor,
-          d_keys: dKeys,
-          d_values: dValues,
+          ...weights,
+          ...summed,
+          h,
+          d_queries: await this.#join(scope, dQueries, (tokens) => ['B', tokens, kvHeads, heads / kvHeads, headSize]),
+          ...sums,
+          dh_past: finish.dh_past as Tensor,
         },
       );
-      dQueries.push(outputs.d_queries_chunk as Tensor);
-      dKeys = outputs.d_keys_out as Tensor;
-      dValues = outputs.d_values_out as Tensor;
-    }
-
-    const project = await this.runtime.run(this.#key('project-backward'), () => projectBackward(this.#shape), {
-      ...geometry.feeds,
-      ...this.layerWeights(layer),
-      h,
-      d_queries: await this.#join(dQueries, (tokens) => ['B', tokens, kvHeads, heads / kvHeads, headSize]),
-      d_keys: dKeys,
-      d_values: dValues,
-      dh_past: finish.dh_past as Tensor,
+      // Only now: both parts' sums, or neither.
+      this.#collect(scope, gradients, trained, { ...finish, ...project });
+      return outer.own(scope.release(project.dh as Tensor));
     });
-    this.#accumulate(gradients, layer, project);
-    return project.dh as Tensor;
   }
 
-  async #recompute(layer: number, h: Tensor, geometry: TokenGeometry): Promise<Kept> {
-    const projected = await this.#project(layer, h, geometry);
-    const mixed = await this.#attend(projected, geometry);
-    const finished = await this.#finish(layer, h, mixed, { output: false, activations: true });
+  async #recompute(scope: Scope, layer: number, h: Tensor, geometry: TokenGeometry): Promise<Kept> {
+    const projected = await this.#project(scope, layer, h, geometry);
+    const mixed = await this.#attend(scope, projected, geometry);
+    const finished = await this.#finish(scope, layer, h, mixed, { output: false, activations: true });
     return { ...projected, mixed, ...finished } as Kept;
   }
 
-  /** Adds what a block's backward graph gave of the parameters' gradients, `d_NAME`. */
-  #accumulate(gradients: Gradients, layer: number, outputs: Readonly<Record<string, Tensor>>): void {
+  /** What is trained in a block: its name in the graphs, and in the model. */
+  #trainedOf(layer: number): readonly (readonly [inGraph: string, inModel: string])[] {
     const { lora } = this.#shape;
     const trained = lora ? blockLoraParameters(this.config, lora) : blockParameters(this.config);
-    for (const [name] of trained) {
+    return trained.map(([name]) => [name, layerParameter(layer, name)]);
+  }
+
+  /** Takes the gradients that a graph gave, `d_NAME`, over from the scope; they hold what was summed before. */
+  #collect(
+    scope: Scope,
+    gradients: Gradients,
+    trained: readonly (readonly [inGraph: string, inModel: string])[],
+    outputs: Outputs,
+  ): void {
+    for (const [name, parameter] of trained) {
       const gradient = outputs[`d_${name}`];
-      if (gradient) accumulate(gradients, layerParameter(layer, name), gradient.data as Float32Array);
+      if (!gradient) continue;
+      const past = gradients.get(parameter);
+      gradients.set(parameter, scope.release(gradient));
+      if (past) this.runtime.free(past);
     }
+  }
+
+  /** Queries a chunk: a chunk's scores and their gradients take no more than a small part of the device's memory. */
+  #queryChunk(rows: number, length: number): number {
+    const chosen = this.options.queryChunk ?? QUERY_CHUNK;
+    const bytesPerQuery = 4 * 4 * rows * this.config.heads * length;
+    const fitting = Math.floor(this.runtime.memoryBytes / 8 / bytesPerQuery);
+    return Math.max(Math.min(chosen, MIN_QUERY_CHUNK), Math.min(chosen, fitting));
   }
 
   /** How many of the last blocks keep what their backward pass reads. */
@@ -384,34 +519,34 @@ export class LanguageModel {
     if (recompute !== 'auto') return recompute === 'none' ? layers : 0;
     const floatsPerToken = 2 * heads * headSize + 2 * kvHeads * headSize + hiddenSize + 2 * intermediateSize;
     const layerBytes = 4 * rows * length * floatsPerToken;
-    return Math.min(layers, Math.floor(process.availableMemory() / 2 / layerBytes));
+    return Math.min(layers, Math.floor(this.runtime.freeBytes / 2 / layerBytes));
   }
 
   /** Embeddings [..., d] of tokens. */
-  embed(tokens: Int32Array, dims: readonly number[]): Tensor {
-    const { hiddenSize: d, vocabSize, embeddingScale } = this.config;
-    const table = this.#weight(EMBEDDING).data as Float32Array;
-    const out = new Float32Array(tokens.length * d);
-    tokens.forEach((token, i) => {
-      if (token < 0 || token >= vocabSize)
-        throw new ModelError(
-          `token ${token} is outside the vocabulary of ${vocabSize}; the tokenizer does not belong to this model`,
-        );
-      out.set(table.subarray(token * d, (token + 1) * d), i * d);
+  async embed(scope: Scope, tokens: Int32Array, dims: readonly [number, number]): Promise<Tensor> {
+    const { vocabSize } = this.config;
+    const outside = tokens.find((token) => token < 0 || token >= vocabSize);
+    if (outside !== undefined)
+      throw new ModelError(
+        `token ${outside} is outside the vocabulary of ${vocabSize}; the tokenizer does not belong to this model`,
+      );
+    const { h } = await scope.run(this.#key('embed'), () => embed(this.config), {
+      table: await this.#weight(EMBEDDING),
+      tokens: int64(tokens, dims),
     });
-    if (embeddingScale !== 1) out.forEach((value, i) => (out[i] = value * embeddingScale));
-    return float32(out, [...dims, d]);
+    return h as Tensor;
   }
 
-  layerWeights(layer: number): Record<string, Tensor> {
+  async layerWeights(layer: number): Promise<Record<string, Tensor>> {
     const { lora } = this.#shape;
+    const [weights, adapter] = [await this.#weights.placed(), await this.#adapter.placed()];
     const named = (
       parameters: readonly (readonly [name: string, dims: readonly number[]])[],
-      tensor: (name: string) => Tensor,
-    ) => parameters.map(([name]) => [name, tensor(layerParameter(layer, name))] as const);
+      tensors: ReadonlyMap<string, Tensor>,
+    ) => parameters.map(([name]) => [name, required(tensors, layerParameter(layer, name))] as const);
     return Object.fromEntries([
-      ...named(blockParameters(this.config), (name) => this.#weight(name)),
-      ...(lora ? named(blockLoraParameters(this.config, lora), (name) => this.#adapter.get(name) as Tensor) : []),
+      ...named(blockParameters(this.config), weights),
+      ...(lora ? named(blockLoraParameters(this.config, lora), adapter) : []),
     ]);
   }
 
@@ -443,53 +578,43 @@ export class LanguageModel {
   }
 
   /** By layer; layers of a kind share theirs. */
-  #geometry({
-    rows,
-    length,
-    positions,
-    promptEnd,
-    branchStart,
-    sequenceLengths,
-  }: TreeBatch): (layer: number) => TokenGeometry {
-    const dims = [rows, length];
+  async #geometry(
+    { rows, length, positions, promptEnd, branchStart, sequenceLengths }: TreeBatch,
+    scope: Scope,
+  ): Promise<(layer: number) => TokenGeometry> {
+    const places = (values: Int32Array): Promise<Tensor> =>
+      scope.upload(float32(Float32Array.from(values), [values.length / length, length]));
     const shared = {
-      positions: int32(positions, dims),
-      prompt_end: int32(promptEnd, dims),
-      branch_start: int32(branchStart, dims),
-      index: int32(
-        Int32Array.from({ length }, (_, i) => i),
-        [1, length],
-      ),
+      positions: await places(positions),
+      prompt_end: await places(promptEnd),
+      branch_start: await places(branchStart),
+      index: await places(Int32Array.from({ length }, (_, i) => i)),
     };
-    const chunks = queryChunks(length, this.options.queryChunk ?? QUERY_CHUNK).map(([from, to]) => ({
+    const chunks = queryChunks(length, this.#queryChunk(rows, length)).map(([from, to]) => ({
       query_from: int64([from], [1]),
       query_to: int64([to], [1]),
       key_from: int64([0], [1]),
       // No token sees one that stands behind it.
       key_to: int64([to], [1]),
     }));
-    const ofKind = new Map(
-      this.config.layerKinds.map((kind) => [
-        kind,
-        {
-          feeds: { ...shared, ...this.rotary(kind, positions, sequenceLengths, length) },
-          window: kind.slidingWindow,
-          chunks,
-        },
-      ]),
-    );
+    const ofKind = new Map<LayerKind, TokenGeometry>();
+    for (const kind of this.config.layerKinds) {
+      const { cos, sin } = this.rotary(kind, positions, sequenceLengths, length);
+      const feeds = { ...shared, cos: await scope.upload(cos), sin: await scope.upload(sin) };
+      ofKind.set(kind, { feeds, window: kind.slidingWindow, chunks });
+    }
     return (layer) => ofKind.get(layerKind(this.config, layer)) as TokenGeometry;
   }
 
-  #headFeeds(hidden: Tensor, rows: readonly Pick<Target, 'index'>[]): Record<string, Tensor> {
-    const { hiddenSize: d } = this.config;
-    const source = hidden.data as Float32Array;
-    const h = new Float32Array(rows.length * d);
-    rows.forEach(({ index }, i) => h.set(source.subarray(index * d, (index + 1) * d), i * d));
+  async #headFeeds(hidden: Tensor, rows: readonly Pick<Target, 'index'>[]): Promise<Record<string, Tensor>> {
     return {
-      h: float32(h, [rows.length, d]),
-      norm: this.#weight(FINAL_NORM),
-      table: this.#weight(outputParameter(this.config)),
+      hidden,
+      rows: int64(
+        rows.map(({ index }) => index),
+        [rows.length],
+      ),
+      norm: await this.#weight(FINAL_NORM),
+      table: await this.#weight(outputParameter(this.config)),
     };
   }
 
@@ -498,10 +623,17 @@ export class LanguageModel {
     return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
   }
 
-  #weight(name: string): Tensor {
-    const tensor = this.#weights.get(name);
-    if (!tensor) throw new ModelError(`parameter "${name}" is not in this model`);
-    return tensor;
+  async #weight(name: string): Promise<Tensor> {
+    return required(await this.#weights.placed(), name);
+  }
+}
+
+/** What `work` makes of the activations, which are freed. */
+export async function consume<T>(activations: Activations, work: (activations: Activations) => Promise<T>): Promise<T> {
+  try {
+    return await work(activations);
+  } finally {
+    activations.free();
   }
 }
 
@@ -515,17 +647,10 @@ function queryChunks(length: number, size: number): [number, number][] {
   ]).filter(([from, to]) => to > from);
 }
 
-/** Zeros in the shape of each parameter. */
-export function zeroGradients(parameters: HostTensors): Gradients {
-  return new Map([...parameters].map(([name, { data }]) => [name, new Float32Array(data.length)]));
-}
-
-function tensorsOf(tensors: HostTensors): ReadonlyMap<string, Tensor> {
-  return new Map([...tensors].map(([name, { dims, data }]) => [name, float32(data, dims)]));
-}
-
-function hostTensorsOf(tensors: ReadonlyMap<string, Tensor>): Map<string, HostTensor> {
-  return new Map([...tensors].map(([name, { dims, data }]) => [name, { dims, data: data as Float32Array }]));
+function required(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new ModelError(`parameter "${name}" is not in this model`);
+  return tensor;
 }
 
 function targetTensor(targets: readonly Pick<Target, 'token'>[]): Tensor {
@@ -533,12 +658,6 @@ function targetTensor(targets: readonly Pick<Target, 'token'>[]): Tensor {
     targets.map(({ token }) => token),
     [targets.length, 1],
   );
-}
-
-function accumulate(gradients: Gradients, name: string, addend: Float32Array): void {
-  const sum = gradients.get(name);
-  if (!sum) gradients.set(name, Float32Array.from(addend));
-  else for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (addend[i] as number);
 }
 
 function scatterRows(

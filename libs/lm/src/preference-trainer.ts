@@ -14,11 +14,12 @@ import {
   type RowLogps,
   type Rows,
 } from '@solopo/objectives';
-import { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
-import { zeroGradients, type Activations, type LanguageModel } from './language-model.ts';
+import { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
+import { freeGradients, type Gradients } from './gradients.ts';
+import type { Activations, LanguageModel } from './language-model.ts';
 import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
-import { groupByTokens } from './scoring.ts';
+import { groupByTokens, withSmallerBatches } from './batches.ts';
 import type { HostTensors } from './safetensors.ts';
 import { packTrees, PROMPT_BRANCH, treeLength, type Tree } from './tree-batch.ts';
 
@@ -69,17 +70,23 @@ export class PreferenceTrainer {
   constructor(
     readonly model: LanguageModel,
     readonly options: PreferenceOptions,
-    state?: { readonly step: number; readonly tensors: HostTensors },
+    state?: OptimizerState,
   ) {
-    this.#optimizer = new AdamW(options.optimizer, model.trainable, state);
+    this.#optimizer = new AdamW(options.optimizer, model.trained, state);
   }
 
   get step(): number {
     return this.#optimizer.step;
   }
 
-  get optimizerTensors(): HostTensors {
-    return this.#optimizer.tensors(this.model.trainable);
+  /** In this process's memory; where there is no device, the tensors themselves. */
+  optimizerTensors(): Promise<HostTensors> {
+    return this.#optimizer.tensors();
+  }
+
+  /** Gives back what the optimiser holds on the device. */
+  free(): Promise<void> {
+    return this.#optimizer.free();
   }
 
   /**
@@ -88,60 +95,88 @@ export class PreferenceTrainer {
    */
   async takeStep(pairs: readonly TrainingPair[]): Promise<StepResult> {
     const step = this.#optimizer.step + 1;
-    const { schedule, steps, clipNorm, microBatchTokens } = this.options;
-    const gradients = zeroGradients(this.model.trainable);
-    const terms: PairTerm[] = [];
-    const statistics: Partial<Record<Row, ResponseStatistics>>[] = [];
-    let policyTokens = 0;
-    // A group holds whole pairs: a pair's short and long rows meet in one loss.
-    const groups = groupByTokens(
-      pairs,
-      (pair) => treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0),
-      microBatchTokens,
-    );
-    for (const group of groups) {
-      const passes = await this.#forward(group);
-      const own = group.map(({ aligned = true }, i) => pairTerm(this.options, passes.rows[i] as Rows, { aligned }));
-      if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
-      terms.push(...own);
-      statistics.push(...passes.statistics);
-      for (const { activations, places } of passes.batches) {
-        policyTokens += activations.batch.tokenCount;
-        const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
-          const { pair, context, rows } = places[tree] as Place;
-          const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
-          return (own[pair]?.gradients[row] ?? 0) / pairs.length;
-        });
-        await this.model.backward(activations, dLogps, gradients);
-      }
+    const { runtime } = this.model;
+    const { schedule, steps, clipNorm } = this.options;
+    const gradients: Gradients = new Map();
+    try {
+      const { terms, statistics, policyTokens } = await withSmallerBatches(
+        pairs.map((pair) => this.#tokensOf(pair)),
+        this.options.microBatchTokens,
+        (limit) => {
+          freeGradients(runtime, gradients);
+          return this.#accumulate(pairs, step, gradients, limit);
+        },
+      );
+      const gradNorm = await this.#optimizer.gradientNorm(gradients);
+      if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
+      const learningRate = learningRateAt(schedule, step, steps);
+      await this.#optimizer.update(gradients, learningRate, clipFactor(gradNorm, clipNorm));
+      const context = trainedContext(this.options);
+      const of = (response: 'chosen' | 'rejected') =>
+        statistics.flatMap((pair) => pair[rowName(context, response)] ?? []);
+      return {
+        step,
+        policyTokens,
+        metrics: {
+          grad_norm: gradNorm,
+          learning_rate: learningRate,
+          ...meanMetrics(terms.map(({ loss, metrics }) => ({ loss, ...metrics }))),
+          ...tokenMetrics(of('chosen'), of('rejected')),
+        },
+      };
+    } finally {
+      freeGradients(runtime, gradients);
     }
-    const gradNorm = clipGradients(gradients, clipNorm);
-    if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
-    const learningRate = learningRateAt(schedule, step, steps);
-    this.#optimizer.update(this.model.trainable, gradients, learningRate);
-    const context = trainedContext(this.options);
-    const of = (response: 'chosen' | 'rejected') =>
-      statistics.flatMap((pair) => pair[rowName(context, response)] ?? []);
-    return {
-      step,
-      policyTokens,
-      metrics: {
-        grad_norm: gradNorm,
-        learning_rate: learningRate,
-        ...meanMetrics(terms.map(({ loss, metrics }) => ({ loss, ...metrics }))),
-        ...tokenMetrics(of('chosen'), of('rejected')),
-      },
-    };
   }
 
-  async #forward(pairs: readonly TrainingPair[]): Promise<{
-    batches: { activations: Activations; places: Place[] }[];
+  /** The mean loss's gradients, summed over groups of pairs. */
+  async #accumulate(
+    pairs: readonly TrainingPair[],
+    step: number,
+    gradients: Gradients,
+    microBatchTokens: number,
+  ): Promise<Accumulated> {
+    const result: Accumulated = { terms: [], statistics: [], policyTokens: 0 };
+    // A group holds whole pairs: a pair's short and long rows meet in one loss.
+    const groups = groupByTokens(pairs, (pair) => this.#tokensOf(pair), microBatchTokens);
+    for (const group of groups) {
+      const batches: Batch[] = [];
+      try {
+        const passes = await this.#forward(group, batches);
+        const own = group.map(({ aligned = true }, i) => pairTerm(this.options, passes.rows[i] as Rows, { aligned }));
+        if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
+        result.terms.push(...own);
+        result.statistics.push(...passes.statistics);
+        for (const { activations, places } of batches) {
+          result.policyTokens += activations.batch.tokenCount;
+          const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
+            const { pair, context, rows } = places[tree] as Place;
+            const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
+            return (own[pair]?.gradients[row] ?? 0) / pairs.length;
+          });
+          await this.model.backward(activations, dLogps, gradients);
+        }
+      } finally {
+        for (const { activations } of batches) activations.free();
+      }
+    }
+    return result;
+  }
+
+  #tokensOf(pair: TrainingPair): number {
+    return treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0);
+  }
+
+  /** Adds to `batches` as it goes: whoever has the list frees what is on it. */
+  async #forward(
+    pairs: readonly TrainingPair[],
+    batches: Batch[],
+  ): Promise<{
     rows: Rows[];
     statistics: Partial<Record<Row, ResponseStatistics>>[];
   }> {
     const rows = pairs.map((): Partial<Record<Row | Prompt, RowLogps>> => ({}));
     const statistics = pairs.map((): Partial<Record<Row, ResponseStatistics>> => ({}));
-    const batches: { activations: Activations; places: Place[] }[] = [];
     const trees = pairs.flatMap((pair, index) => treesOf(this.options, pair).map((tree) => ({ ...tree, pair: index })));
     for (const context of ['short', 'long'] as const) {
       const places = trees.filter((tree) => tree.context === context);
@@ -152,6 +187,7 @@ export class PreferenceTrainer {
         { ...this.model.packing, scorePrompt },
       );
       const activations = await this.model.forward(batch);
+      batches.push({ activations, places });
       const of = responseStatistics(batch.targets, await this.model.targetStats(activations));
       places.forEach(({ pair, rows: names }, tree) => {
         const [own, measured] = [rows[pair], statistics[pair]] as [(typeof rows)[0], (typeof statistics)[0]];
@@ -163,10 +199,20 @@ export class PreferenceTrainer {
         const { logp, tokens } = of(tree, PROMPT_BRANCH);
         if (scorePrompt) own[promptOf(context)] = { policy: logp, tokens };
       });
-      batches.push({ activations, places });
     }
-    return { batches, rows, statistics };
+    return { rows, statistics };
   }
+}
+
+interface Batch {
+  readonly activations: Activations;
+  readonly places: readonly Place[];
+}
+
+interface Accumulated {
+  readonly terms: PairTerm[];
+  readonly statistics: Partial<Record<Row, ResponseStatistics>>[];
+  policyTokens: number;
 }
 
 function promptOf(context: 'short' | 'long'): Prompt {

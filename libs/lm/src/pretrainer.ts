@@ -1,8 +1,9 @@
-import { AdamW, clipGradients, type AdamWOptions } from './adamw.ts';
-import { zeroGradients, type LanguageModel } from './language-model.ts';
+import { AdamW, clipFactor, type AdamWOptions } from './adamw.ts';
+import { freeGradients, type Gradients } from './gradients.ts';
+import { consume, type LanguageModel } from './language-model.ts';
 import { LossNotFiniteError } from './preference-trainer.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
-import { groupByTokens } from './scoring.ts';
+import { groupByTokens } from './batches.ts';
 import { packSequences } from './tree-batch.ts';
 
 /** A sequence and the weight of predicting each of its tokens (the first one's is not used). */
@@ -27,7 +28,7 @@ export class Pretrainer {
     readonly model: LanguageModel,
     readonly options: PretrainOptions,
   ) {
-    this.#optimizer = new AdamW(options.optimizer, model.trainable);
+    this.#optimizer = new AdamW(options.optimizer, model.trained);
   }
 
   async takeStep(
@@ -35,7 +36,7 @@ export class Pretrainer {
   ): Promise<{ step: number; loss: number; gradNorm: number; tokens: number }> {
     const { schedule, steps, clipNorm, microBatchTokens } = this.options;
     const step = this.#optimizer.step + 1;
-    const gradients = zeroGradients(this.model.trainable);
+    const gradients: Gradients = new Map();
     const total = sequences.reduce((sum, { weights }) => sum + weights.subarray(1).reduce((a, b) => a + b, 0), 0);
     const sorted = sequences.toSorted((a, b) => a.tokens.length - b.tokens.length);
     let loss = 0;
@@ -46,20 +47,22 @@ export class Pretrainer {
       const keep = packed.targets.map((_, i) => i).filter((i) => weightOf[i] !== 0);
       const batch = { ...packed, targets: keep.map((i) => packed.targets[i]!) };
       const weights = Float32Array.from(keep, (i) => weightOf[i]! / total);
-      const activations = await this.model.forward(batch);
-      const { logps } = await this.model.targetLogps(activations);
-      logps.forEach((logp, i) => (loss -= logp * weights[i]!));
-      if (!Number.isFinite(loss)) throw new LossNotFiniteError(step, 'the loss');
-      await this.model.backward(
-        activations,
-        weights.map((weight) => -weight),
-        gradients,
-      );
+      await consume(await this.model.forward(batch), async (activations) => {
+        const { logps } = await this.model.targetLogps(activations);
+        logps.forEach((logp, i) => (loss -= logp * weights[i]!));
+        if (!Number.isFinite(loss)) throw new LossNotFiniteError(step, 'the loss');
+        await this.model.backward(
+          activations,
+          weights.map((weight) => -weight),
+          gradients,
+        );
+      });
       tokens += batch.tokenCount;
     }
-    const gradNorm = clipGradients(gradients, clipNorm);
+    const gradNorm = await this.#optimizer.gradientNorm(gradients);
     if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
-    this.#optimizer.update(this.model.trainable, gradients, learningRateAt(schedule, step, steps));
+    await this.#optimizer.update(gradients, learningRateAt(schedule, step, steps), clipFactor(gradNorm, clipNorm));
+    freeGradients(this.model.runtime, gradients);
     return { step, loss, gradNorm, tokens };
   }
 }

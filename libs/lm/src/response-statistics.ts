@@ -1,6 +1,6 @@
 import type { ResponseStatistics } from '@solopo/objectives';
-import type { LanguageModel, TargetStatistics } from './language-model.ts';
-import { groupByTokens } from './scoring.ts';
+import { consume, type LanguageModel, type TargetStatistics } from './language-model.ts';
+import { inBatches } from './batches.ts';
 import { packTrees, PROMPT_BRANCH, treeLength, type Target, type Tree } from './tree-batch.ts';
 
 /** Sums over the targets of each response, or prompt, in their order and in double precision; by tree and branch. */
@@ -41,9 +41,12 @@ export async function measureTrees(
   }: { batchTokens: number; scorePrompt?: boolean; onBatch?: (done: number) => void },
 ): Promise<MeasuredTree[]> {
   const measured: MeasuredTree[] = [];
-  for (const group of groupByTokens(trees, treeLength, batchTokens)) {
+  await inBatches(trees, treeLength, batchTokens, async (group) => {
     const activations = await model.infer(packTrees(group, { ...model.packing, scorePrompt }));
-    const of = responseStatistics(activations.batch.targets, await model.targetStats(activations));
+    const of = responseStatistics(
+      activations.batch.targets,
+      await consume(activations, (given) => model.targetStats(given)),
+    );
     measured.push(
       ...group.map(({ branches }, tree) => ({
         branches: branches.map((_, branch) => of(tree, branch)),
@@ -51,6 +54,6 @@ export async function measureTrees(
       })),
     );
     onBatch?.(measured.length);
-  }
+  });
   return measured;
 }

@@ -1,21 +1,45 @@
 import { cpus } from 'node:os';
-import { encodeModel, type Graph } from '@solopo/onnx-graph';
+import { join } from 'node:path';
+import { encodeModel, Graph } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
+import { DeviceError, DeviceMemoryError, type Device } from './device.ts';
+import { Scope } from './scope.ts';
+import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
+
+// Else onnxruntime, from 1.30 on, reports its use to its publisher; read at the first session.
+process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
 const LAYOUT_VERSION = 1;
 
 export interface RuntimeOptions {
   readonly threads: number;
+  /** Default: cpu. */
+  readonly device?: Device;
+  /** What may lie on the device at a time. A run that would need more fails as if the device were full. */
+  readonly maxDeviceMemoryBytes?: number;
+  /** A folder for what onnxruntime tells of every node it runs: see `placements`. */
+  readonly profile?: string;
   /** Called after every run of a session: a sign of life. */
   readonly onRun?: () => void;
 }
 
-/** onnxruntime sessions, made on first use and kept. `run` blocks the thread it is called on while it computes. */
-export class Runtime {
-  readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
+export type Feeds = Readonly<Record<string, Tensor>>;
+export type Outputs = Readonly<Record<string, Tensor>>;
 
-  constructor(readonly options: RuntimeOptions) {}
+/**
+ * onnxruntime sessions on one device, made on first use and kept. What a graph gives stays on the device, except what is
+ * fetched. `run` blocks the thread it is called on while it computes.
+ */
+export class Runtime {
+  readonly device: Device;
+  readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
+  readonly #live = new Map<Tensor, number>();
+  #liveBytes = 0;
+
+  constructor(readonly options: RuntimeOptions) {
+    this.device = options.device ?? 'cpu';
+  }
 
   /**
    * Two runs of the same work give the same bits where this is equal: runtime, device, precision, threads, layout and
@@ -24,50 +48,172 @@ export class Runtime {
   get fingerprint(): string {
     const { threads } = this.options;
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; cpu float32; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
-  /** Runs the graph's session on what it reads of `feeds`. */
-  async run(
-    key: string,
-    graph: () => Graph,
-    feeds: Readonly<Record<string, ort.Tensor>>,
-  ): Promise<Readonly<Record<string, ort.Tensor>>> {
-    let session = this.#sessions.get(key);
-    if (!session) {
-      session = ort.InferenceSession.create(encodeModel(graph()), {
-        executionProviders: ['cpu'],
-        intraOpNumThreads: this.options.threads,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-      });
-      this.#sessions.set(key, session);
+  /** Whether tensors stay outside this process's memory between runs. */
+  get keepsOnDevice(): boolean {
+    return this.device === 'webgpu';
+  }
+
+  /** What lies on the device now: tensors that were given or uploaded and not yet freed. */
+  get allocated(): { readonly tensors: number; readonly bytes: number } {
+    return { tensors: this.#live.size, bytes: this.#liveBytes };
+  }
+
+  /** What may lie on the device; infinite where nothing says. */
+  get memoryBytes(): number {
+    return this.options.maxDeviceMemoryBytes ?? Infinity;
+  }
+
+  /** What is free where tensors lie; 0 where nothing says. */
+  get freeBytes(): number {
+    if (!this.keepsOnDevice) return process.availableMemory();
+    return this.options.maxDeviceMemoryBytes === undefined
+      ? 0
+      : Math.max(0, this.options.maxDeviceMemoryBytes - this.#liveBytes);
+  }
+
+  /** Tensors made by `work` through its scope are freed when it ends, except those that it keeps. */
+  async scoped<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+    const scope = new Scope(this);
+    try {
+      return await work(scope);
+    } finally {
+      scope.close();
     }
-    const ready = await session;
-    const outputs = await ready.run(
-      Object.fromEntries(ready.inputNames.map((name) => [name, feeds[name] as ort.Tensor])),
-    );
+  }
+
+  /**
+   * Runs the graph's session on what it reads of `feeds`. Outputs named in `fetch` come to this process's memory; the
+   * others are the caller's to free, which a scope does.
+   */
+  async run(key: string, graph: () => Graph, feeds: Feeds, fetch: readonly string[] = []): Promise<Outputs> {
+    const session = await this.#session(key, graph, fetch);
+    const inputs = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name] as ort.Tensor]));
+    const outputs = await session.run(inputs).catch((error: unknown) => {
+      throw this.#explained(error);
+    });
+    for (const output of Object.values(outputs)) this.#count(output);
     this.options.onRun?.();
+    if (this.#liveBytes > this.memoryBytes) {
+      for (const output of Object.values(outputs)) this.free(output);
+      throw new DeviceMemoryError(`more than maxDeviceMemory (${this.memoryBytes / 1e6} MB) would lie on the device`);
+    }
     return outputs;
+  }
+
+  /** The tensor on the device. Where there is none, the tensor itself. */
+  async upload(tensor: Tensor): Promise<Tensor> {
+    if (!this.keepsOnDevice || isOnDevice(tensor)) return tensor;
+    const { y } = await this.run(...identity(tensor), { x: tensor });
+    return y as Tensor;
+  }
+
+  /** The tensor's numbers, in this process's memory. */
+  async read(tensor: Tensor): Promise<Float32Array> {
+    if (!isOnDevice(tensor)) return hostFloats(tensor);
+    const { y } = await this.run(...identity(tensor), { x: tensor }, ['y']);
+    return hostFloats(y as Tensor);
+  }
+
+  /** Gives a tensor's memory on the device back: garbage collection does not. */
+  free(tensor: Tensor): void {
+    const bytes = this.#live.get(tensor);
+    if (bytes === undefined) return;
+    this.#live.delete(tensor);
+    this.#liveBytes -= bytes;
+    (tensor as ort.Tensor).dispose();
   }
 
   async close(): Promise<void> {
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
-    for (const session of sessions) await (await session).release();
+    for (const session of sessions) {
+      const ready = await session.catch(() => null);
+      if (this.options.profile !== undefined) ready?.endProfiling();
+      await ready?.release();
+    }
+  }
+
+  #session(key: string, graph: () => Graph, fetch: readonly string[]): Promise<ort.InferenceSession> {
+    const name = this.keepsOnDevice && fetch.length > 0 ? `${key} -> ${fetch.join()}` : key;
+    let session = this.#sessions.get(name);
+    if (!session) {
+      session = this.#create(graph(), fetch);
+      session.catch(() => this.#sessions.delete(name));
+      this.#sessions.set(name, session);
+    }
+    return session;
+  }
+
+  async #create(graph: Graph, fetch: readonly string[]): Promise<ort.InferenceSession> {
+    const { threads } = this.options;
+    const { profile } = this.options;
+    const common = {
+      ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: join(profile, graph.name) }),
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      // Each session has threads of its own: one session's must not spin on the processors while another's work.
+      extra: { session: { force_spinning_stop: '1' } },
+    } as const;
+    try {
+      if (this.device === 'cpu')
+        return await ort.InferenceSession.create(encodeModel(graph), { ...common, executionProviders: ['cpu'] });
+      return await ort.InferenceSession.create(encodeModel(graph, { products: 'plain' }), {
+        ...common,
+        executionProviders: [this.device],
+        // Warnings say that shapes are computed on the processor, which is meant.
+        logSeverityLevel: 3,
+        preferredOutputLocation: Object.fromEntries(
+          graph.outputs.map(({ name }) => [name, fetch.includes(name) ? 'cpu' : 'gpu-buffer']),
+        ),
+      });
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  #count(tensor: Tensor): void {
+    if (!isOnDevice(tensor)) return;
+    const bytes = bytesOf(tensor);
+    this.#live.set(tensor, bytes);
+    this.#liveBytes += bytes;
+  }
+
+  /** onnxruntime's errors that have a meaning here, by what they say. */
+  #explained(error: unknown): unknown {
+    const { message } = error instanceof Error ? error : new Error(String(error));
+    if (this.device === 'webgpu' && /WebGPU adapter|webgpu backend|not supported.*webgpu/i.test(message))
+      return new DeviceError(NO_ADAPTER);
+    if (
+      this.device === 'cuda' &&
+      /ExecutionProvider_Cuda|providers_cuda|CUDA failure|cuda.*(not available|not supported)/i.test(message)
+    )
+      return new DeviceError(NO_CUDA);
+    if (this.device !== 'cpu' && /out of memory|OutOfMemory|failed to allocate|exceeds.*limit/i.test(message))
+      return new DeviceMemoryError(message);
+    return error;
   }
 }
 
-export const float32 = (data: Float32Array, dims: readonly number[]): ort.Tensor =>
-  new ort.Tensor('float32', data, [...dims]);
-export const int32 = (data: Int32Array, dims: readonly number[]): ort.Tensor =>
-  new ort.Tensor('int32', data, [...dims]);
-export const int64 = (values: readonly number[], dims: readonly number[]): ort.Tensor =>
-  new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [...dims]);
+const NO_ADAPTER =
+  "no WebGPU adapter was found: install your GPU's Vulkan driver and the Vulkan loader (libvulkan1), see docs/gpu.md, or choose device cpu";
 
-export function floats(outputs: Readonly<Record<string, ort.Tensor>>, name: string): Float32Array {
-  return outputs[name]?.data as Float32Array;
+const NO_CUDA =
+  'onnxruntime has no CUDA provider here: add its libraries and CUDA as docs/gpu.md says, or choose device webgpu or cpu';
+
+function identity(tensor: Tensor): [key: string, graph: () => Graph] {
+  const [dtype, rank] = [dtypeOf(tensor), tensor.dims.length];
+  return [
+    `identity ${dtype} ${rank}`,
+    () => {
+      const g = new Graph('identity');
+      const shape = Array.from({ length: rank }, (_, axis) => `D${axis}`);
+      g.output('y', g.input('x', dtype, shape));
+      return g;
+    },
+  ];
 }
-
-export type { Tensor } from 'onnxruntime-node';

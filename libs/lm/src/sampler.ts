@@ -2,8 +2,8 @@ import { blockDecode } from './block.graph.ts';
 import type { LanguageModel } from './language-model.ts';
 import { ModelError } from './model.error.ts';
 import { uniform } from '@solopo/random';
-import { float32, type Tensor } from './runtime.ts';
-import { packTrees } from './tree-batch.ts';
+import { float32, type Tensor } from './tensor.ts';
+import { packTrees, type TreeBatch } from './tree-batch.ts';
 
 export interface SamplingOptions {
   readonly samplesPerPrompt: number;
@@ -41,18 +41,42 @@ export async function sample(
   options: SamplingOptions,
 ): Promise<Sample[][]> {
   const { samplesPerPrompt: n, maxNewTokens } = options;
-  const { layers, layerKinds, kvHeads, headSize } = model.config;
-  const windows = layerKinds.map(({ slidingWindow }) => slidingWindow);
-  const narrowest = Math.min(...windows.map((window) => window ?? Infinity));
+  const narrowest = Math.min(...model.config.layerKinds.map(({ slidingWindow }) => slidingWindow ?? Infinity));
   if (maxNewTokens > narrowest)
     throw new ModelError(
       `${maxNewTokens} new tokens are more than this model's sliding window of ${narrowest}; lower maxNewTokens`,
     );
-  const rows = prompts.length;
   const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
-  const caches: { readonly keys: Tensor; readonly values: Tensor }[] = [];
-  const { output } = await model.prefill(batch, ({ keys, values }) => caches.push({ keys, values }));
+  const caches: Cache[] = [];
+  const activations = await model.prefill(batch, ({ keys, values }) => {
+    caches.push({ keys, values });
+    return [keys, values];
+  });
   const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
+  try {
+    await decode(model, { batch, caches, output: activations.output }, prompts, streams, options);
+  } finally {
+    activations.free();
+  }
+  return prompts.map((_, row) => streams.slice(row * n, (row + 1) * n).map((stream) => stream.sample()));
+}
+
+interface Cache {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+async function decode(
+  model: LanguageModel,
+  prefilled: { readonly batch: TreeBatch; readonly caches: readonly Cache[]; readonly output: Tensor },
+  prompts: readonly Prompt[],
+  streams: readonly Stream[],
+  options: SamplingOptions,
+): Promise<void> {
+  const { batch, caches } = prefilled;
+  const { samplesPerPrompt: n, maxNewTokens } = options;
+  const { layers, layerKinds } = model.config;
+  const rows = prompts.length;
   const lengths = prompts.map(({ tokens }) => tokens.length);
 
   /** Hides padding, and what lies before the sliding window of the token at `step`. */
@@ -65,58 +89,64 @@ export async function sample(
     });
     return float32(bias, [rows, 1, 1, batch.length]);
   };
-  const fixedBias = promptBias(0, null);
-  let own = Array.from({ length: layers }, () => ({
-    keys: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
-    values: float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]),
-  }));
 
   // The first token of every sample comes from its prompt's last hidden state.
   await extend(
     model,
     streams,
-    output,
+    prefilled.output,
     lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)),
     options,
   );
 
   const all = streams.map((_, i) => i);
-  for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {
-    const positions = Int32Array.from(streams, (_, i) => (lengths[Math.floor(i / n)] as number) + step - 1);
-    // As transformers generates: keys stay rotated by the length that the sequence had when they were made.
-    const sequenceLengths = Int32Array.from(lengths, (length) => length + step);
-    const feeds = layerKinds.map((kind, i) => ({
-      ...model.rotary(kind, positions, sequenceLengths, n),
-      prompt_bias: windows[i] === null ? fixedBias : promptBias(step, windows[i] as number),
-    }));
-    let h: Tensor = model.embed(
-      Int32Array.from(streams, (stream) => stream.last),
-      [rows, n],
-    );
-    const grown: typeof own = [];
-    for (let layer = 0; layer < layers; layer++) {
-      const cache = caches[layer] as { keys: Tensor; values: Tensor };
-      const mine = own[layer] as { keys: Tensor; values: Tensor };
-      const outputs = await model.runtime.run(
-        `block-decode ${JSON.stringify(model.shape)}`,
-        () => blockDecode(model.shape),
-        {
-          ...model.layerWeights(layer),
-          ...feeds[model.config.kindOfLayer[layer] as number],
-          h,
-          prompt_keys: cache.keys,
-          prompt_values: cache.values,
-          own_keys: mine.keys,
-          own_values: mine.values,
-        },
+  const fixedBias = promptBias(0, null);
+  await model.runtime.scoped(async (scope) => {
+    let own: Cache[] = [];
+    for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {
+      const positions = Int32Array.from(streams, (_, i) => (lengths[Math.floor(i / n)] as number) + step - 1);
+      // As transformers generates: keys stay rotated by the length that the sequence had when they were made.
+      const sequenceLengths = Int32Array.from(lengths, (length) => length + step);
+      const feeds: Record<string, Tensor>[] = [];
+      for (const kind of layerKinds) {
+        const { cos, sin } = model.rotary(kind, positions, sequenceLengths, n);
+        const bias = kind.slidingWindow === null ? fixedBias : promptBias(step, kind.slidingWindow);
+        feeds.push({
+          cos: await scope.upload(cos),
+          sin: await scope.upload(sin),
+          prompt_bias: await scope.upload(bias),
+        });
+      }
+      let h = await model.embed(
+        scope,
+        Int32Array.from(streams, (stream) => stream.last),
+        [rows, n],
       );
-      h = outputs.h_out as Tensor;
-      grown.push({ keys: outputs.own_keys_out as Tensor, values: outputs.own_values_out as Tensor });
+      const grown: Cache[] = [];
+      for (let layer = 0; layer < layers; layer++) {
+        const cache = caches[layer] as Cache;
+        const mine = own[layer];
+        const outputs = await scope.run(
+          `block-decode ${mine === undefined} ${JSON.stringify(model.shape)}`,
+          () => blockDecode(model.shape, { first: mine === undefined }),
+          {
+            ...(await model.layerWeights(layer)),
+            ...(feeds[model.config.kindOfLayer[layer] as number] as Record<string, Tensor>),
+            h,
+            prompt_keys: cache.keys,
+            prompt_values: cache.values,
+            ...(mine ? { own_keys: mine.keys, own_values: mine.values } : {}),
+          },
+        );
+        scope.free(h, ...(mine ? [mine.keys, mine.values] : []));
+        h = outputs.h_out as Tensor;
+        grown.push({ keys: outputs.own_keys_out as Tensor, values: outputs.own_values_out as Tensor });
+      }
+      own = grown;
+      await extend(model, streams, h, all, options);
+      scope.free(h, ...feeds.flatMap((feed) => Object.values(feed)));
     }
-    own = grown;
-    await extend(model, streams, h, all, options);
-  }
-  return prompts.map((_, row) => streams.slice(row * n, (row + 1) * n).map((stream) => stream.sample()));
+  });
 }
 
 /** Each stream's next token, from the hidden state at its place. Equal places are predicted once. */

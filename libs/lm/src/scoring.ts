@@ -1,4 +1,5 @@
-import type { LanguageModel } from './language-model.ts';
+import { inBatches } from './batches.ts';
+import { consume, type LanguageModel } from './language-model.ts';
 import { packTrees, treeLength, type Tree } from './tree-batch.ts';
 
 /**
@@ -13,13 +14,12 @@ export async function scoreTrees(
   { batchTokens, onBatch }: { batchTokens: number; onBatch?: (done: number) => void },
 ): Promise<Float32Array[][]> {
   const scores: Float32Array[][] = [];
-  for (const group of groupByTokens(trees, treeLength, batchTokens)) {
+  await inBatches(trees, treeLength, batchTokens, async (group) => {
     const batch = packTrees(group, model.packing);
-    const activations = await model.infer(batch);
-    const { logps } = await model.targetLogps(activations);
+    const { logps } = await consume(await model.infer(batch), (activations) => model.targetLogps(activations));
     scores.push(...splitByBranch(group, logps));
     onBatch?.(scores.length);
-  }
+  });
   return scores;
 }
 
@@ -27,24 +27,6 @@ export async function scoreTrees(
 export function splitByBranch(trees: readonly Tree[], values: Float32Array): Float32Array[][] {
   let offset = 0;
   return trees.map(({ branches }) => branches.map(({ length }) => values.slice(offset, (offset += length))));
-}
-
-/** Runs of consecutive items whose padded size (longest * count) stays within `limit`; a single item may exceed it. */
-export function groupByTokens<T>(items: readonly T[], lengthOf: (item: T) => number, limit: number): T[][] {
-  const groups: T[][] = [];
-  let longest = 0;
-  for (const item of items) {
-    const length = lengthOf(item);
-    const group = groups.at(-1);
-    if (group && Math.max(longest, length) * (group.length + 1) <= limit) {
-      group.push(item);
-      longest = Math.max(longest, length);
-    } else {
-      groups.push([item]);
-      longest = length;
-    }
-  }
-  return groups;
 }
 
 export function sumOf(values: Float32Array): number {

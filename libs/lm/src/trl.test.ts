@@ -95,7 +95,7 @@ test("ten steps of DPO are TRL's ten steps, to the fourth digit", async () => {
     trainer = new PreferenceTrainer(
       model,
       options,
-      trainer && { step: trainer.step, tensors: trainer.optimizerTensors },
+      trainer && { step: trainer.step, tensors: await trainer.optimizerTensors() },
     );
     const { metrics } = await trainer.takeStep(pairs.slice(8 * index, 8 * (index + 1)));
     for (const [name, limit] of Object.entries(LIMITS)) {

@@ -8,6 +8,8 @@ export interface NatsOptions {
   readonly dataDir: string;
   /** A free one when absent. */
   readonly port?: number;
+  /** A configuration file, of users and limits; its addresses and folder are not taken. */
+  readonly config?: string;
   readonly log?: (line: string) => void;
 }
 
@@ -27,8 +29,9 @@ export async function startNats(options: NatsOptions): Promise<LocalNats> {
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
     const monitorPort = await freePort();
+    const config = options.config === undefined ? [] : ['-c', options.config];
     const server = await spawnNats(
-      ['-a', '127.0.0.1', '-p', `${port}`, '-m', `${monitorPort}`, '-js', '-sd', dataDir],
+      [...config, '-a', '127.0.0.1', '-p', `${port}`, '-m', `${monitorPort}`, '-js', '-sd', dataDir],
       options.log,
     );
     const monitorUrl = `http://127.0.0.1:${monitorPort}`;

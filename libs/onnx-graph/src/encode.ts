@@ -1,16 +1,22 @@
 import protobuf from 'protobufjs/minimal.js';
 import type { DType, Graph, GraphNode, TensorData, Value } from './graph.ts';
+import { plainProducts } from './plain-products.ts';
 import type { OpAttributes, OpName } from './ops.ts';
+
+export interface EncodeOptions {
+  /** Products that transpose and scale as one operator (the default), or as `plainProducts` writes them. */
+  readonly products?: 'fused' | 'plain';
+}
 
 /**
  * Writes a graph as an ONNX model (opset 18 and ONNX Runtime's com.microsoft 1). Field numbers are those of onnx.proto.
  * Nodes and inputs that no output needs are left out.
  */
-export function encodeModel(graph: Graph): Uint8Array {
+export function encodeModel(graph: Graph, { products = 'fused' }: EncodeOptions = {}): Uint8Array {
   const model = protobuf.Writer.create();
   model.uint32(tag(1, 0)).int64(9); // ir_version
   model.uint32(tag(2, 2)).string('solopo');
-  message(model, 7, (w) => writeGraph(w, graph));
+  message(model, 7, (w) => writeGraph(w, graph, products));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('').uint32(tag(2, 0)).int64(18));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('com.microsoft').uint32(tag(2, 0)).int64(1));
   return model.finish();
@@ -19,6 +25,8 @@ export function encodeModel(graph: Graph): Uint8Array {
 type Attribute = number | string | readonly number[] | { readonly float: number };
 interface Encoding {
   readonly type: string;
+  /** How many of the node's inputs ONNX reads; the others are there for the gradient. Default: all. */
+  readonly reads?: number;
   readonly domain?: string;
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
@@ -37,6 +45,8 @@ const ENCODINGS: Encodings = {
   Sqrt: plain('Sqrt'),
   Reciprocal: plain('Reciprocal'),
   Sigmoid: plain('Sigmoid'),
+  // With alpha 1 it is x sigmoid(x).
+  Silu: () => ({ type: 'QuickGelu', domain: 'com.microsoft', attributes: { alpha: { float: 1 } } }),
   Tanh: plain('Tanh'),
   Softmax: () => ({ type: 'Softmax', attributes: { axis: -1 } }),
   MatMul: ({ transA, transB, alpha }) =>
@@ -47,6 +57,16 @@ const ENCODINGS: Encodings = {
           domain: 'com.microsoft',
           attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
         },
+  Gemm: ({ transA, transB, alpha }) => ({
+    type: 'Gemm',
+    attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
+  }),
+  LoraMatMul: () => ({
+    type: 'FusedMatMul',
+    domain: 'com.microsoft',
+    attributes: { transA: 0, transB: 1, alpha: { float: 1 } },
+    reads: 2,
+  }),
   ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
   ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
   ReduceLogSumExp: () => ({ type: 'ReduceLogSumExp', attributes: { keepdims: 1 } }),
@@ -59,6 +79,8 @@ const ENCODINGS: Encodings = {
   Expand: plain('Expand'),
   Slice: plain('Slice'),
   Pad: plain('Pad'),
+  Gather: () => ({ type: 'Gather', attributes: { axis: 0 } }),
+  ScatterND: () => ({ type: 'ScatterND', attributes: { reduction: 'add' } }),
   GatherElements: () => ({ type: 'GatherElements', attributes: { axis: -1 } }),
   ScatterElements: () => ({ type: 'ScatterElements', attributes: { axis: -1, reduction: 'add' } }),
   Where: plain('Where'),
@@ -70,7 +92,7 @@ const ENCODINGS: Encodings = {
   Or: plain('Or'),
 };
 
-const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 };
 
 function plain(type: string): () => Encoding {
   return () => ({ type });
@@ -84,19 +106,28 @@ function message(writer: protobuf.Writer, field: number, write: (writer: protobu
   writer.ldelim();
 }
 
-function writeGraph(w: protobuf.Writer, graph: Graph): void {
-  const needed = neededNodes(graph);
+function writeGraph(w: protobuf.Writer, graph: Graph, products: 'fused' | 'plain'): void {
+  const fused = neededNodes(graph);
+  const { nodes: needed, constants } = products === 'plain' ? plainProducts(fused) : { nodes: fused, constants: [] };
   const used = new Set(needed.flatMap((node) => node.inputs.map((input) => input.name)));
-  for (const node of needed) message(w, 1, (inner) => writeNode(inner, node));
-  // Outputs carry their own names, whatever made them.
-  for (const { name, value } of graph.outputs) {
+  // A value that a node makes goes by the name of the output; what is an input or goes out twice is copied.
+  const names = new Map<string, string>();
+  const made = new Set(needed.flatMap((node) => node.outputs.map((output) => output.name)));
+  const copied = graph.outputs.filter(({ name, value }) => {
+    if (!made.has(value.name) || names.has(value.name)) return true;
+    names.set(value.name, name);
+    return false;
+  });
+  const nameOf = (value: Value): string => names.get(value.name) ?? value.name;
+  for (const node of needed) message(w, 1, (inner) => writeNode(inner, node, nameOf));
+  for (const { name, value } of copied) {
     message(w, 1, (inner) =>
-      inner.uint32(tag(1, 2)).string(value.name).uint32(tag(2, 2)).string(name).uint32(tag(4, 2)).string('Identity'),
+      inner.uint32(tag(1, 2)).string(nameOf(value)).uint32(tag(2, 2)).string(name).uint32(tag(4, 2)).string('Identity'),
     );
     used.add(value.name);
   }
   w.uint32(tag(2, 2)).string(graph.name);
-  for (const [name, tensor] of graph.constants)
+  for (const [name, tensor] of [...graph.constants, ...constants])
     if (used.has(name)) message(w, 5, (inner) => writeTensor(inner, name, tensor));
   for (const input of graph.inputs)
     if (used.has(input.name)) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
@@ -115,11 +146,11 @@ function neededNodes(graph: Graph): GraphNode[] {
   return needed.reverse();
 }
 
-function writeNode(w: protobuf.Writer, node: GraphNode): void {
+function writeNode(w: protobuf.Writer, node: GraphNode, nameOf: (value: Value) => string): void {
   const encode = ENCODINGS[node.op] as (attributes: GraphNode['attributes']) => Encoding;
-  const { type, domain, attributes } = encode(node.attributes);
-  for (const input of node.inputs) w.uint32(tag(1, 2)).string(input.name);
-  for (const output of node.outputs) w.uint32(tag(2, 2)).string(output.name);
+  const { type, domain, attributes, reads } = encode(node.attributes);
+  for (const input of node.inputs.slice(0, reads)) w.uint32(tag(1, 2)).string(nameOf(input));
+  for (const output of node.outputs) w.uint32(tag(2, 2)).string(nameOf(output));
   w.uint32(tag(3, 2)).string(node.outputs[0]?.name ?? type);
   w.uint32(tag(4, 2)).string(type);
   for (const [name, value] of Object.entries(attributes ?? {}))

@@ -40,6 +40,7 @@ const two = (
 });
 const indices = (g: Graph): Value =>
   g.constant({ dtype: 'int64', dims: [2, 2], data: BigInt64Array.of(2n, 0n, 1n, 1n) });
+const rows = (g: Graph): Value => g.constant({ dtype: 'int64', dims: [3], data: BigInt64Array.of(1n, 0n, 1n) });
 const condition = (g: Graph): Value =>
   g.constant({ dtype: 'bool', dims: [2, 3], data: Uint8Array.of(1, 0, 1, 0, 0, 1) });
 
@@ -54,6 +55,7 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
   Sqrt: [one((g, x) => g.sqrt(x), 0.5, 2)],
   Reciprocal: [one((g, x) => g.reciprocal(x), 0.5, 2)],
   Sigmoid: [one((g, x) => g.sigmoid(x))],
+  Silu: [one((g, x) => g.silu(x))],
   Tanh: [one((g, x) => g.tanh(x))],
   Softmax: [one((g, x) => g.softmax(x), -3, 2)],
   MatMul: [
@@ -67,6 +69,19 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
     two([2, 3, 4], [4, 5], (g, a, b) => g.matMul(a, b)),
     two([2, 3, 4], [5, 4], (g, a, b) => g.matMul(a, b, { transB: true, alpha: 1.3 })),
     two([2, 3, 2, 4], [2, 1, 5, 4], (g, a, b) => g.matMul(a, b, { transB: true })),
+  ],
+  Gemm: [false, true].flatMap((transA) =>
+    [false, true].map((transB) =>
+      two(transA ? [4, 3] : [3, 4], transB ? [5, 4] : [4, 5], (g, a, b) =>
+        g.gemm(a, b, { transA, transB, alpha: 0.7 }),
+      ),
+    ),
+  ),
+  LoraMatMul: [
+    {
+      inputs: { x: [2, 3, 4], a: [2, 4], b: [5, 2] },
+      build: (g, { x, a, b }) => [g.loraMatMul(x as Value, g.constant(noise([5, 4], 7)), a as Value, b as Value, 0.7)],
+    },
   ],
   ReduceSum: [one((g, x) => g.reduceSum(x, [-1])), one((g, x) => g.reduceSum(x, [0, 1]))],
   ReduceMean: [one((g, x) => g.reduceMean(x, [-1])), one((g, x) => g.reduceMean(x, [0]))],
@@ -96,6 +111,8 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
     { inputs: x23, build: (g, { x }) => [g.slice(x as Value, -1, g.int64s([0]), g.int64s([2]), 2)] },
   ],
   Pad: [{ inputs: { x: [2, 2, 3] }, build: (g, { x }) => [g.pad(x as Value, 1, g.int64s([1]), g.int64s([2]), 5)] }],
+  Gather: [one((g, x) => g.gatherRows(x, rows(g)))],
+  ScatterND: [two([2, 3], [3, 3], (g, a, b) => g.scatterRows(a, rows(g), b))],
   GatherElements: [one((g, x) => g.gatherElements(x, indices(g)))],
   ScatterElements: [two([2, 3], [2, 2], (g, a, b) => g.scatterAdd(a, indices(g), b))],
   Where: [two([2, 3], [3], (g, a, b) => g.where(condition(g), a, b))],

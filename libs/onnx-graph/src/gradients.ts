@@ -54,6 +54,11 @@ export const GRADIENTS: Rules = {
   Reciprocal: unary((g, _x, y, dy) => g.neg(g.mul(dy, g.mul(y, y)))),
   // y = 1 / (1 + exp(-x)):  dx = dy y (1 - y)
   Sigmoid: unary((g, _x, y, dy) => g.mul(dy, g.mul(y, g.sub(g.scalar(1), y)))),
+  // y = x s(x), s = sigmoid:  dx = dy (s + y - y s)
+  Silu: unary((g, x, y, dy) => {
+    const s = g.sigmoid(x);
+    return g.mul(dy, g.add(s, g.sub(y, g.mul(y, s))));
+  }),
   // y = tanh x:  dx = dy (1 - y^2)
   Tanh: unary((g, _x, y, dy) => g.mul(dy, g.sub(g.scalar(1), g.mul(y, y)))),
   // y = softmax x (last axis):  dx = y (dy - sum(dy y))
@@ -78,6 +83,26 @@ export const GRADIENTS: Rules = {
       ? g.matMul(dy, a, { transA: true, transB: transA, alpha })
       : g.matMul(a, dy, { transA: !transA, alpha });
     return [sumTo(g, da, a), sumTo(g, db, b)];
+  },
+
+  // y = alpha op(a) op(b) of matrices;  with op = identity:  da = alpha dy b',  db = alpha a' dy
+  Gemm: (g, { inputs, attributes: { transA, transB, alpha } }, [dy]) => {
+    const [a, b] = inputs as [Value, Value];
+    if (!dy) return [];
+    return [
+      transA ? g.gemm(b, dy, { transA: transB, transB: true, alpha }) : g.gemm(dy, b, { transB: !transB, alpha }),
+      transB ? g.gemm(dy, a, { transA: true, transB: transA, alpha }) : g.gemm(a, dy, { transA: !transA, alpha }),
+    ];
+  },
+
+  // y = x M' with M = W + s B A:  dx = dy M,  dA = s (dy B)' x,  dB = s dy' (x A');  W is frozen, and M needs no gradient
+  LoraMatMul: (g, { inputs: [x, merged, a, b], attributes: { scale } }, [dy]) => {
+    if (!dy || !x || !merged || !a || !b) return [];
+    const flat = (v: Value): Value => g.reshape(v, ['rows', v.shape[v.shape.length - 1] as Dim]);
+    const [rows, dRows] = [flat(x), flat(dy)];
+    const da = g.matMul(g.matMul(dRows, b), rows, { transA: true, alpha: scale });
+    const db = g.matMul(dRows, g.matMul(rows, a, { transB: true }), { transA: true, alpha: scale });
+    return [g.matMul(dy, merged), undefined, da, db];
   },
 
   // y = sum x:  dx = dy everywhere
@@ -137,6 +162,17 @@ export const GRADIENTS: Rules = {
     const before = g.slice(amounts, 0, g.int64s([axis]), g.int64s([axis + 1]), 1);
     return [g.slice(dy, axis, before, g.add(before, g.shapeOf(x, axis, axis + 1)), x.shape[axis] as Dim)];
   },
+  // y[j] = x[i_j] of rows:  dx = dy added at the rows i
+  Gather: (g, { inputs: [x, indices] }, [dy]) => [
+    dy && x && indices && g.scatterRows(g.zerosLike(x), indices, dy),
+    undefined,
+  ],
+  // y = x with u added at the rows i:  dx = dy,  du[j] = dy[i_j]
+  ScatterND: (g, { inputs: [, places] }, [dy]) => [
+    dy,
+    undefined,
+    dy && places && g.gatherRows(dy, g.reshape(places, places.shape.slice(0, -1))),
+  ],
   // y[j] = x[i_j]:  dx = dy scattered to i
   GatherElements: (g, { inputs: [x, indices] }, [dy]) => [
     dy && x && indices && g.scatterAdd(g.zerosLike(x), indices, dy),

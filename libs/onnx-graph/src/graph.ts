@@ -1,7 +1,7 @@
 import { addDims, axisOf, broadcast, formatShape, sameShape, ShapeError, type Dim, type Shape } from './shape.ts';
 import type { OpAttributes, OpName } from './ops.ts';
 
-export type DType = 'float32' | 'int64' | 'int32' | 'bool';
+export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'bool';
 
 export interface TensorData {
   readonly dtype: DType;
@@ -99,6 +99,8 @@ export class Graph {
   sqrt = (x: Value): Value => this.#unary('Sqrt', x);
   reciprocal = (x: Value): Value => this.#unary('Reciprocal', x);
   sigmoid = (x: Value): Value => this.#unary('Sigmoid', x);
+  /** x sigmoid(x) */
+  silu = (x: Value): Value => this.#unary('Silu', x);
   tanh = (x: Value): Value => this.#unary('Tanh', x);
 
   // -- comparisons: no gradient flows through them ------------------------------------------------------------------
@@ -123,14 +125,29 @@ export class Graph {
   /** `alpha * op(a) op(b)` over the last two axes, leading axes broadcast; `op` transposes where asked. */
   matMul(a: Value, b: Value, { transA = false, transB = false, alpha = 1 } = {}): Value {
     if (a.shape.length < 2 || b.shape.length < 2) throw new ShapeError('MatMul: both tensors need at least two axes');
-    const [m, k] = lastTwo(a.shape, transA);
-    const [k2, n] = lastTwo(b.shape, transB);
-    if (k !== k2)
-      throw new ShapeError(
-        `MatMul: inner dimensions ${k} and ${k2} of ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`,
-      );
-    const shape = [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'MatMul'), m, n];
+    const shape = [
+      ...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), 'MatMul'),
+      ...productShape(a, b, transA, transB),
+    ];
     return this.#node('MatMul', [a, b], { transA, transB, alpha }, [{ dtype: a.dtype, shape }]);
+  }
+
+  /** `alpha * op(a) op(b)` of two matrices. */
+  gemm(a: Value, b: Value, { transA = false, transB = false, alpha = 1 } = {}): Value {
+    if (a.shape.length !== 2 || b.shape.length !== 2) throw new ShapeError('Gemm: both tensors must be matrices');
+    const shape = productShape(a, b, transA, transB);
+    return this.#node('Gemm', [a, b], { transA, transB, alpha }, [{ dtype: a.dtype, shape }]);
+  }
+
+  /**
+   * x (W + s B A)' with x [..., in], W [out, in], A [rank, in], B [out, rank]: the low-rank change is added to the weight, which
+   * costs rank / rows of the product itself, where x A' B' would write [..., out] once more. Its gradient reaches x, A and B;
+   * W is frozen.
+   */
+  loraMatMul(x: Value, weight: Value, a: Value, b: Value, scale: number): Value {
+    const merged = this.add(weight, this.matMul(b, a, { alpha: scale }));
+    const shape = [...x.shape.slice(0, -1), lastTwo(weight.shape, false)[0]];
+    return this.#node('LoraMatMul', [x, merged, a, b], { scale }, [{ dtype: x.dtype, shape }]);
   }
 
   softmax(x: Value): Value {
@@ -229,7 +246,12 @@ export class Graph {
   /** `x` broadcast to the shape of `like`. */
   expandLike(x: Value, like: Value): Value {
     if (sameShape(x.shape, like.shape)) return x;
-    return this.#node('Expand', [x, this.shapeOf(like)], {}, [{ dtype: x.dtype, shape: like.shape }]);
+    return this.expandTo(x, like.shape, this.shapeOf(like));
+  }
+
+  /** `x` broadcast to a shape whose sizes at run time are the int64 tensor `sizes`; `shape` says it statically. */
+  expandTo(x: Value, shape: Shape, sizes: Value): Value {
+    return this.#node('Expand', [x, sizes], {}, [{ dtype: x.dtype, shape }]);
   }
 
   /** `x[from:to]` along `axis`, which becomes `dim`; `from` and `to` are int64 [1]. */
@@ -254,6 +276,18 @@ export class Graph {
   }
 
   // -- gathering ----------------------------------------------------------------------------------------------------
+
+  /** Rows of `x` along its first axis: y[j] = x[rows[j]] for every place j of the int64 tensor `rows`. */
+  gatherRows(x: Value, rows: Value): Value {
+    const shape = [...rows.shape, ...x.shape.slice(1)];
+    return this.#node('Gather', [x, rows], {}, [{ dtype: x.dtype, shape }]);
+  }
+
+  /** A copy of `x` with `updates[j]` added to its row `rows[j]`; rows may repeat. */
+  scatterRows(x: Value, rows: Value, updates: Value): Value {
+    const places = this.reshape(rows, [...rows.shape, 1]);
+    return this.#node('ScatterND', [x, places, updates], {}, [{ dtype: x.dtype, shape: x.shape }]);
+  }
 
   /** Along the last axis: y[..., j] = x[..., indices[..., j]]. */
   gatherElements(x: Value, indices: Value): Value {
@@ -310,7 +344,17 @@ export class Graph {
 }
 
 type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'LessOrEqual' | 'Less' | 'And' | 'Or';
-type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Tanh';
+type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Tanh';
+
+function productShape(a: Value, b: Value, transA: boolean, transB: boolean): readonly [Dim, Dim] {
+  const [m, k] = lastTwo(a.shape, transA);
+  const [k2, n] = lastTwo(b.shape, transB);
+  if (k !== k2)
+    throw new ShapeError(
+      `MatMul: inner dimensions ${k} and ${k2} of ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`,
+    );
+  return [m, n];
+}
 
 function lastTwo(shape: Shape, transposed: boolean): readonly [Dim, Dim] {
   const rows = shape[shape.length - 2] as Dim;

@@ -3,6 +3,12 @@ import type { Shape } from './shape.ts';
 
 type None = Readonly<Record<never, never>>;
 
+export interface ProductAttributes {
+  readonly transA: boolean;
+  readonly transB: boolean;
+  readonly alpha: number;
+}
+
 /** Every operator that a graph may hold, with its attributes. The tables of gradients and of encodings are total over it. */
 export interface OpAttributes {
   Add: None;
@@ -15,9 +21,13 @@ export interface OpAttributes {
   Sqrt: None;
   Reciprocal: None;
   Sigmoid: None;
+  Silu: None;
   Tanh: None;
   Softmax: None;
-  MatMul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  MatMul: ProductAttributes;
+  /** MatMul of two matrices: every provider has it with its transposes. */
+  Gemm: ProductAttributes;
+  LoraMatMul: { readonly scale: number };
   ReduceSum: { readonly axes: readonly number[] };
   ReduceMean: { readonly axes: readonly number[] };
   ReduceLogSumExp: { readonly axes: readonly number[] };
@@ -30,6 +40,9 @@ export interface OpAttributes {
   Expand: None;
   Slice: { readonly axis: number };
   Pad: { readonly axis: number };
+  /** Rows of a table, along the first axis. */
+  Gather: None;
+  ScatterND: None;
   GatherElements: None;
   ScatterElements: None;
   Where: None;

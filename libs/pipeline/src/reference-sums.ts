@@ -17,3 +17,10 @@ export function referenceSums(scores: readonly ScoreRow[]): ReferenceSums {
   }
   return sums;
 }
+
+/** Log-probabilities in the order of the tokens, in double precision. */
+export function sumOf(logps: Float32Array): number {
+  let sum = 0;
+  for (const logp of logps) sum += logp;
+  return sum;
+}

@@ -4,6 +4,8 @@ export interface HealthReport {
   readonly ready: boolean;
   /** `ok`, or why not. */
   readonly checks: Readonly<Record<string, string>>;
+  /** What else is to be known of this process. */
+  readonly facts?: Readonly<Record<string, string>>;
 }
 
 const LIMIT_MS = 2000;
@@ -12,12 +14,18 @@ const LIMIT_MS = 2000;
 @Injectable()
 export class Health {
   readonly #checks = new Map<string, () => Promise<void> | void>();
+  readonly #facts = new Map<string, () => string>();
   readonly #listeners: (() => void)[] = [];
   #stopping = false;
 
   /** `check` throws, with the reason, while the thing is not ready. */
   register(name: string, check: () => Promise<void> | void): void {
     this.#checks.set(name, check);
+  }
+
+  /** A fact for the report that makes nothing ready or not. */
+  tell(name: string, fact: () => string): void {
+    this.#facts.set(name, fact);
   }
 
   /** Called as soon as the process is to stop, before anything is closed. */
@@ -36,7 +44,13 @@ export class Health {
       [...this.#checks].map(async ([name, check]) => [name, await outcome(check)] as const),
     );
     if (this.#stopping) results.push(['process', 'is shutting down']);
-    return { ready: results.every(([, result]) => result === 'ok'), checks: Object.fromEntries(results) };
+    return {
+      ready: results.every(([, result]) => result === 'ok'),
+      checks: Object.fromEntries(results),
+      ...(this.#facts.size > 0 && {
+        facts: Object.fromEntries([...this.#facts].map(([name, fact]) => [name, fact()])),
+      }),
+    };
   }
 }
 

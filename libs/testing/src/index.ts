@@ -3,3 +3,4 @@ export * from './nats.ts';
 export * from './postgres.ts';
 export * from './scratch.ts';
 export * from './wait.ts';
+export * from './vulkan.ts';

@@ -13,11 +13,11 @@ export interface TestNats {
   restart(): Promise<void>;
 }
 
-/** A real nats-server with JetStream on a free port. */
-export async function startNats(): Promise<TestNats> {
+/** A real nats-server with JetStream on a free port; `config` is a configuration file, of users and limits. */
+export async function startNats(options: { readonly config?: string } = {}): Promise<TestNats> {
   const place = scratch('nats');
   const dataDir = join(place.folder, 'data');
-  let server = await start({ dataDir });
+  let server = await start({ ...options, dataDir });
   place.watch(server.pid);
   const { url, port } = server;
   return {
@@ -35,7 +35,7 @@ export async function startNats(): Promise<TestNats> {
     restart: async () => {
       await server.stop();
       place.forget();
-      server = await start({ dataDir, port });
+      server = await start({ ...options, dataDir, port });
       place.watch(server.pid);
     },
   };

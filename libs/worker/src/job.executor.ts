@@ -47,7 +47,8 @@ export class JobExecutor {
     const outcome = await this.ledger.transaction((tx) =>
       completeChunk(tx, job, { seconds, result: effects.result, write: (transaction) => effects.write(transaction) }),
     );
-    this.relay.poke();
+    // Before this job is acknowledged, so that the scaler sees the next one when this one is gone.
+    await this.relay.flush();
     return outcome;
   }
 }

@@ -1,9 +1,14 @@
+import { DEVICE_CHOICES } from '@solopo/contracts';
 import { serviceConfigSchema } from '@solopo/platform';
 import { z } from 'zod';
 
 export const workerConfigSchema = serviceConfigSchema.extend({
   /** Threads of the numeric engine. Part of its fingerprint: other counts may give other last bits. */
   threads: z.coerce.number().int().min(1).max(256).default(1),
+  /** Where the engine computes. Without it, what the manifest of functions says. */
+  device: z.enum(DEVICE_CHOICES).optional(),
+  /** What the engine may keep on a GPU, in 10^6 bytes; without it, what the GPU has. Batches become smaller, not wrong. */
+  maxDeviceMemoryMb: z.coerce.number().int().min(1).optional(),
   /** Tokens, padding counted, that one batch of sampling or scoring holds: bounds memory. */
   batchTokens: z.coerce.number().int().min(1).default(8192),
 });

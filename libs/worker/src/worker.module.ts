@@ -1,9 +1,11 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
 import { BusModule } from '@solopo/bus';
-import { Engine } from '@solopo/engine';
+import type { DeviceChoice } from '@solopo/contracts';
+import { Engine, type EngineState } from '@solopo/engine';
 import { Ledger, SCHEMA_VERSION } from '@solopo/ledger';
-import { CONFIG, Health, LOGGER, Resources, type Logger } from '@solopo/platform';
+import { deviceOf, type App } from '@solopo/functions';
+import { CONFIG, Health, LOGGER, Metrics, Resources, type Logger } from '@solopo/platform';
 import { JobExecutor } from './job.executor.ts';
 import { ModelFiles } from './model.files.ts';
 import type { WorkerConfig } from './worker.config.ts';
@@ -14,7 +16,7 @@ const PROVIDED = [Ledger, ArtifactStore, Engine, ModelFiles, JobExecutor];
 @Global()
 @Module({})
 export class WorkerModule {
-  static forRoot(name: string): DynamicModule {
+  static forRoot(name: App): DynamicModule {
     return {
       module: WorkerModule,
       imports: [
@@ -30,7 +32,11 @@ export class WorkerModule {
           inject: [CONFIG],
           useFactory: ({ artifacts }: WorkerConfig) => ArtifactStore.open(artifacts),
         },
-        { provide: Engine, inject: [CONFIG, Resources], useFactory: startEngine },
+        {
+          provide: Engine,
+          inject: [CONFIG, LOGGER, Health, Metrics, Resources],
+          useFactory: startEngine(name),
+        },
         ModelFiles,
         JobExecutor,
       ],
@@ -52,8 +58,46 @@ function openLedger({ databaseUrl }: WorkerConfig, logger: Logger, health: Healt
   return ledger;
 }
 
-function startEngine({ threads }: WorkerConfig, resources: Resources): Engine {
-  const engine = new Engine({ threads });
-  resources.defer('engine', () => engine.close());
-  return engine;
+/** The engine of an app, which tells its device: once in the log, and in health and metrics. */
+function startEngine(app: App) {
+  return (
+    { threads, device = deviceOf(app), maxDeviceMemoryMb }: WorkerConfig,
+    logger: Logger,
+    health: Health,
+    metrics: Metrics,
+    resources: Resources,
+  ): Engine => {
+    const chosen = metrics.gauge({ name: 'solopo_device', help: 'Where the engine computes', labels: ['device'] });
+    const allocated = metrics.gauge({ name: 'solopo_device_allocated_bytes', help: 'What lies on the device' });
+    const memory = metrics.gauge({
+      name: 'solopo_device_memory_bytes',
+      help: "The device's memory, where it is known",
+    });
+    let told: number | undefined;
+    const engine: Engine = new Engine({
+      threads,
+      device,
+      maxDeviceMemoryBytes: maxDeviceMemoryMb === undefined ? undefined : maxDeviceMemoryMb * 1e6,
+      onState: (state) => {
+        chosen.set({ device: state.device }, 1);
+        allocated.set(state.allocatedBytes);
+        if (state.memoryBytes !== null) memory.set(state.memoryBytes);
+        if (told === engine.pid) return;
+        told = engine.pid;
+        const { name, memoryBytes, reason } = state;
+        logger.info({ device: state.device, name, memoryBytes, reason }, `computing on ${state.device}: ${reason}`);
+      },
+    });
+    health.tell('device', () => describeDevice(device, engine.state));
+    resources.defer('engine', () => engine.close());
+    return engine;
+  };
+}
+
+function describeDevice(asked: DeviceChoice, state: EngineState | undefined): string {
+  if (!state) return `${asked} (no work yet)`;
+  const { device, name, reason, allocatedBytes, memoryBytes } = state;
+  const of = memoryBytes === null ? '' : ` of ${Math.round(memoryBytes / 1e6)} MB`;
+  const held = device === 'cpu' ? '' : `; ${Math.round(allocatedBytes / 1e6)} MB${of} in use`;
+  return `${device}${name === null ? '' : `, ${name}`}: ${reason}${held}`;
 }

@@ -1,7 +1,14 @@
 import { ArtifactStore } from '@solopo/artifacts';
 import type { Job, StageSpec, StageSpecOf } from '@solopo/contracts';
 import { composeContexts, retrievalTokenizer } from '@solopo/corpus';
-import { CHAIN_START, type ContextAssignment, type LedgerTransaction, type NewPair } from '@solopo/ledger';
+import {
+  CHAIN_START,
+  type ContextAssignment,
+  type LedgerTransaction,
+  type NewPair,
+  type PairRecord,
+  type Score,
+} from '@solopo/ledger';
 import {
   chainConfig,
   chainSteps,
@@ -10,6 +17,7 @@ import {
   referenceRowsOf,
   referenceSums,
   stepBatches,
+  sumOf,
 } from '@solopo/pipeline';
 import { TextModel } from '@solopo/text';
 import { beginChunk, completeChunk, type ChunkOutcome, type ChunkRange } from '@solopo/workflow';
@@ -22,7 +30,12 @@ interface Work<S extends StageSpec = StageSpec> {
   readonly items: number;
 }
 
+/** Fingerprint of the engine that scores. */
+export const SCORER = 'a fake engine';
+
 export interface MadeUp {
+  /** Fingerprint of the engine that trains; the scorer's by default. */
+  readonly trainer?: string;
   /** Metrics of a gradient step, and of a policy version on held-out pairs. */
   readonly step?: (step: number) => Readonly<Record<string, number>>;
   readonly version?: (step: number) => Readonly<Record<string, number>>;
@@ -168,25 +181,32 @@ class Worker {
 
   async #score(tx: LedgerTransaction, { spec, range }: Work<StageSpecOf<'score'>>): Promise<ChunkOutcome> {
     const pairs = await tx.pairs.list(spec.pair, spec.split, range);
-    const scores = pairs.flatMap((pair) =>
-      (['chosen', 'rejected'] as const).map((response) => {
-        const logps = Float32Array.from(pair[response], (token, index) => -0.01 * (token + index + pair.position));
-        const sum = logps.reduce((total, logp) => total + logp, 0);
-        return { position: pair.position, context: spec.context, response, engine: 'a fake', logps, sum };
-      }),
-    );
+    const scores = pairs.flatMap((pair) => scoresOf(pair, spec.context, SCORER));
     await tx.scores.insert(spec.pair, spec.model, scores);
     return { seconds: 1, result: { tokens: scores.length } };
   }
 
   async #train(tx: LedgerTransaction, { spec, range, items }: Work<StageSpecOf<'train'>>): Promise<ChunkOutcome> {
     const { run, training, seed, pair, model } = spec;
+    const { trainer = SCORER } = this.madeUp;
     const pairs = await tx.pairs.list(pair, 'training', { from: 0, to: items });
     const positions = pairs.map(({ position }) => position);
-    const sums = referenceSums(await tx.scores.list(pair, model, positions));
+    const batches = stepBatches(training, { seed, pairs: items, ...range });
+    const own = await tx.scores.list(pair, model, positions, trainer);
+    const known = referenceSums(own);
+    const rescored = [...new Set(batches.flat())].flatMap((ordinal) => {
+      const record = pairs[ordinal];
+      if (record === undefined) return [];
+      const wanted: readonly string[] = referenceRowsOf(spec, record.digest);
+      return (['short', 'long'] as const)
+        .flatMap((context) => scoresOf(record, context, trainer))
+        .filter((score) => wanted.includes(rowOf(score)) && known.get(record.position)?.[rowOf(score)] === undefined);
+    });
+    await tx.scores.insert(pair, model, rescored);
+    const sums = referenceSums([...own, ...rescored]);
     const weights = await this.artifacts.put(Buffer.from(`weights of ${run} after step ${range.to}`));
     const head = range.from === 0 ? CHAIN_START : (await tx.steps.head(run)).digest;
-    const links = stepBatches(training, { seed, pairs: items, ...range }).map((batch, index) => {
+    const links = batches.map((batch, index) => {
       const own = batch.flatMap((ordinal) => pairs[ordinal] ?? []);
       const step = range.from + index + 1;
       return {
@@ -199,15 +219,28 @@ class Worker {
         ...(step === range.to ? { parameters: weights.digest } : {}),
       };
     });
-    const chain = chainSteps(head, { config: chainConfig(spec), engine: 'a fake engine' }, links);
+    const chain = chainSteps(head, { config: chainConfig(spec), engine: trainer }, links);
     const chainHead = chain.at(-1)?.digest ?? head;
     await tx.steps.append(run, chain);
     await tx.checkpoints.insert(run, { step: range.to, digest: weights.digest, parametersDigest: weights.digest });
     await tx.versions.insert(run, { step: range.to, digest: weights.digest, chainHead });
     const progress = { step: range.to, chainHead, policyDigest: weights.digest, policyTokens: 1, seconds: 1 };
     await tx.runs.recordTraining(run, progress);
-    return { seconds: 1, result: { steps: range.to - range.from } };
+    return { seconds: 1, result: { steps: range.to - range.from, rescored: rescored.length } };
   }
+}
+
+/** Each engine has numbers of its own. */
+function scoresOf(pair: PairRecord, context: Score['context'], engine: string): Score[] {
+  const factor = engine === SCORER ? -0.01 : -0.010001;
+  return (['chosen', 'rejected'] as const).map((response) => {
+    const logps = Float32Array.from(pair[response], (token, index) => factor * (token + index + pair.position));
+    return { position: pair.position, context, response, engine, logps, sum: sumOf(logps) };
+  });
+}
+
+function rowOf({ context, response }: Score): string {
+  return `${context}${response === 'chosen' ? 'Chosen' : 'Rejected'}`;
 }
 
 async function specOf<K extends StageSpec['kind']>(

@@ -47,6 +47,7 @@ export class Tamperer {
   }
 
   async close(): Promise<void> {
+    for (const table of TABLES) await this.client.query(`drop table kept_${table}`);
     await this.client.end();
   }
 

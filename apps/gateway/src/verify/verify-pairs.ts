@@ -1,6 +1,6 @@
 import type { StageSpecOf } from '@solopo/contracts';
-import type { Repositories, PairEvidence, SubscribedStage } from '@solopo/ledger';
-import { contextDigest, pairCountsOf, pairDigest, referenceSums, type ReferenceSums } from '@solopo/pipeline';
+import type { Repositories, PairEvidence, Score, SubscribedStage } from '@solopo/ledger';
+import { contextDigest, pairCountsOf, pairDigest, referenceSums, sumOf, type ReferenceSums } from '@solopo/pipeline';
 import { Checking, type Check } from './check.ts';
 
 export interface PairStages {
@@ -16,7 +16,13 @@ export interface PairFindings {
   readonly checks: readonly Check[];
   /** Digests recomputed from the training pairs' content, by ordinal. */
   readonly training: ReadonlyMap<number, { readonly digest: string; readonly position: number }>;
-  readonly sums: ReferenceSums;
+  readonly sums: RecordedSums;
+}
+
+/** The reference's sums as they were recorded first, and as each engine made them. */
+export interface RecordedSums {
+  readonly first: ReferenceSums;
+  readonly byEngine: ReadonlyMap<string, ReferenceSums>;
 }
 
 const BATCH = 200;
@@ -31,7 +37,8 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
   );
   const training = new Map<number, { digest: string; position: number }>();
   const heldOut = new Set<number>();
-  const sums = new Map<number, Readonly<Record<string, number>>>();
+  const first = new Map<number, RowSums>();
+  const byEngine = new Map<string, Map<number, RowSums>>();
   let scoreCount = 0;
 
   for await (const batch of batchesOf(ledger, pair.digest)) {
@@ -86,18 +93,24 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
       batch.map((row) => [row.position, { chosen: row.chosen.length, rejected: row.rejected.length }]),
     );
     const positions = batch.map(({ position }) => position);
-    const scored = await ledger.scores.list(pair.digest, model, positions);
+    const scored = await ledger.scores.all(pair.digest, model, positions);
     scoreCount += scored.length;
-    for (const { position, context, response, logps, sum } of scored)
+    for (const { position, context, response, engine, logps, sum } of scored)
       scores.demand(
-        logps.length === lengths.get(position)?.[response] && total(logps) === sum,
-        `the ${context} score of the ${response} response of example ${position} was altered`,
+        logps.length === lengths.get(position)?.[response] && sumOf(logps) === sum,
+        `the ${context} score of the ${response} response of example ${position} by the engine "${engine}" was altered`,
       );
-    for (const [position, rowSums] of referenceSums(scored)) sums.set(position, rowSums);
+    // The last of equal rows stands: behind all others, the first recorded.
+    addTo(first, scored.toReversed());
+    for (const [engine, own] of Map.groupBy(scored, (score) => score.engine)) {
+      const sums = byEngine.get(engine) ?? new Map<number, RowSums>();
+      addTo(sums, own);
+      byEngine.set(engine, sums);
+    }
     for (const { position, heldOut: isHeldOut } of batch)
       for (const { split, context } of stages.scores)
         scores.demand(
-          (split === 'held-out') !== isHeldOut || hasBoth(sums.get(position), context),
+          (split === 'held-out') !== isHeldOut || hasBoth(first.get(position), context),
           `a ${context} score of example ${position} is lost`,
         );
   }
@@ -120,10 +133,10 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
       contexts.result('contexts', `the contexts of ${count} pairs`),
       samples.result('samples', `the samples of ${count} pairs, ${judgements.size} judgements`),
       pairs.result('pairs', `${training.size} training and ${heldOut.size} held-out pairs`),
-      scores.result('scores', `${scoreCount} scores`),
+      scores.result('scores', `${scoreCount} scores${byEngine.size > 1 ? ` by ${byEngine.size} engines` : ''}`),
     ],
     training,
-    sums,
+    sums: { first, byEngine },
   };
 }
 
@@ -137,7 +150,13 @@ async function* batchesOf(ledger: Repositories, stage: string): AsyncGenerator<P
   }
 }
 
-function hasBoth(sums: Readonly<Record<string, number>> | undefined, context: string): boolean {
+type RowSums = Readonly<Record<string, number>>;
+
+function addTo(sums: Map<number, RowSums>, scores: readonly Score[]): void {
+  for (const [position, rows] of referenceSums(scores)) sums.set(position, rows);
+}
+
+function hasBoth(sums: RowSums | undefined, context: string): boolean {
   return sums?.[`${context}Chosen`] !== undefined && sums[`${context}Rejected`] !== undefined;
 }
 
@@ -148,11 +167,4 @@ function spanOf(batch: readonly PairEvidence[]): { from: number; to: number } {
 /** Ordinals 0, 1, ... without a gap. */
 function isWhole(ordinals: ReadonlySet<number>, count: number): boolean {
   return ordinals.size === count && Array.from({ length: count }, (_, ordinal) => ordinals.has(ordinal)).every(Boolean);
-}
-
-/** In the order of the tokens, in double precision, as it was summed. */
-function total(logps: Float32Array): number {
-  let sum = 0;
-  for (const logp of logps) sum += logp;
-  return sum;
 }

@@ -74,6 +74,77 @@ describe('a run that nobody touched', () => {
   });
 });
 
+describe('a run that another engine trained than scored', () => {
+  const TRAINER = 'another engine';
+  let run: string;
+  let tamperer: Tamperer;
+  beforeAll(async () => {
+    run = await createRun({ seed: 11, alignment: { reference: 'per-context' } });
+    await finishRun(gateway, run, { trainer: TRAINER });
+    tamperer = await Tamperer.connect(gateway.config.databaseUrl);
+  });
+  afterEach(() => tamperer.restore());
+  afterAll(() => tamperer.close());
+
+  const rescored = `engine = '${TRAINER}' and stage in (select stage from run_stages where run = 'RUN')`;
+  const one = `${rescored} and position = 6 and context = 'short' and response = 'chosen'`;
+  const checkOf = async (name: string) => (await verify(run)).checks.find((check) => check.name === name);
+
+  it('is found whole, with the scores of both', async () => {
+    expect(await verify(run)).toMatchObject({ ok: true });
+    expect((await checkOf('scores'))?.detail).toMatch(/^\d+ scores by 2 engines$/);
+    const view = await gateway.ledger.runs.view(run);
+    const train = view.stages.find(({ kind }) => kind === 'train');
+    // Three rows of each of the ten pairs.
+    expect(train?.result).toMatchObject({ rescored: 30 });
+  });
+
+  it.each([
+    [
+      'the sum of a score',
+      `update scores set sum = sum - 1 where ${one}`,
+      'scores',
+      / by the engine "another engine" /,
+    ],
+    ['a log-probability', `update scores set logps = set_byte(logps, 2, 1) where ${one}`, 'scores', /was altered/],
+    [
+      'a lost score',
+      `delete from scores where ${one}`,
+      'steps',
+      /^the score shortChosen of example 6, which step \d read as the engine "another engine" made it, is lost; /,
+    ],
+    ['every score of the engine', `delete from scores where ${rescored}`, 'steps', /; and \d+ more$/],
+    [
+      'the score of the other engine in its place',
+      `update scores own set logps = o.logps, sum = o.sum from scores o where ${one.replaceAll(/\b(engine|stage|position|context|response) (=|in)/g, 'own.$1 $2')} and (o.stage, o.position, o.context, o.response) = (own.stage, own.position, own.context, own.response) and o.engine <> own.engine`,
+      'steps',
+      /does not have its digest/,
+    ],
+    [
+      'the first score, which no step read',
+      `update scores set sum = sum - 1 where ${one.replace('engine =', 'engine <>')}`,
+      'scores',
+      / by the engine "a fake engine" was altered$/,
+    ],
+  ])('is found out: %s', async (_, sql, name, detail) => {
+    expect(await tamperer.change(sql.replaceAll('RUN', run))).toBeGreaterThan(0);
+    expect(await checkOf(name)).toMatchObject({ ok: false, detail: expect.stringMatching(detail) as string });
+  });
+
+  it('is found whole without them, when it is from before scores were kept by engine', async () => {
+    const old = await createRun({ seed: 12 });
+    await finishRun(gateway, old);
+    await tamperer.change(
+      `update scores set engine = 'the engine of then' where stage in (select stage from run_stages where run = '${old}')`,
+    );
+    expect(await verify(old)).toMatchObject({ ok: false });
+    await tamperer.change(
+      `update stages set result = result - 'rescored' where kind = 'train' and spec->>'run' = '${old}'`,
+    );
+    expect(await verify(old)).toMatchObject({ ok: true });
+  });
+});
+
 describe('a run that somebody with all rights in the database touched', () => {
   let run: string;
   let tamperer: Tamperer;

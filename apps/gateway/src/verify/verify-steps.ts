@@ -4,10 +4,14 @@ import { chainConfig, chainSteps, referenceRowsOf, stepBatches, stepsOf } from '
 import { Checking, type Check } from './check.ts';
 import type { PairFindings } from './verify-pairs.ts';
 
-/** The chain of steps, made again from what each step must have read; then the checkpoints and policies that hang on it. */
+/**
+ * The chain of steps, made again from what each step must have read; then the checkpoints and policies that hang on it.
+ *
+ * @param readsOwnScores false: the run is from before scores were kept by engine, when each step read the first recorded
+ */
 export async function verifySteps(
   ledger: Repositories,
-  spec: StageSpecOf<'train'>,
+  { spec, readsOwnScores }: { readonly spec: StageSpecOf<'train'>; readonly readsOwnScores: boolean },
   { training: pairs, sums }: PairFindings,
 ): Promise<Check[]> {
   const { run, training, seed } = spec;
@@ -37,13 +41,15 @@ export async function verifySteps(
       ),
       `step ${step} names other pairs than the data and the seed give it`,
     );
+    const engine = readsOwnScores ? row.engine : null;
+    const scores = engine === null ? sums.first : sums.byEngine.get(engine);
     const reference = batch.map((pair) => {
-      const read = pair === undefined ? undefined : sums.get(pair.position);
+      const read = pair === undefined ? undefined : scores?.get(pair.position);
       const rows = pair === undefined ? [] : referenceRowsOf(spec, pair.digest);
       for (const name of rows)
         steps.demand(
           read?.[name] !== undefined,
-          `the score ${name} of example ${String(pair?.position)}, which step ${step} read, is lost`,
+          `the score ${name} of example ${String(pair?.position)}, which step ${step} read${engine === null ? '' : ` as the engine "${engine}" made it`}, is lost`,
         );
       return Object.fromEntries(rows.flatMap((name) => (read?.[name] === undefined ? [] : [[name, read[name]]])));
     });

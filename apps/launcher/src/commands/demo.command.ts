@@ -10,13 +10,16 @@ import type { ServicePlan } from '../service.plan.ts';
 export async function demo(options: LauncherOptions, plan: ServicePlan): Promise<number> {
   const dataDir = options.data ?? DATA.demo;
   const prepare = options.data === undefined ? () => rm(dataDir, { recursive: true, force: true }) : undefined;
-  const { port, threads, verbose: echo } = options;
-  return runSystem({ dataDir, plan, port, threads, echo, ...(prepare && { prepare }) }, async (system, signal) => {
-    const code = await runClient(plan.client, ['demo', ...options.rest], system.api, signal);
-    if (options.keep && !signal.aborted) {
-      console.log(`\nSolopo stays up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.`);
-      await interrupted(signal);
-    }
-    return code;
-  });
+  const { port, threads, device, verbose: echo } = options;
+  return runSystem(
+    { dataDir, plan, port, threads, device, echo, ...(prepare && { prepare }) },
+    async (system, signal) => {
+      const code = await runClient(plan.client, ['demo', ...options.rest], system.api, signal);
+      if (options.keep && !signal.aborted) {
+        console.log(`\nSolopo stays up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.`);
+        await interrupted(signal);
+      }
+      return code;
+    },
+  );
 }

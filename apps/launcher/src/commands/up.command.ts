@@ -8,8 +8,8 @@ export async function up(options: LauncherOptions, plan: ServicePlan): Promise<n
   if (options.rest.length > 0)
     throw new Error(`up does not know ${options.rest.join(' ')}; ./solopo help lists its options.`);
   const dataDir = options.data ?? DATA.up;
-  const { port, threads } = options;
-  return runSystem({ dataDir, plan, port, threads, echo: true }, async (system, signal) => {
+  const { port, threads, device } = options;
+  return runSystem({ dataDir, plan, port, threads, device, echo: true }, async (system, signal) => {
     console.log(`\nSolopo is up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.\n`);
     await interrupted(signal);
     return 0;

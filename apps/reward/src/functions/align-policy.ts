@@ -43,7 +43,7 @@ export class AlignPolicy implements JobFunction<'align'> {
       bare,
       pairs.map(({ chosen }) => [chosen]),
     );
-    const references = await this.#references(spec, pairs);
+    const references = await this.#references(spec, pairs, context);
     const measured = pairs.map((record, i) => {
       const pair = heldOutPair(short[i] as MeasuredTree, long[i] as MeasuredTree, probes[i] as MeasuredTree, {
         reference: references[i] ?? {},
@@ -96,14 +96,22 @@ export class AlignPolicy implements JobFunction<'align'> {
     );
   }
 
-  /** Summed log-probabilities of the frozen model, from the ledger; none where the objective has no reference. */
+  /**
+   * Summed log-probabilities of the frozen model, from the ledger; none where the objective has no reference. Those of the
+   * engine that measures are preferred. Where only another has scored a row its first score is near enough: this is a
+   * measurement, and no gradient follows from it.
+   */
   async #references(
     { pair, model, objective }: StageSpecOf<'align'>,
     pairs: readonly PairRecord[],
+    context: JobContext,
   ): Promise<Readonly<Record<string, number>>[]> {
     if (objective.kind !== 'dpo') return pairs.map(() => ({}));
     const positions = pairs.map(({ position }) => position);
-    const sums = referenceSums(await this.ledger.scores.list(pair, model, positions));
+    const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
+    const first = await this.ledger.scores.list(pair, model, positions);
+    const own = await this.ledger.scores.list(pair, model, positions, engine);
+    const sums = referenceSums([...first, ...own]);
     return positions.map((position) => sums.get(position) ?? {});
   }
 }

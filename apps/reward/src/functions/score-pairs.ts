@@ -2,9 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import { Engine } from '@solopo/engine';
 import { Ledger, type Score } from '@solopo/ledger';
+import { sumOf } from '@solopo/pipeline';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
-import { sumOf } from '../sum-of.ts';
 
 /** Reference log-probabilities of both responses of each pair under one kind of context: once, and kept. */
 @Injectable()

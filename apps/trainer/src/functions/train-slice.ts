@@ -9,19 +9,18 @@ import { EventBus, type JobContext } from '@solopo/bus';
 import { SolopoError, type StageSpecOf } from '@solopo/contracts';
 import { Engine, type Progress, type TrainSliceInput } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
-import { CHAIN_START, Ledger, type PairRecord } from '@solopo/ledger';
-import type { Row } from '@solopo/objectives';
+import { CHAIN_START, Ledger } from '@solopo/ledger';
 import {
   chainConfig,
   chainSteps,
   isAligned,
   referenceRowsOf,
-  referenceSums,
   stepBatches,
   stepsOf,
   stepsPerEpoch,
 } from '@solopo/pipeline';
 import { ModelFiles, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { ReferenceScores } from '../reference-scores.ts';
 import { StepCounter } from '../step-counter.ts';
 
 const LEASE_MS = FUNCTIONS.train.ackWaitMs;
@@ -35,6 +34,7 @@ export class TrainSlice implements JobFunction<'train'> {
     @Inject(ModelFiles) private readonly models: ModelFiles,
     @Inject(Engine) private readonly engine: Engine,
     @Inject(EventBus) private readonly events: EventBus,
+    @Inject(ReferenceScores) private readonly references: ReferenceScores,
   ) {}
 
   async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
@@ -50,7 +50,18 @@ export class TrainSlice implements JobFunction<'train'> {
     try {
       const batches = stepBatches(training, { seed, pairs: items, ...range });
       const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
-      const pairs = await this.#pairs(spec, ordinals);
+      const records = await this.ledger.pairs.training(spec.pair, ordinals);
+      const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
+      const { sums, rescored } = await this.references.read(spec, records, engine, {
+        signal: context.signal,
+        onProgress,
+      });
+      const pairs = records.map((record) => ({
+        record,
+        reference: Object.fromEntries(
+          referenceRowsOf(spec, record.digest).map((row) => [row, sums.get(record.position)?.[row] as number]),
+        ),
+      }));
       const place = new Map(ordinals.map((ordinal, index) => [ordinal, index]));
       const checkpoint = before && (await this.#checkpoint(run, range.from));
       const out = { weights: join(folder, randomUUID()), optimizerState: join(folder, randomUUID()) };
@@ -76,7 +87,6 @@ export class TrainSlice implements JobFunction<'train'> {
         batches: batches.map((batch) => batch.map((ordinal) => place.get(ordinal) as number)),
         out,
       };
-      const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
       const { steps } = await this.engine.run('trainSlice', input, { signal: context.signal, onProgress });
 
       const parameters = await this.artifacts.put(alive(createReadStream(out.weights), onProgress));
@@ -89,7 +99,7 @@ export class TrainSlice implements JobFunction<'train'> {
         steps.map((result, i) => ({
           step: result.step,
           pairDigests: (input.batches[i] ?? []).map((index) => pairs[index]?.record.digest as string),
-          reference: (input.batches[i] ?? []).map((index) => pairs[index]?.reference as Record<string, number>),
+          reference: (input.batches[i] ?? []).map((index) => pairs[index]?.reference ?? {}),
           metrics: counter.count(result),
           ...(i === steps.length - 1 ? { parameters: parameters.digest } : {}),
         })),
@@ -97,9 +107,10 @@ export class TrainSlice implements JobFunction<'train'> {
       const chainHead = chain.at(-1)?.digest as string;
       const seconds = steps.reduce((sum, step) => sum + step.seconds, 0);
       return {
-        result: { steps: steps.length, tokens: policyTokens },
+        result: { steps: steps.length, tokens: policyTokens, rescored: rescored.length },
         write: async (tx) => {
           await tx.leases.check(run, fencing);
+          await tx.scores.insert(spec.pair, spec.model, rescored);
           await tx.steps.append(run, chain);
           await tx.checkpoints.insert(run, {
             step: range.to,
@@ -172,33 +183,6 @@ export class TrainSlice implements JobFunction<'train'> {
         `Run ${run} has no checkpoint at step ${step}, from which its next slice starts; report this as a defect.`,
       );
     return checkpoint;
-  }
-
-  async #pairs(
-    spec: StageSpecOf<'train'>,
-    ordinals: readonly number[],
-  ): Promise<{ record: PairRecord; reference: Partial<Record<Row, number>> }[]> {
-    const records = await this.ledger.pairs.training(spec.pair, ordinals);
-    const scores = await this.ledger.scores.list(
-      spec.pair,
-      spec.model,
-      records.map(({ position }) => position),
-    );
-    const sums = referenceSums(scores);
-    return records.map((record) => ({
-      record,
-      reference: Object.fromEntries(
-        referenceRowsOf(spec, record.digest).map((row) => {
-          const sum = sums.get(record.position)?.[row];
-          if (sum === undefined)
-            throw new SolopoError(
-              'internal',
-              `Pair ${record.digest} has no reference score for ${row}; report this as a defect.`,
-            );
-          return [row, sum];
-        }),
-      ),
-    }));
   }
 }
 

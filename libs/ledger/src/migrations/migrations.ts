@@ -20,6 +20,7 @@ import * as appendOnlyEvidence from './0019-append-only-evidence.migration.ts';
 import * as retriedDeadLetters from './0020-retried-dead-letters.migration.ts';
 import * as tokens from './0021-tokens.migration.ts';
 import * as stepEngines from './0022-step-engines.migration.ts';
+import * as scoresByEngine from './0023-scores-by-engine.migration.ts';
 import type { Migration } from 'kysely/migration';
 
 /** Forward only. A released migration is never edited: a change is a new one. */
@@ -46,4 +47,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0020-retried-dead-letters': retriedDeadLetters,
   '0021-tokens': tokens,
   '0022-step-engines': stepEngines,
+  '0023-scores-by-engine': scoresByEngine,
 };

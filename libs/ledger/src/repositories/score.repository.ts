@@ -1,3 +1,4 @@
+import { SolopoError } from '@solopo/contracts';
 import { sql } from 'kysely';
 import { batches } from '../batches.ts';
 import { bytesOfLogps, logpsOfBytes } from '../bytes.ts';
@@ -25,7 +26,11 @@ export class ScoreRepository {
     this.#db = db;
   }
 
-  /** The first score of a row stays, so that all who read it read the same. */
+  /**
+   * A row has one score by each engine; the same again changes nothing.
+   *
+   * @throws SolopoError `internal` where an engine's score came out differently than before
+   */
   async insert(pairStage: string, model: string, scores: readonly Score[]): Promise<void> {
     const rows = scores.map(({ position, context, response, engine, logps, sum }) => ({
       stage: pairStage,
@@ -38,16 +43,39 @@ export class ScoreRepository {
       sum,
       tokens: logps.length,
     }));
-    for (const batch of batches(rows))
-      await this.#db
+    let added = 0;
+    for (const batch of batches(rows)) {
+      const { numInsertedOrUpdatedRows } = await this.#db
         .insertInto('scores')
         .values(batch)
-        .onConflict((conflict) => conflict.columns(['stage', 'position', 'context', 'response', 'model']).doNothing())
-        .execute();
+        .onConflict((conflict) =>
+          conflict.columns(['stage', 'position', 'context', 'response', 'model', 'engine']).doNothing(),
+        )
+        .executeTakeFirst();
+      added += Number(numInsertedOrUpdatedRows ?? 0);
+    }
+    if (added < rows.length) await this.#demandSame(pairStage, model, scores);
   }
 
-  async list(pairStage: string, model: string, positions: readonly number[]): Promise<Score[]> {
-    const rows = await this.#db
+  /**
+   * Scores of the rows that have one, by position, context and response.
+   *
+   * @param engine fingerprint of the engine whose scores are wanted; without it, each row's first recorded one
+   */
+  async list(pairStage: string, model: string, positions: readonly number[], engine?: string): Promise<Score[]> {
+    const rows = this.#rows(pairStage, model, positions);
+    const chosen =
+      engine === undefined ? rows.distinctOn(['position', 'context', 'response']) : rows.where('engine', '=', engine);
+    return (await chosen.execute()).map(scoreOf);
+  }
+
+  /** Every engine's scores, each row's in the order they were recorded in. */
+  async all(pairStage: string, model: string, positions: readonly number[]): Promise<Score[]> {
+    return (await this.#rows(pairStage, model, positions).execute()).map(scoreOf);
+  }
+
+  #rows(pairStage: string, model: string, positions: readonly number[]) {
+    return this.#db
       .selectFrom('scores')
       .select(['position', 'context', 'response', 'engine', 'logps', 'sum'])
       .where('stage', '=', pairStage)
@@ -56,7 +84,30 @@ export class ScoreRepository {
       .orderBy('position')
       .orderBy('context')
       .orderBy('response')
-      .execute();
-    return rows.map(({ logps, ...row }) => ({ ...row, logps: logpsOfBytes(logps) }));
+      .orderBy('recorded');
   }
+
+  async #demandSame(pairStage: string, model: string, scores: readonly Score[]): Promise<void> {
+    const positions = scores.map(({ position }) => position);
+    const kept = new Map((await this.all(pairStage, model, positions)).map((score) => [keyOf(score), score]));
+    const other = scores.find((score) => !isSame(score, kept.get(keyOf(score))));
+    if (other !== undefined)
+      throw new SolopoError(
+        'internal',
+        `The ${other.context} score of the ${other.response} response of example ${other.position} came out differently than before on an engine of the same fingerprint (${other.engine}); the job is tried again with the score that is kept. If this comes again, report it as a defect.`,
+      );
+  }
+}
+
+function scoreOf({ logps, ...row }: Omit<Score, 'logps'> & { readonly logps: Buffer }): Score {
+  return { ...row, logps: logpsOfBytes(logps) };
+}
+
+function keyOf({ position, context, response, engine }: Score): string {
+  return `${position} ${context} ${response} ${engine}`;
+}
+
+/** To the last bit. */
+function isSame({ logps, sum }: Score, kept: Score | undefined): boolean {
+  return kept !== undefined && Object.is(sum, kept.sum) && bytesOfLogps(logps).equals(bytesOfLogps(kept.logps));
 }

@@ -116,6 +116,8 @@ interface ScoresTable {
   logps: Buffer;
   sum: number;
   tokens: number;
+  /** Grows with each row written. */
+  recorded: GeneratedAlways<number>;
 }
 
 interface StepsTable {

@@ -1,0 +1,252 @@
+{{/* A memory quantity in MiB. */}}
+{{- define "solopo.mebibytes" -}}
+{{- $text := toString . -}}
+{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $text | float64 -}}
+{{- $unit := regexReplaceAll "^[0-9]+(\\.[0-9]+)?" $text "" -}}
+{{- $mebibytes := dict "Ti" 1048576.0 "Gi" 1024.0 "Mi" 1.0 "Ki" 0.0009765625 "T" 953674.316 "G" 953.674316 "M" 0.953674316 "k" 0.000953674 "" 0.00000095367 -}}
+{{- if not (hasKey $mebibytes $unit) -}}
+{{- fail (printf "The memory limit %q cannot be read; write it like 4Gi or 512Mi." $text) -}}
+{{- end -}}
+{{- mulf $number (get $mebibytes $unit) -}}
+{{- end -}}
+
+{{/* Of the pod: passes the "restricted" standard. (list user) */}}
+{{- define "solopo.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "solopo.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* A number of JSON is a float: 1e+11 is no integer to its reader. */}}
+{{- define "solopo.scalar" -}}
+{{- if kindIs "float64" . -}}
+{{- if eq (floor .) . }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- else }}{{ . }}{{ end -}}
+{{- end -}}
+
+{{/*
+Environment of a service. (dict root app workload): `config` of all, the workload's over it, then what the chart decides.
+*/}}
+{{- define "solopo.env" -}}
+{{- $root := .root -}}
+{{- $config := include "solopo.overlay" (list $root.Values.config .workload.config) | fromYaml -}}
+{{- if eq .app "migrator" -}}
+{{- $config = pick $config "logLevel" -}}
+{{- end -}}
+{{- range $key, $value := $config }}
+- name: SOLOPO_{{ snakecase $key | upper }}
+  value: {{ include "solopo.scalar" $value | quote }}
+{{- end }}
+- name: SOLOPO_DATABASE_URL_FILE
+  value: /run/secrets/solopo/database-url
+- name: SOLOPO_NATS_URL_FILE
+  value: /run/secrets/solopo/nats-url
+{{- if eq .app "migrator" }}
+- name: SOLOPO_STREAM_REPLICAS
+  value: {{ default $root.Values.nats.replicas $root.Values.nats.streamReplicas | quote }}
+{{- else }}
+- name: SOLOPO_ARTIFACTS
+  value: /var/lib/solopo/artifacts
+- name: SOLOPO_HTTP_HOST
+  value: 0.0.0.0
+- name: SOLOPO_HTTP_PORT
+  value: '8080'
+{{- end }}
+{{- if eq .app "gateway" }}
+- name: SOLOPO_ADMIN_TOKEN_FILE
+  value: /run/secrets/solopo/admin-token
+{{- end }}
+- name: NODE_OPTIONS
+  value: --max-old-space-size={{ include "solopo.heap" .workload }}
+{{- with .workload.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "solopo.heap" -}}
+{{- mulf (include "solopo.mebibytes" .resources.limits.memory) .heapFraction | floor | int64 -}}
+{{- end -}}
+
+{{/* The addresses and the token as files. (dict root app) */}}
+{{- define "solopo.secretVolume" -}}
+{{- $root := .root -}}
+{{- $fullname := include "solopo.fullname" $root -}}
+{{- $secrets := $root.Values.secrets -}}
+{{- $own := default $fullname $secrets.existingSecret -}}
+name: secrets
+projected:
+  defaultMode: 0440
+  sources:
+    - secret:
+        name: {{ ternary (printf "%s-postgres" $fullname) $own $root.Values.postgres.bundled }}
+        items:
+          - key: {{ ternary "url" $secrets.keys.databaseUrl $root.Values.postgres.bundled }}
+            path: database-url
+    - secret:
+        name: {{ ternary (printf "%s-nats" $fullname) $own $root.Values.nats.bundled }}
+        items:
+          - key: {{ ternary (printf "url-%s" .app) (index $secrets.keys.natsUrl .app) $root.Values.nats.bundled }}
+            path: nats-url
+    {{- if eq .app "gateway" }}
+    - secret:
+        name: {{ $own }}
+        items:
+          - key: {{ $secrets.keys.adminToken }}
+            path: admin-token
+    {{- end }}
+{{- end -}}
+
+{{/* On one node, where the volume cannot be mounted on more. */}}
+{{- define "solopo.affinity" -}}
+{{- $root := .root -}}
+{{- if .workload.affinity -}}
+affinity: {{- toYaml .workload.affinity | nindent 2 }}
+{{- else if and (not $root.Values.artifacts.existingClaim) (eq (join "," $root.Values.artifacts.accessModes) "ReadWriteOnce") -}}
+affinity:
+  podAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            solopo/artifacts: {{ include "solopo.claimName" $root }}
+{{- end -}}
+{{- end -}}
+
+{{/* A Deployment of a service. (dict root app name workload replicas), `replicas` empty when something else scales it. */}}
+{{- define "solopo.deployment" -}}
+{{- $root := .root -}}
+{{- $fullname := include "solopo.fullname" $root -}}
+{{- $workload := .workload -}}
+{{- $gpu := default dict $workload.gpu -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ $fullname }}-{{ .name }}
+  namespace: {{ $root.Release.Namespace }}
+  labels: {{- include "solopo.labels" (list $root .name) | nindent 4 }}
+spec:
+  {{- if ne (toString .replicas) "" }}
+  replicas: {{ .replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  strategy:
+    type: RollingUpdate
+    rollingUpdate:
+      {{- /* A surge would wait for a spare GPU that never comes; a second trainer for the lease of the first. */}}
+      {{- if or $gpu.enabled (eq .app "trainer") }}
+      maxSurge: 0
+      maxUnavailable: 1
+      {{- else }}
+      maxSurge: 1
+      maxUnavailable: 0
+      {{- end }}
+  selector:
+    matchLabels: {{- include "solopo.selector" (list $root .name) | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- include "solopo.labels" (list $root .name) | nindent 8 }}
+        solopo/app: {{ .app }}
+        solopo/services: 'true'
+        solopo/artifacts: {{ include "solopo.claimName" $root }}
+        {{- with $workload.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      annotations:
+        checksum/secrets: {{ toJson $root.Values.secrets | sha256sum | trunc 16 }}
+        {{- with $workload.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      serviceAccountName: {{ include "solopo.serviceAccountName" $root }}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      terminationGracePeriodSeconds: {{ $workload.terminationGracePeriodSeconds }}
+      securityContext: {{- include "solopo.podSecurity" 1000 | nindent 8 }}
+      {{- with $root.Values.image.pullSecrets }}
+      imagePullSecrets: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $workload.runtimeClassName }}
+      runtimeClassName: {{ . }}
+      {{- end }}
+      {{- with $workload.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      {{- with $workload.nodeSelector }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $workload.tolerations }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $workload.topologySpreadConstraints }}
+      topologySpreadConstraints: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with include "solopo.affinity" (dict "root" $root "workload" $workload) }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      containers:
+        - name: {{ .app }}
+          image: {{ include "solopo.image" (list $root $workload.variant) }}
+          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          command: [node, --enable-source-maps, apps/{{ .app }}/dist/main.js]
+          env:
+            {{- include "solopo.env" (dict "root" $root "app" .app "workload" $workload) | trim | nindent 12 }}
+          ports:
+            - name: http
+              containerPort: 8080
+          {{- /* Five minutes to start: the servers may still be starting, and a model loads with the first job. */}}
+          startupProbe:
+            httpGet: { path: /healthz, port: http }
+            periodSeconds: 2
+            failureThreshold: 150
+          livenessProbe:
+            httpGet: { path: /healthz, port: http }
+            periodSeconds: 10
+            timeoutSeconds: 5
+            failureThreshold: 6
+          readinessProbe:
+            httpGet: { path: /readyz, port: http }
+            periodSeconds: 5
+            timeoutSeconds: 5
+          resources:
+            requests: {{- toYaml $workload.resources.requests | nindent 14 }}
+              {{- if $gpu.enabled }}
+              {{ $gpu.resource }}: {{ $gpu.count }}
+              {{- end }}
+            limits: {{- toYaml $workload.resources.limits | nindent 14 }}
+              {{- if $gpu.enabled }}
+              {{ $gpu.resource }}: {{ $gpu.count }}
+              {{- end }}
+          securityContext: {{- include "solopo.containerSecurity" . | nindent 12 }}
+          volumeMounts:
+            - { name: secrets, mountPath: /run/secrets/solopo, readOnly: true }
+            - { name: artifacts, mountPath: /var/lib/solopo/artifacts }
+            - { name: scratch, mountPath: /tmp }
+            {{- if $gpu.enabled }}
+            - { name: shared-memory, mountPath: /dev/shm }
+            {{- end }}
+      volumes:
+        - {{ include "solopo.secretVolume" (dict "root" $root "app" .app) | nindent 10 | trim }}
+        - name: artifacts
+          persistentVolumeClaim:
+            claimName: {{ include "solopo.claimName" $root }}
+        - name: scratch
+          emptyDir: {}
+        {{- if $gpu.enabled }}
+        - name: shared-memory
+          emptyDir:
+            medium: Memory
+            sizeLimit: {{ $gpu.sharedMemory }}
+        {{- end }}
+{{- end -}}

@@ -1,0 +1,67 @@
+{{/* Rules over more than one value. Each refusal says what to do. */}}
+{{- define "solopo.validate" -}}
+{{- $secrets := .Values.secrets -}}
+{{- if and (not .Values.postgres.bundled) (not $secrets.existingSecret) (not $secrets.databaseUrl) -}}
+{{- fail "postgres.bundled is false, and no address is given; name a Secret in secrets.existingSecret, or set secrets.databaseUrl." -}}
+{{- end -}}
+{{- if and (not .Values.nats.bundled) (not $secrets.existingSecret) (not $secrets.natsUrl) -}}
+{{- fail "nats.bundled is false, and no address is given; name a Secret in secrets.existingSecret, or set secrets.natsUrl." -}}
+{{- end -}}
+{{- if and $secrets.existingSecret (or $secrets.databaseUrl $secrets.natsUrl $secrets.adminToken) -}}
+{{- fail "secrets.existingSecret is set together with a value that it should hold; put databaseUrl, natsUrl and adminToken into that Secret, and empty them here." -}}
+{{- end -}}
+{{- if and .Values.postgres.bundled $secrets.databaseUrl -}}
+{{- fail "secrets.databaseUrl is set and postgres.bundled is true; set postgres.bundled to false to use your own server." -}}
+{{- end -}}
+{{- if and .Values.nats.bundled $secrets.natsUrl -}}
+{{- fail "secrets.natsUrl is set and nats.bundled is true; set nats.bundled to false to use your own server." -}}
+{{- end -}}
+{{- if and .Values.nats.bundled (gt (int .Values.nats.streamReplicas) (int .Values.nats.replicas)) -}}
+{{- fail "nats.streamReplicas is more than nats.replicas; a stream has at most one copy a server." -}}
+{{- end -}}
+{{- if and (eq .Values.migrations.mode "hook") (or .Values.nats.bundled .Values.postgres.bundled (not $secrets.existingSecret)) -}}
+{{- fail "migrations.mode is hook, which runs before anything of this chart exists; bring your own NATS, Postgres and secrets.existingSecret, or set it to auto." -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (not .Values.nats.bundled) (not .Values.nats.external.monitoring) -}}
+{{- fail "autoscaling is on with a NATS of your own; name its monitoring address, such as nats.nats.svc:8222, in nats.external.monitoring." -}}
+{{- end -}}
+{{- if and .Values.gateway.ingress.enabled (not .Values.gateway.ingress.host) -}}
+{{- fail "gateway.ingress is on without a host; set gateway.ingress.host." -}}
+{{- end -}}
+{{- if and .Values.gateway.ingress.enabled (eq .Values.gateway.config.auth "off") -}}
+{{- fail "gateway.ingress is on and gateway.config.auth is off: whoever reaches the host might do everything; set auth to required." -}}
+{{- end -}}
+{{- if hasKey .Values.workers "trainer" -}}
+{{- fail "A pool under workers is called trainer; set the trainer under the key trainer, or rename the pool." -}}
+{{- end -}}
+{{- $functions := include "solopo.functions" . | fromJson -}}
+{{- $pools := include "solopo.pools" . | fromYaml -}}
+{{- $apps := list -}}
+{{- range $name, $pool := $pools -}}
+{{- $apps = append $apps $pool.app -}}
+{{- $where := ternary "trainer" (printf "workers.%s" $name) (eq $name "trainer") -}}
+{{- if has $name (list "gateway" "nats" "postgres" "migrator" "artifacts" "test") -}}
+{{- fail (printf "A pool is called %s, as another part of the release is; rename it." $name) -}}
+{{- end -}}
+{{- if and (eq $pool.variant "cuda") (not $pool.gpu.enabled) -}}
+{{- fail (printf "%s takes the cuda image without a GPU; set %s.gpu.enabled, or its variant to cpu." $where $where) -}}
+{{- end -}}
+{{- $scale := (index $functions.apps $pool.app).scale -}}
+{{- if gt (int (dig "min" $scale.min $pool.scale)) (int (dig "max" $scale.max $pool.scale)) -}}
+{{- fail (printf "%s.scale.min is above its max; raise max, or lower min." $where) -}}
+{{- end -}}
+{{- if lt (include "solopo.heap" $pool | int) 64 -}}
+{{- fail (printf "%s leaves less than 64 MiB of heap; raise resources.limits.memory or heapFraction." $where) -}}
+{{- end -}}
+{{- range $pool.extraEnv -}}
+{{- if hasPrefix "SOLOPO_" .name -}}
+{{- fail (printf "%s.extraEnv sets %s; set the key under %s.config instead." $where .name $where) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $app, $settings := $functions.apps -}}
+{{- if not (has $app $apps) -}}
+{{- fail (printf "No pool runs the app %s, so that its jobs would wait for ever; turn one on, with replicas or scale at 0 if need be." $app) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

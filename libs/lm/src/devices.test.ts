@@ -1,0 +1,272 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { useSoftwareVulkan } from '@solopo/testing';
+import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
+import {
+  chooseDevice,
+  DeviceError,
+  DeviceMemoryError,
+  fallbacks,
+  freeGradients,
+  initialise,
+  initialiseLora,
+  LanguageModel,
+  packTrees,
+  parseModelConfig,
+  PreferenceTrainer,
+  readGradients,
+  readPlacements,
+  Runtime,
+  sample,
+  type Device,
+  type HostTensors,
+  type PreferenceOptions,
+  type TrainingPair,
+} from './index.ts';
+
+/*
+ * The engine on each device, held to the processor's numbers. Without a GPU, WebGPU runs on a Vulkan driver in software;
+ * sizes are small because it is slow, and multiples of 4 because it compiles a kernel for each kind of rest.
+ */
+
+const LIMIT = 1e-3;
+const vulkan = useSoftwareVulkan();
+
+const config = parseModelConfig({
+  model_type: 'qwen2',
+  vocab_size: 52,
+  hidden_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  intermediate_size: 48,
+  rope_theta: 100,
+  tie_word_embeddings: true,
+  max_position_embeddings: 512,
+});
+const lora = {
+  rank: 4,
+  alpha: 8,
+  targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  rsLora: false,
+} as const;
+
+const ids = (length: number, salt: number): Int32Array =>
+  Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
+
+/** Every weight random, so that no gradient is 0 by chance. Queries go in several chunks. */
+function modelOn(runtime: Runtime, { adapter }: { adapter: boolean }): LanguageModel {
+  const weights = initialise(config, { seed: 1, embeddingStd: 0.7, residualScale: 1 });
+  for (const [name, { dims, data }] of weights)
+    if (dims.length === 1) data.forEach((value, i) => (data[i] = value + 0.3 * Math.sin(i * 7 + name.length)));
+  const matrices = initialiseLora(config, lora, 1);
+  for (const { data } of matrices.values()) data.forEach((x, i) => (data[i] = x + 0.05 * Math.sin(i)));
+  return new LanguageModel(config, weights, runtime, adapter ? { options: lora, weights: matrices } : null, {
+    queryChunk: 16,
+  });
+}
+
+/** The greatest difference, as a part of the greatest value. */
+function difference(actual: Float32Array, expected: Float32Array): number {
+  expect(actual.length).toBe(expected.length);
+  const scale = Math.max(...expected.map(Math.abs), 1e-6);
+  return Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] as number)))) / scale;
+}
+
+const batch = packTrees([
+  { prompt: ids(20, 1), branches: [ids(6, 2), ids(4, 3)] },
+  { prompt: ids(11, 5), branches: [ids(3, 6), ids(5, 7)] },
+]);
+const dLogps = Float32Array.from(batch.targets, (_target, i) => Math.cos(i));
+
+async function forwardAndBackward(model: LanguageModel) {
+  const { runtime } = model;
+  const activations = await model.forward(batch);
+  const statistics = await model.targetStats(activations);
+  const sums = new Map();
+  // Twice: the second pass adds to the first one's sums.
+  await model.backward(activations, dLogps, sums);
+  activations.free();
+  const again = await model.forward(batch);
+  await model.backward(again, dLogps, sums);
+  again.free();
+  const gradients = await readGradients(runtime, sums);
+  freeGradients(runtime, sums);
+  return { statistics, gradients };
+}
+
+const options: PreferenceOptions = {
+  arm: 'solo',
+  objective: { kind: 'dpo', beta: 0.5, loss: 'sigmoid', labelSmoothing: 0 },
+  alignment: {
+    alpha: 2,
+    reference: 'shared',
+    distance: 'absolute',
+    sides: 'two',
+    detach: 'none',
+    deadZone: 1e-5,
+    fraction: 1,
+  },
+  optimizer: { betas: [0.9, 0.98], epsilon: 1e-8, weightDecay: 0.1 },
+  schedule: { learningRate: 1e-3, schedule: 'cosine', warmupRatio: 0.1, finalLearningRateRatio: 0.1 },
+  clipNorm: 1,
+  microBatchTokens: 120,
+  steps: 10,
+};
+const pairs: TrainingPair[] = [1, 2].map((salt) => ({
+  short: ids(12 + 4 * salt, salt),
+  long: ids(28 + 4 * salt, salt + 20),
+  chosen: ids(4, salt + 30),
+  rejected: ids(4, salt + 40),
+  reference: { shortChosen: -18, shortRejected: -17, longChosen: -19, longRejected: -16 },
+}));
+
+async function tenSteps(model: LanguageModel) {
+  const trainer = new PreferenceTrainer(model, options);
+  const metrics: Readonly<Record<string, number>>[] = [];
+  for (let step = 0; step < 10; step++) metrics.push((await trainer.takeStep(pairs)).metrics);
+  const weights: HostTensors = await model.trained.read();
+  const moments = await trainer.optimizerTensors();
+  await trainer.free();
+  return { metrics, weights, moments };
+}
+
+const prompts = [ids(12, 1), ids(8, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
+const sampling = { samplesPerPrompt: 2, topP: 1, maxNewTokens: 4, eosIds: [], seed: 5 };
+
+/** A driver in software compiles each kernel for seconds, and a busy machine takes as many times longer. */
+const PATIENCE_MS = 600_000;
+
+describe.each<Device>(['cpu', 'webgpu'])('on %s', { timeout: PATIENCE_MS }, (device) => {
+  const runtime = new Runtime({ threads: 1, device });
+  const cpu = new Runtime({ threads: 1 });
+  let missing: string | null = null;
+  beforeAll(async () => {
+    missing = device === 'webgpu' ? vulkan.missing : null;
+    if (!missing) expect((await chooseDevice(device)).device).toBe(device);
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await runtime.close();
+    await cpu.close();
+  });
+  const needsDevice = (context: TestContext): void => {
+    if (missing) context.skip(missing);
+  };
+
+  for (const [what, adapter] of [
+    ['all parameters', false],
+    ['an adapter', true],
+  ] as const) {
+    test(`log-probabilities, statistics and every gradient of ${what} are the processor's`, async (context) => {
+      needsDevice(context);
+      const model = modelOn(runtime, { adapter });
+      const actual = await forwardAndBackward(model);
+      const expected = await forwardAndBackward(modelOn(cpu, { adapter }));
+      for (const name of ['logps', 'entropies', 'meanLogits'] as const)
+        expect(difference(actual.statistics[name], expected.statistics[name]), name).toBeLessThan(LIMIT);
+      expect([...actual.statistics.hits]).toEqual([...expected.statistics.hits]);
+      expect([...actual.gradients.keys()].sort()).toEqual([...expected.gradients.keys()].sort());
+      for (const [name, gradient] of expected.gradients) {
+        expect(Math.max(...gradient.map(Math.abs)), name).toBeGreaterThan(1e-4);
+        expect(difference(actual.gradients.get(name) as Float32Array, gradient), name).toBeLessThan(LIMIT);
+      }
+      await model.free();
+      expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
+    });
+  }
+
+  test("ten steps end at the processor's weights and moments, and leave as much on the device as they found", async (context) => {
+    needsDevice(context);
+    const model = modelOn(runtime, { adapter: true });
+    const actual = await tenSteps(model);
+    const expected = await tenSteps(modelOn(cpu, { adapter: true }));
+    actual.metrics.forEach(({ loss, grad_norm }, step) => {
+      expect(loss, `step ${step + 1}`).toBeCloseTo(expected.metrics[step]!.loss!, 3);
+      expect(grad_norm! / expected.metrics[step]!.grad_norm!, `step ${step + 1}`).toBeCloseTo(1, 3);
+    });
+    expect(actual.metrics.at(-1)!.loss).toBeLessThan(actual.metrics[0]!.loss!);
+    for (const [name, { data }] of expected.weights)
+      expect(difference(actual.weights.get(name)!.data, data), name).toBeLessThan(LIMIT);
+    for (const [name, { data }] of expected.moments)
+      expect(difference(actual.moments.get(name)!.data, data), name).toBeLessThan(5 * LIMIT);
+
+    const trainer = new PreferenceTrainer(model, options);
+    await trainer.takeStep(pairs);
+    const before = runtime.allocated;
+    await trainer.takeStep(pairs);
+    expect(runtime.allocated).toEqual(before);
+    expect(before.tensors > 0).toBe(runtime.keepsOnDevice);
+    await trainer.free();
+    await model.free();
+    expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
+  });
+
+  for (const temperature of [0, 1.5])
+    test(`samples at temperature ${temperature} are the processor's`, async (context) => {
+      needsDevice(context);
+      const model = modelOn(runtime, { adapter: true });
+      const actual = await sample(model, prompts, { ...sampling, temperature });
+      const expected = await sample(modelOn(cpu, { adapter: true }), prompts, { ...sampling, temperature });
+      for (const [i, samples] of expected.entries())
+        for (const [j, { tokens, logp }] of samples.entries()) {
+          expect([...actual[i]![j]!.tokens]).toEqual([...tokens]);
+          expect(actual[i]![j]!.logp).toBeCloseTo(logp, 3);
+        }
+      await model.free();
+      expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
+    });
+});
+
+describe('a device that is full', { timeout: PATIENCE_MS }, () => {
+  test('is a retry with smaller batches, then an error that says what to do; what was taken is given back', async (context) => {
+    if (vulkan.missing) context.skip(vulkan.missing);
+    const roomy = new Runtime({ threads: 1, device: 'webgpu' });
+    const model = modelOn(roomy, { adapter: true });
+    const { metrics } = await new PreferenceTrainer(model, { ...options, microBatchTokens: 1000 }).takeStep(pairs);
+    await roomy.close();
+
+    const tight = new Runtime({ threads: 1, device: 'webgpu', maxDeviceMemoryBytes: 400_000 });
+    const small = new PreferenceTrainer(modelOn(tight, { adapter: true }), { ...options, microBatchTokens: 1000 });
+    expect((await small.takeStep(pairs)).metrics.loss).toBeCloseTo(metrics.loss!, 3);
+    await tight.close();
+
+    const full = new Runtime({ threads: 1, device: 'webgpu', maxDeviceMemoryBytes: 150_000 });
+    const hopeless = modelOn(full, { adapter: true });
+    await expect(new PreferenceTrainer(hopeless, options).takeStep(pairs)).rejects.toThrow(DeviceMemoryError);
+    await hopeless.free();
+    expect(full.allocated).toEqual({ tensors: 0, bytes: 0 });
+    await full.close();
+  });
+});
+
+describe('what the device leaves to the processor', { timeout: PATIENCE_MS }, () => {
+  test("is whole numbers only: shapes and tokens' places", async (context) => {
+    if (vulkan.missing) context.skip(vulkan.missing);
+    const folder = mkdtempSync(join(tmpdir(), 'solopo-placement-'));
+    const runtime = new Runtime({ threads: 1, device: 'webgpu', profile: folder });
+    const model = modelOn(runtime, { adapter: true });
+    const activations = await model.forward(batch);
+    await model.backward(activations, dLogps, new Map());
+    await runtime.close();
+    const placements = readPlacements(folder);
+    rmSync(folder, { recursive: true });
+    expect(placements.filter(({ provider }) => provider === 'WebGpuExecutionProvider').length).toBeGreaterThan(50);
+    expect(fallbacks(placements).filter(({ wholeNumbers }) => !wholeNumbers)).toEqual([]);
+  });
+});
+
+describe('the choice of a device', { timeout: PATIENCE_MS }, () => {
+  test('auto is the processor where there is no GPU, and says so', async () => {
+    const chosen = await chooseDevice('auto');
+    expect(['cpu', 'webgpu']).toContain(chosen.device);
+    expect(chosen.reason).toMatch(chosen.device === 'cpu' ? /no GPU was found|cannot be used/ : /was found/);
+  });
+
+  test('cuda where its provider is not installed is an error with the remedy in it', async (context) => {
+    const chosen = await chooseDevice('cuda').catch((error: unknown) => error);
+    if (!(chosen instanceof Error)) return context.skip('a CUDA provider is installed');
+    expect(chosen).toBeInstanceOf(DeviceError);
+    expect(chosen.message).toMatch(/docs\/gpu\.md/);
+  });
+});

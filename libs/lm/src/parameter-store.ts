@@ -1,0 +1,61 @@
+import type { Runtime } from './runtime.ts';
+import type { HostTensor, HostTensors } from './safetensors.ts';
+import { float32, type Tensor } from './tensor.ts';
+
+/** Parameters by name: in this process's memory until they are first needed, then where the runtime computes. */
+export class ParameterStore {
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  #host: HostTensors | null;
+  #placed: Promise<Map<string, Tensor>> | undefined;
+
+  constructor(
+    readonly runtime: Runtime,
+    tensors: HostTensors,
+  ) {
+    this.#host = tensors;
+    this.shapes = new Map([...tensors].map(([name, { dims }]) => [name, dims]));
+  }
+
+  /** Where the runtime computes; the map is this store's own, so it sees what is replaced. */
+  placed(): Promise<ReadonlyMap<string, Tensor>> {
+    this.#placed ??= this.#place();
+    return this.#placed;
+  }
+
+  /** The numbers themselves, where the runtime computes in this process's memory. */
+  get host(): Map<string, HostTensor> {
+    if (!this.#host) throw new TypeError('these parameters live on the device; read() copies them');
+    return new Map(this.#host);
+  }
+
+  async read(): Promise<Map<string, HostTensor>> {
+    if (this.#host) return this.host;
+    const tensors = new Map<string, HostTensor>();
+    for (const [name, tensor] of await this.placed())
+      tensors.set(name, { dims: tensor.dims, data: await this.runtime.read(tensor) });
+    return tensors;
+  }
+
+  /** A new tensor in place of the old one, which is freed. */
+  async replace(name: string, tensor: Tensor): Promise<void> {
+    const placed = (await this.placed()) as Map<string, Tensor>;
+    const old = placed.get(name);
+    placed.set(name, tensor);
+    if (old) this.runtime.free(old);
+  }
+
+  /** Gives back what lies on the device. The store is not used afterwards. */
+  async free(): Promise<void> {
+    const placed = await this.#placed;
+    for (const tensor of placed?.values() ?? []) this.runtime.free(tensor);
+    placed?.clear();
+  }
+
+  async #place(): Promise<Map<string, Tensor>> {
+    const placed = new Map<string, Tensor>();
+    for (const [name, { dims, data }] of this.#host ?? [])
+      placed.set(name, await this.runtime.upload(float32(data, dims)));
+    if (this.runtime.keepsOnDevice) this.#host = null;
+    return placed;
+  }
+}

@@ -1,0 +1,31 @@
+import * as ort from 'onnxruntime-node';
+import type { DType } from '@solopo/onnx-graph';
+
+/** A tensor where the runtime computes. On the processor its numbers are at hand; from a device they are read. */
+export interface Tensor {
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly size: number;
+}
+
+export const float32 = (data: Float32Array, dims: readonly number[]): Tensor =>
+  new ort.Tensor('float32', data, [...dims]);
+export const int32 = (data: Int32Array, dims: readonly number[]): Tensor => new ort.Tensor('int32', data, [...dims]);
+export const int64 = (values: Iterable<number>, dims: readonly number[]): Tensor =>
+  new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [...dims]);
+
+/** The numbers of a tensor that lies in this process's memory: itself, not a copy. */
+export function hostFloats(tensor: Tensor): Float32Array {
+  return (tensor as ort.Tensor).data as Float32Array;
+}
+
+export function hostIntegers(tensor: Tensor): BigInt64Array {
+  return (tensor as ort.Tensor).data as BigInt64Array;
+}
+
+export const isOnDevice = (tensor: Tensor): boolean => (tensor as ort.Tensor).location === 'gpu-buffer';
+
+const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4, int64: 8, bool: 1 };
+export const bytesOf = ({ type, size }: Tensor): number => size * (BYTES[type] ?? 8);
+
+export const dtypeOf = ({ type }: Tensor): DType => type as DType;

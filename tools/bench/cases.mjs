@@ -1,0 +1,138 @@
+// One measured case: node tools/bench/cases.mjs NAME OPTIONS-AS-JSON. Prints its figures as one line of JSON.
+import { resourceUsage } from 'node:process';
+import { packTrees, PreferenceTrainer, Runtime, sample, scoreTrees, zeroGradients } from '@solopo/lm';
+import { headWork, passWork } from './work.mjs';
+import { model, shape, tokens } from './model.mjs';
+
+const TRAINING = {
+  objective: { kind: 'dpo', beta: 0.1, loss: 'sigmoid', labelSmoothing: 0 },
+  alignment: {
+    alpha: 1,
+    reference: 'shared',
+    distance: 'absolute',
+    sides: 'two',
+    detach: 'short',
+    deadZone: 0,
+    fraction: 1,
+  },
+  optimizer: { betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 },
+  schedule: { learningRate: 1e-5, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
+  clipNorm: 1,
+  microBatchTokens: 1,
+  steps: 1000,
+};
+
+/** Seconds of each run after the warm-up. */
+async function seconds({ warmup = 1, runs = 3 }, work) {
+  const measured = [];
+  for (let i = 0; i < warmup + runs; i++) {
+    const started = performance.now();
+    await work();
+    if (i >= warmup) measured.push((performance.now() - started) / 1000);
+  }
+  return measured;
+}
+
+/** Forward and backward of both responses on the long context, each with a prompt of its own, as other trainers do it. */
+async function rowsApart(lm, { long, chosen, rejected }) {
+  const gradients = zeroGradients(lm.trainable);
+  let policyTokens = 0;
+  for (const response of [chosen, rejected]) {
+    const activations = await lm.forward(packTrees([{ prompt: long, branches: [response] }]));
+    const { logps } = await lm.targetStats(activations);
+    await lm.backward(activations, new Float32Array(logps.length).fill(1), gradients);
+    policyTokens += activations.batch.tokenCount;
+  }
+  return policyTokens;
+}
+
+const CASES = {
+  /** A gradient step of an arm on one pair, the reference's scores given. */
+  async step(options) {
+    const { threads, short, long, response, arm = 'solo', aligned = true, recompute = 'auto' } = options;
+    const { pairs = 1, apart = false } = options;
+    const config = shape(options);
+    const runtime = new Runtime({ threads });
+    const lm = model(config, runtime, { recompute });
+    const trainer = new PreferenceTrainer(lm, { ...TRAINING, arm });
+    const pair = {
+      short: tokens(config, short, 1),
+      long: tokens(config, long, 2),
+      chosen: tokens(config, response, 3),
+      rejected: tokens(config, response, 4),
+      aligned,
+      reference: {
+        shortChosen: -1500,
+        shortRejected: -1500,
+        longChosen: -1500,
+        longRejected: -1500,
+      },
+    };
+    let policyTokens = 0;
+    const measured = await seconds(options, async () => {
+      if (apart) policyTokens = await rowsApart(lm, pair);
+      else ({ policyTokens } = await trainer.takeStep(new Array(pairs).fill(pair)));
+    });
+    // The trees of the arm: tokens and targets of each.
+    const trees =
+      arm === 'solo'
+        ? [[short + 2 * response, 2 * response], ...(aligned ? [[long + response, response]] : [])]
+        : [[long + 2 * response, 2 * response]];
+    const multiplyAdds = trees.reduce((sum, [length, targets]) => {
+      const pass = passWork(config, length);
+      const head = headWork(config, targets);
+      const again = recompute === 'all' ? pass.recompute : 0;
+      return sum + pass.forward + again + pass.backward + head.score + head.backward;
+    }, 0);
+    return { seconds: measured, policyTokens, multiplyAdds };
+  },
+
+  /** Reference log-probabilities of the rows that the `solo` arm reads, one pair. */
+  async score(options) {
+    const { threads, short, long, response } = options;
+    const config = shape(options);
+    const lm = model(config, new Runtime({ threads }), { lora: false });
+    const [chosen, rejected] = [tokens(config, response, 3), tokens(config, response, 4)];
+    const trees = [
+      { prompt: tokens(config, short, 1), branches: [chosen, rejected] },
+      { prompt: tokens(config, long, 2), branches: [chosen] },
+    ];
+    return {
+      seconds: await seconds(options, () => scoreTrees(lm, trees, { batchTokens: 1 })),
+      tokens: short + long + 3 * response,
+    };
+  },
+
+  /** Answers to one prompt. */
+  async sample(options) {
+    const { threads, prompt, samples, newTokens } = options;
+    const config = shape(options);
+    const lm = model(config, new Runtime({ threads }), { lora: false });
+    const prompts = [{ tokens: tokens(config, prompt, 1), key: [1, 2] }];
+    return {
+      seconds: await seconds(options, () =>
+        sample(lm, prompts, {
+          samplesPerPrompt: samples,
+          temperature: 0.85,
+          topP: 1,
+          maxNewTokens: newTokens,
+          eosIds: [],
+          seed: 1,
+        }),
+      ),
+      tokens: samples * newTokens,
+    };
+  },
+};
+
+const [, , name, options] = process.argv;
+const result = await CASES[name](JSON.parse(options));
+const ordered = result.seconds.toSorted((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    ...result,
+    medianSeconds: ordered[ordered.length >> 1],
+    peakBytes: resourceUsage().maxRSS * 1024,
+  }),
+);
+process.exit(0);

@@ -1,0 +1,59 @@
+// Models in the shape of published ones, with small random weights: what is timed does not depend on their values.
+import { initialiseLora, LanguageModel, modelParameters, parseModelConfig } from '@solopo/lm';
+
+const SHAPES = {
+  'qwen2.5-0.5b': {
+    model_type: 'qwen2',
+    vocab_size: 151_936,
+    hidden_size: 896,
+    num_hidden_layers: 24,
+    num_attention_heads: 14,
+    num_key_value_heads: 2,
+    intermediate_size: 4864,
+    rope_theta: 1e6,
+    tie_word_embeddings: true,
+  },
+};
+
+export const LORA = {
+  rank: 16,
+  alpha: 32,
+  targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  rsLora: false,
+};
+
+export function shape({ shape: name = 'qwen2.5-0.5b', layers, vocabulary } = {}) {
+  const json = SHAPES[name];
+  return parseModelConfig({
+    ...json,
+    num_hidden_layers: layers ?? json.num_hidden_layers,
+    vocab_size: vocabulary ?? json.vocab_size,
+  });
+}
+
+/** Uniform in +-0.035 (standard deviation 0.02); norms 1. */
+function randomWeights(config) {
+  let state = 0x9e3779b9;
+  return new Map(
+    modelParameters(config).map(([name, dims]) => {
+      const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
+      if (name.endsWith('norm.weight')) data.fill(1);
+      else
+        for (let i = 0; i < data.length; i++) {
+          state ^= state << 13;
+          state ^= state >>> 17;
+          state ^= state << 5;
+          data[i] = state * (0.035 / 2 ** 31);
+        }
+      return [name, { dims, data }];
+    }),
+  );
+}
+
+export function model(config, runtime, { lora = true, ...options } = {}) {
+  const adapter = lora ? { options: LORA, weights: initialiseLora(config, LORA, 1) } : null;
+  return new LanguageModel(config, randomWeights(config), runtime, adapter, options);
+}
+
+export const tokens = (config, length, salt = 0) =>
+  Int32Array.from({ length }, (_, i) => (i * 7919 + salt * 104_729 + 13) % config.vocabSize);

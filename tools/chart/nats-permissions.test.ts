@@ -1,0 +1,118 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { RunEvent } from '@solopo/contracts';
+import {
+  connectNats,
+  consumerName,
+  deadLetterSubject,
+  EventBus,
+  eventSubject,
+  EVENTS,
+  provisionStreams,
+  WORK,
+  type NatsConnection,
+} from '@solopo/bus';
+import { APPS, FUNCTIONS, functionsOf, type App, type FunctionSpec } from '@solopo/functions';
+import { startNats, type TestNats } from '@solopo/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { manifests, needTools } from './chart.ts';
+
+let folder: string;
+let server: TestNats | undefined;
+let passwords: ReadonlyMap<string, string>;
+const open: NatsConnection[] = [];
+
+beforeEach(async (context) => {
+  needTools(context);
+  folder = await mkdtemp(join(tmpdir(), 'solopo-chart-nats-'));
+  const rendered = manifests();
+  const nats = (kind: string) =>
+    rendered.find((each) => each.kind === kind && each.metadata.name === 'test-solopo-nats')!;
+  const conf = nats('Secret')['stringData']['passwords.conf'] as string;
+  passwords = new Map([...conf.matchAll(/^password_(\w+): (\w+)$/gm)].map(([, app, word]) => [app!, word!]));
+  await writeFile(join(folder, 'passwords.conf'), conf);
+  const text = (nats('ConfigMap')['data']['nats.conf'] as string)
+    .replace('$SERVER_NAME', 'test')
+    .replace(/^ *store_dir:.*\n/m, '');
+  await writeFile(join(folder, 'nats.conf'), text);
+  server = await startNats({ config: join(folder, 'nats.conf') });
+  await provisionStreams(await as('migrator'));
+});
+
+afterEach(async () => {
+  for (const connection of open.splice(0)) await connection.close();
+  await server?.stop();
+  server = undefined;
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+async function as(app: string): Promise<NatsConnection> {
+  const connection = await connectNats(`nats://${app}:${passwords.get(app)}@127.0.0.1:${server!.port}`, app);
+  open.push(connection);
+  return connection;
+}
+
+const timeout = 500;
+const others = (app: App) => Object.values<FunctionSpec>(FUNCTIONS).filter((spec) => spec.app !== app);
+
+describe('the users of the bundled NATS', () => {
+  it('are one an app, and no stranger', async () => {
+    expect([...passwords.keys()].sort()).toEqual([...APPS, 'gateway', 'migrator'].sort());
+    await expect(connectNats(server!.url, 'stranger')).rejects.toThrow();
+  });
+
+  it.each(APPS)('%s takes, acknowledges and buries its own jobs, and publishes what comes next', async (app) => {
+    const connection = await as(app);
+    const client = jetstream(connection, { timeout });
+    for (const spec of functionsOf(app)) {
+      await client.publish(spec.subject, '{}');
+      const consumer = await client.consumers.get(WORK, consumerName(spec));
+      const message = await consumer.next({ expires: 1000 });
+      message!.working();
+      expect(await message!.ackAck()).toBe(true);
+      await client.publish(deadLetterSubject(spec.subject), '{}');
+    }
+    for (const spec of others(app)) await client.publish(spec.subject, '{}');
+    await client.publish(eventSubject('run'), '{}');
+  });
+
+  it.each(APPS)('%s takes no job of another app, buries none, and changes no stream', async (app) => {
+    const connection = await as(app);
+    const client = jetstream(connection, { timeout });
+    for (const spec of others(app)) {
+      await expect(client.consumers.get(WORK, consumerName(spec)), spec.subject).rejects.toThrow();
+      await expect(client.publish(deadLetterSubject(spec.subject), '{}'), spec.subject).rejects.toThrow();
+    }
+    const manager = await jetstreamManager(connection, { checkAPI: false, timeout });
+    await expect(manager.streams.purge(WORK)).rejects.toThrow();
+    await expect(manager.streams.delete(EVENTS)).rejects.toThrow();
+    await expect(manager.consumers.delete(WORK, consumerName(functionsOf(app)[0]!))).rejects.toThrow();
+  });
+
+  it('the gateway starts jobs and follows events, but takes no job', async () => {
+    const connection = await as('gateway');
+    const client = jetstream(connection, { timeout });
+    for (const spec of Object.values<FunctionSpec>(FUNCTIONS)) await client.publish(spec.subject, '{}');
+    const bus = new EventBus(connection);
+    const event = { type: 'run.state', run: 'a', at: new Date().toISOString(), data: { state: 'done' } };
+    bus.publish(event as unknown as RunEvent);
+    await client.publish(eventSubject('a'), JSON.stringify(event));
+    const ended = new AbortController();
+    for await (const { sequence } of bus.subscribe({ signal: ended.signal })) {
+      expect(sequence).toBe(1);
+      break;
+    }
+    const consumer = await client.consumers.get(WORK, consumerName(FUNCTIONS.train));
+    await expect(consumer.next({ expires: 1000 })).rejects.toThrow();
+  });
+
+  it('reward answers questions that the gateway asks', async () => {
+    const reward = await as('reward');
+    reward.subscribe('reward.score', { callback: (_error, message) => void message.respond('42') });
+    await reward.flush();
+    const answer = await (await as('gateway')).request('reward.score', '', { timeout: 2000 });
+    expect(answer.string()).toBe('42');
+  });
+});

@@ -1,0 +1,98 @@
+// Forward and backward of one block on a device, and what the same runs take queued back to back.
+import { packTrees } from '@solopo/lm';
+import { Graph } from '@solopo/onnx-graph';
+import { modelOf, tokens } from './models.mjs';
+
+/** Forward and backward of one block, and what the same runs take queued back to back. */
+export async function blockOn(runtime, { shape, length, runs }) {
+  const recorder = recording(runtime);
+  const model = modelOf(shape, recorder.runtime, { layers: 1, vocabulary: 512 });
+  const batch = packTrees([{ prompt: tokens(length - 1, 1, 512), branches: [tokens(1, 2, 512)] }]);
+  const forward = await timed(runs, async () => {
+    const activations = await model.forward(batch);
+    await corner(recorder.runtime, activations.output);
+    activations.free();
+  });
+  const pass = async () => {
+    const sums = new Map();
+    const activations = await model.forward(batch);
+    await model.backward(activations, new Float32Array(batch.targets.length).fill(1), sums);
+    await corner(recorder.runtime, [...sums.values()].at(-1));
+    activations.free();
+    for (const sum of sums.values()) recorder.runtime.free(sum);
+  };
+  const both = await timed(runs, pass);
+  const dispatches = await recorder.record(pass);
+  const queued = await timed(runs, () => recorder.replay());
+  return {
+    shape,
+    length,
+    forwardSeconds: forward.seconds,
+    forwardAndBackwardSeconds: both.seconds,
+    dispatches,
+    queuedSeconds: queued.seconds,
+    ratioToQueued: both.seconds / queued.seconds,
+  };
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+
+/** Median seconds of `runs` warm runs. */
+export async function timed(runs, work) {
+  await work();
+  const seconds = [];
+  for (let i = 0; i < runs; i++) {
+    const started = performance.now();
+    await work();
+    seconds.push((performance.now() - started) / 1000);
+  }
+  return { seconds: median(seconds), runs: seconds };
+}
+
+/** One number of a tensor: it is there when everything before it is done. */
+export async function corner(runtime, tensor) {
+  const rank = tensor.dims.length;
+  await runtime.run(
+    `corner ${rank}`,
+    () => {
+      const g = new Graph('corner');
+      let x = g.input(
+        'x',
+        'float32',
+        tensor.dims.map((_, axis) => `D${axis}`),
+      );
+      for (let axis = 0; axis < rank; axis++) x = g.slice(x, axis, g.int64s([0]), g.int64s([1]), 1);
+      g.output('y', x);
+      return g;
+    },
+    { x: tensor },
+    ['y'],
+  );
+}
+
+/** A runtime that can note the runs of a piece of work, with their inputs kept, and queue them again. */
+function recording(runtime) {
+  const { run, free } = runtime;
+  let calls = null;
+  const kept = [];
+  runtime.run = (key, graph, feeds, fetch) => {
+    calls?.push({ key, graph, feeds, fetch });
+    return run.call(runtime, key, graph, feeds, fetch);
+  };
+  runtime.free = (tensor) => (calls ? void kept.push(tensor) : free.call(runtime, tensor));
+  const noted = [];
+  return {
+    runtime,
+    async record(work) {
+      calls = noted;
+      await work();
+      calls = null;
+      return noted.length;
+    },
+    async replay() {
+      for (const { key, graph, feeds, fetch } of noted)
+        for (const output of Object.values(await run.call(runtime, key, graph, feeds, fetch)))
+          free.call(runtime, output);
+    },
+  };
+}
