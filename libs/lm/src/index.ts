@@ -24,6 +24,7 @@ export {
   type LoraTarget,
 } from './lora.ts';
 export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig } from './model-config.ts';
+export { modelGraphs } from './model-graphs.ts';
 export { readLlama2c } from './llama2c.ts';
 export { ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';

@@ -1,0 +1,30 @@
+import type { Graph } from '@solopo/onnx-graph';
+import { attentionBackward, attentionForward } from './attention.graph.ts';
+import { blockDecode, finishBackward, finishForward, projectBackward, projectForward } from './block.graph.ts';
+import type { BlockShape } from './block.graph.ts';
+import { embed, headBackward, headPredict, headScore } from './head.graph.ts';
+
+/** The graphs of which a model's passes are made, to be looked at: each layer of a kind runs the same ones. */
+export function modelGraphs(shape: BlockShape): Map<string, Graph> {
+  const { config, lora } = shape;
+  const windows = [...new Set(config.layerKinds.map(({ slidingWindow }) => slidingWindow))];
+  const attention = windows.flatMap((window): [string, Graph][] => {
+    const suffix = window === null ? '' : `-window-${window}`;
+    return [
+      [`attention-forward${suffix}`, attentionForward(config, window)],
+      [`attention-backward${suffix}`, attentionBackward(config, window, { add: false })],
+    ];
+  });
+  return new Map([
+    ['embed', embed(config)],
+    ['project-forward', projectForward(shape)],
+    ...attention,
+    ['finish-forward', finishForward(shape, { output: true, activations: true })],
+    ['finish-backward', finishBackward(shape, { add: false })],
+    ['project-backward', projectBackward(shape, { add: false })],
+    ['block-decode', blockDecode(shape, { first: false })],
+    ['head-score', headScore(config, { statistics: true })],
+    ['head-backward', headBackward(config, { frozen: lora !== null, add: false, scatter: 'rows' })],
+    ['head-logits', headPredict(config, 'logits')],
+  ]);
+}
