@@ -5,7 +5,15 @@ import { RETRIEVAL_VOCABULARY } from '@solopo/corpus';
 import { formatModelConfig, readModelFolder, writeSafetensors } from '@solopo/lm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '@solopo/testing';
-import type { AlignmentView, EvaluationView, StepView } from '@solopo/contracts';
+import type {
+  AlignmentView,
+  EvaluationView,
+  Inspection,
+  PairDetails,
+  PairView,
+  RunView,
+  StepView,
+} from '@solopo/contracts';
 import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
 import { DATA, System } from './system.ts';
 
@@ -79,6 +87,28 @@ describe('three arms through the real services', () => {
       ]);
       for (const { outcomes, correct } of evaluations) expect(outcomes.replaceAll('0', '').length).toBe(correct);
     }
+  });
+
+  test('the reward service shows a pair under the base and the policy, and where each layer looked', async () => {
+    const runs = (await system.api.get('/v1/runs').expect(200)).body as RunView[];
+    const solo = runs.find(({ config }) => config.name === 'solo')!;
+    const [pair] = (await system.api.get(`/v1/runs/${solo.id}/pairs?limit=1`).expect(200)).body as PairView[];
+    const path = `/v1/runs/${solo.id}/pairs/${pair!.digest}`;
+    const { responses } = (await system.api.get(path).expect(200)).body as PairDetails;
+    const inspect = async (step: number) =>
+      (await system.api.get(`${path}/inspection?step=${step}`).expect(200)).body as Inspection;
+    const [base, policy] = [await inspect(0), await inspect(4)];
+    // The base is the reference, whose scores the ledger keeps.
+    expect(base.short.chosen.logps).toEqual(
+      responses.chosen.logps.short!.map((logp) => expect.closeTo(logp, 4) as number),
+    );
+    expect(policy.policy).toBe(solo.policyDigest);
+    expect(policy.long.chosen.logps).not.toEqual(base.long.chosen.logps);
+    for (const { attention } of [base.short.chosen, base.long.rejected, policy.short.rejected, policy.long.chosen]) {
+      expect(attention).toHaveLength(3);
+      for (const { evidence, rest, response } of attention) expect(evidence + rest + response).toBeCloseTo(1, 4);
+    }
+    await system.api.get(`${path}/inspection?step=3`).expect(404);
   });
 
   test('an identical run trains again and ends with the same chain head', async () => {

@@ -17,6 +17,8 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   datasetMaxBytes: z.coerce.number().int().min(1).default(GB),
   /** No new runs while so many messages wait for NATS. */
   outboxLimit: z.coerce.number().int().min(1).default(10_000),
+  /** For an answer of the reward service to what a page asks. */
+  inspectionMs: z.coerce.number().int().min(1).default(60_000),
   /** Between signs of life on an idle stream of events. */
   heartbeatMs: z.coerce.number().int().min(1).default(15_000),
   /** Where TensorBoard's event files of all runs are written. None without. */

@@ -20,9 +20,14 @@ import { CancelRun } from './runs/cancel-run.use-case.ts';
 import { CreateRun } from './runs/create-run.use-case.ts';
 import { DescribePolicy } from './runs/describe-policy.use-case.ts';
 import { ExportPairs } from './runs/export-pairs.use-case.ts';
+import { InspectPair } from './runs/inspect-pair.use-case.ts';
 import { ListPairs } from './runs/list-pairs.use-case.ts';
+import { ListSlices } from './runs/list-slices.use-case.ts';
+import { PlaceEvidence } from './runs/place-evidence.use-case.ts';
 import { RunsController } from './runs/runs.controller.ts';
 import { ShowPair } from './runs/show-pair.use-case.ts';
+import { DescribeSystem } from './system/describe-system.use-case.ts';
+import { SystemController } from './system/system.controller.ts';
 import { VerifyRun } from './verify/verify-run.use-case.ts';
 import { Tracking } from './tracking/tracking.service.ts';
 import { StoresModule } from './stores.module.ts';
@@ -36,11 +41,23 @@ export const API_CONTROLLERS: readonly Type[] = [
   ArtifactsController,
   LedgerController,
   DeadLettersController,
+  SystemController,
   TokensController,
   OpenApiController,
 ];
 
-const RUNS = [CreateRun, CancelRun, ListPairs, ShowPair, ExportPairs, DescribePolicy, VerifyRun];
+const RUNS = [
+  CreateRun,
+  CancelRun,
+  ListPairs,
+  ListSlices,
+  ShowPair,
+  InspectPair,
+  ExportPairs,
+  DescribePolicy,
+  PlaceEvidence,
+  VerifyRun,
+];
 
 @Module({
   imports: [StoresModule, AccessModule, DashboardModule],
@@ -50,6 +67,7 @@ const RUNS = [CreateRun, CancelRun, ListPairs, ShowPair, ExportPairs, DescribePo
     TextModels,
     ImportDataset,
     ...RUNS,
+    DescribeSystem,
     RunEvents,
     StoreMetrics,
     Tracking,

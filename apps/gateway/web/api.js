@@ -38,6 +38,10 @@ export async function post(path) {
   return (await request(path, { method: 'POST' })).json();
 }
 
+export async function remove(path) {
+  await request(path, { method: 'DELETE' });
+}
+
 let names;
 
 /** Names of models and data sets by digest, for configurations that hold digests. */

@@ -1,12 +1,17 @@
 import { get } from './api.js';
 import { fill, h, setText } from './dom.js';
 import { follow } from './live.js';
+import { comparePage } from './pages/compare.page.js';
 import { deadLettersPage } from './pages/dead-letters.page.js';
+import { evaluationPage } from './pages/evaluation.page.js';
+import { eventsPage } from './pages/events.page.js';
+import { metricsPage } from './pages/metrics.page.js';
 import { pairPage } from './pages/pair.page.js';
 import { pairsPage } from './pages/pairs.page.js';
 import { runPage } from './pages/run.page.js';
 import { runsPage } from './pages/runs.page.js';
 import { signInPage } from './pages/sign-in.page.js';
+import { systemPage } from './pages/system.page.js';
 import { problem } from './parts/problem.js';
 import { startTheme } from './theme.js';
 
@@ -15,6 +20,11 @@ const ROUTES = [
   [/^\/runs\/([^/]+)$/, runPage, ['id'], 'runs'],
   [/^\/runs\/([^/]+)\/pairs$/, pairsPage, ['id'], 'runs'],
   [/^\/runs\/([^/]+)\/pairs\/([^/]+)$/, pairPage, ['id', 'pair'], 'runs'],
+  [/^\/runs\/([^/]+)\/evaluation$/, evaluationPage, ['id'], 'runs'],
+  [/^\/runs\/([^/]+)\/metrics$/, metricsPage, ['id'], 'runs'],
+  [/^\/compare$/, comparePage, [], 'compare'],
+  [/^\/system$/, systemPage, [], 'system'],
+  [/^\/events$/, eventsPage, [], 'events'],
   [/^\/dead-letters$/, deadLettersPage, [], 'dead-letters'],
 ];
 
@@ -73,14 +83,18 @@ function pageOf(error) {
   const text =
     error.status === undefined ? 'The gateway cannot be reached; see whether it runs, then try again.' : error.message;
   const again = h('button', { type: 'button', onclick: () => show() }, 'Try again');
-  return { title, element: h('div', { class: 'page narrow' }, problem(title, text), again) };
+  return { title, element: h('div', { class: 'page narrow' }, heading(title), problem(title, text), again) };
 }
+
+/** The problem says it to those who see it. */
+const heading = (title) => h('h1', { class: 'visually-hidden' }, title);
 
 const missing = () => ({
   title: 'Not found',
   element: h(
     'div',
     { class: 'page narrow' },
+    heading('Not found'),
     problem('There is no such page', 'Go back to the runs.'),
     h('a', { class: 'button', href: '#/' }, 'Runs'),
   ),

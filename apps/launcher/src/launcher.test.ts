@@ -76,11 +76,31 @@ async function publishJob(): Promise<void> {
   await nats.close();
 }
 
+async function wish(): Promise<void> {
+  const nats = await connect({ servers: addresses().nats });
+  nats.publish('wanted.datagen');
+  await nats.flush();
+  await nats.close();
+}
+
 async function whatHappened(url: string): Promise<unknown[]> {
   return (await query(url, 'select what from happened order by id')).map(({ what }) => what);
 }
 
 describe('the launcher over real servers and fake services', () => {
+  it('starts a worker that somebody wants an answer of, though there is no job', async () => {
+    const launcher = launch('up', 'worker');
+    await untilUp();
+    const { database } = addresses();
+    await wish();
+    await vi.waitFor(async () => expect(await whatHappened(database)).toEqual(['worker started']), {
+      timeout: 10_000,
+      interval: 100,
+    });
+    launcher.child.kill('SIGINT');
+    expect(await launcher.ended).toBe(0);
+  });
+
   it('starts a worker for a job, stops it when idle, and stops everything in order', async () => {
     const launcher = launch('up', 'worker');
     await untilUp();

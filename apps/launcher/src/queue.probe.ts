@@ -1,20 +1,26 @@
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { FUNCTIONS, type App } from '@solopo/functions';
+import { APPS, FUNCTIONS, type App } from '@solopo/functions';
 import pg from 'pg';
 import type { Lags } from './scale.policy.ts';
 
 const APP_OF: ReadonlyMap<string, App> = new Map(Object.values(FUNCTIONS).map(({ subject, app }) => [subject, app]));
 
+/** A worker that somebody wants an answer of is wanted for so long. */
+const WISH_MS = 20_000;
+
 /** Reads how much work there is for each app: on the work queue, and still in the outbox when nothing publishes it. */
 export class QueueProbe {
   #stream: string | undefined;
+  readonly #wishes = new Map<App, number>();
 
   private constructor(
     private readonly nats: NatsConnection,
     private readonly jetstream: JetStreamManager,
     private readonly database: pg.Pool,
-  ) {}
+  ) {
+    nats.subscribe('wanted.*', { callback: (_, { subject }) => this.#wish(subject.split('.')[1]) });
+  }
 
   static async open(natsUrl: string, databaseUrl: string): Promise<QueueProbe> {
     const nats = await connect({ servers: natsUrl, name: 'launcher', maxReconnectAttempts: -1 });
@@ -34,7 +40,16 @@ export class QueueProbe {
       add(consumer.config.filter_subject, consumer.num_pending + consumer.num_ack_pending);
     }
     for (const { subject, jobs } of await this.#stuckInOutbox()) add(subject, jobs);
+    for (const [app, at] of this.#wishes) {
+      if (Date.now() - at < WISH_MS) lags[app] = Math.max(lags[app] ?? 0, 1);
+      else this.#wishes.delete(app);
+    }
     return lags;
+  }
+
+  #wish(name: string | undefined): void {
+    const app = APPS.find((known) => known === name);
+    if (app !== undefined) this.#wishes.set(app, Date.now());
   }
 
   async close(): Promise<void> {

@@ -3,13 +3,15 @@ import { WorkerModule } from '@solopo/worker';
 import { AlignPolicy } from './functions/align-policy.ts';
 import { ScorePairs } from './functions/score-pairs.ts';
 import { HeldOutContexts } from './held-out-contexts.ts';
+import { InspectController } from './inspect.controller.ts';
+import { InspectPair } from './inspect-pair.ts';
 import { JobsController } from './jobs.controller.ts';
 import { ScoreController } from './score.controller.ts';
 import { ScoreResponses } from './score-responses.ts';
 
 @Module({
   imports: [WorkerModule.forRoot('reward')],
-  controllers: [JobsController, ScoreController],
-  providers: [ScorePairs, AlignPolicy, HeldOutContexts, ScoreResponses],
+  controllers: [JobsController, ScoreController, InspectController],
+  providers: [ScorePairs, AlignPolicy, HeldOutContexts, ScoreResponses, InspectPair],
 })
 export class RewardModule {}

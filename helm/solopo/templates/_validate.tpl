@@ -46,6 +46,9 @@
 {{- if and (eq $pool.variant "cuda") (not $pool.gpu.enabled) -}}
 {{- fail (printf "%s takes the cuda image without a GPU; set %s.gpu.enabled, or its variant to cpu." $where $where) -}}
 {{- end -}}
+{{- if and (has $pool.config.device (list "webgpu" "cuda")) (ne $pool.config.device $pool.variant) -}}
+{{- fail (printf "%s.config.device is %s, which the image variant %s lacks; set %s.variant to it." $where $pool.config.device $pool.variant $where) -}}
+{{- end -}}
 {{- $scale := (index $functions.apps $pool.app).scale -}}
 {{- if gt (int (dig "min" $scale.min $pool.scale)) (int (dig "max" $scale.max $pool.scale)) -}}
 {{- fail (printf "%s.scale.min is above its max; raise max, or lower min." $where) -}}

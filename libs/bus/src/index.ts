@@ -13,3 +13,4 @@ export * from './rpc.client.ts';
 export * from './rpc.ts';
 export * from './streams.provisioning.ts';
 export * from './streams.ts';
+export * from './worker.wish.ts';

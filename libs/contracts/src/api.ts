@@ -32,6 +32,21 @@ export const eventSchema = z.strictObject({
 
 export type RunEvent = z.infer<typeof eventSchema>;
 
+/** An event with its place in the stream: what Last-Event-ID goes on from. */
+export const sequencedEventSchema = eventSchema.extend({ id: z.int().min(0) });
+
+export type RecentEvent = z.infer<typeof sequencedEventSchema>;
+
+/** `reward.inspect`: by reference, for a message holds no long context. */
+export const inspectRequestSchema = z.strictObject({
+  run: z.string().min(1),
+  pair: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of a policy version; 0 is the base model. */
+  step: z.int().min(0),
+});
+
+export type InspectRequest = z.infer<typeof inspectRequestSchema>;
+
 /** Each scope holds the ones before it. */
 export const SCOPES = ['read', 'run', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];

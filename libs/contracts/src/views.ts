@@ -79,6 +79,12 @@ export const runViewSchema = z.object({
 
 export const stepViewSchema = z.object({ step: z.int().min(1), digest, metrics });
 
+export const sliceViewSchema = z.object({
+  step: z.int().min(1).describe('The last of the slice'),
+  steps: z.int().min(1),
+  seconds: z.number().min(0).describe('Of the whole job: loading, gradient steps, checkpoint'),
+});
+
 export const alignmentViewSchema = z.object({ step: count, policy: digest, metrics });
 
 export const evaluationViewSchema = z.object({
@@ -107,6 +113,7 @@ export const pairViewSchema = z.object({
 
 export const contextViewSchema = z.object({
   tokens: count,
+  evidenceTokens: count,
   pieces: z
     .array(z.object({ text: z.string(), evidence: z.boolean() }))
     .describe('The whole prompt in order; evidence is what the answer follows from'),
@@ -123,6 +130,84 @@ export const pairDetailsSchema = pairViewSchema.extend({
   short: contextViewSchema,
   long: contextViewSchema,
   responses: z.object({ chosen: responseViewSchema, rejected: responseViewSchema }),
+});
+
+const share = z.number().min(0).max(1);
+
+/** Shares of a layer's attention, mean over its heads and over the places that predict the response. */
+const attentionSchema = z.object({
+  evidence: share,
+  rest: share.describe('The prompt but its evidence'),
+  response: share.describe('What of the response is there already'),
+});
+
+export const inspectedResponseSchema = z.object({
+  logps: z.array(z.number()).describe('One a token'),
+  attention: z.array(attentionSchema).describe('By layer; the three add up to 1'),
+});
+
+const inspectedContextSchema = z.object({ chosen: inspectedResponseSchema, rejected: inspectedResponseSchema });
+
+/** What a model makes of a pair, computed when asked: nothing of it is kept. */
+export const inspectionSchema = z.object({
+  policy: digest,
+  step: count.describe('0: the base model, which is the reference too'),
+  engine: z.string().describe('Fingerprint of the engine that computed it'),
+  short: inspectedContextSchema,
+  long: inspectedContextSchema,
+});
+
+export const evidencePlacesSchema = z.object({
+  documents: count,
+  places: z
+    .array(share)
+    .describe("Of each question asked, in the order of an evaluation's outcomes: mean place of its evidence, 0 first"),
+});
+
+const seconds = z.number().min(0);
+
+export const functionViewSchema = z.object({
+  name: z.string(),
+  app: z.string(),
+  subject: z.string(),
+  device: z.string(),
+  concurrency: count,
+  timeLimitSeconds: seconds,
+  maxAttempts: count,
+  sequential: z.boolean().describe('The next chunk of a stage starts only when the one before it is done'),
+  scale: z.object({ min: count, max: count, idleSeconds: seconds }),
+  waiting: count.describe('Jobs that nobody works on'),
+  working: count.describe('Jobs given to a worker and not acknowledged yet'),
+  oldestSeconds: seconds.describe('Age of the oldest job; 0 without jobs'),
+  chunksDone: count,
+  chunksFailed: count,
+  meanSeconds: seconds.nullable().describe('Of a chunk; null before the first is done'),
+});
+
+export const workerViewSchema = z.object({
+  id: z.string().describe('Host and process'),
+  app: z.string().nullable(),
+  jobs: count.describe('Attempts at jobs'),
+  failures: count,
+  firstSeen: time,
+  lastSeen: time.describe('When it last took up a job'),
+  doing: z.string().nullable().describe('The kind of its last job, while that goes on'),
+});
+
+export const engineViewSchema = z.object({
+  fingerprint: z.string().describe('Runtime, device, precision, threads, layout and processor'),
+  steps: count.describe('Gradient steps it took'),
+  lastUsed: time,
+});
+
+export const streamViewSchema = z.object({ name: z.string(), messages: count, bytes: count, maxBytes: z.int() });
+
+export const systemViewSchema = z.object({
+  functions: z.array(functionViewSchema),
+  streams: z.array(streamViewSchema),
+  outbox: z.object({ unpublished: count, oldestSeconds: seconds }),
+  workers: z.array(workerViewSchema).describe('Those that took up a job lately, latest first'),
+  engines: z.array(engineViewSchema),
 });
 
 export const policyManifestSchema = z.object({
@@ -195,6 +280,7 @@ export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
   readonly config: z.infer<typeof runConfigSchema>;
 };
 export type StepView = Frozen<z.infer<typeof stepViewSchema>>;
+export type SliceView = Frozen<z.infer<typeof sliceViewSchema>>;
 export type AlignmentView = Frozen<z.infer<typeof alignmentViewSchema>>;
 export type EvaluationView = Frozen<z.infer<typeof evaluationViewSchema>>;
 export type PairView = Frozen<z.infer<typeof pairViewSchema>>;
@@ -207,3 +293,9 @@ export type TokenView = Frozen<z.infer<typeof tokenViewSchema>>;
 export type IssuedToken = Frozen<z.infer<typeof issuedTokenSchema>>;
 export type DeadLetterView = Frozen<z.infer<typeof deadLetterViewSchema>>;
 export type Retried = Frozen<z.infer<typeof retriedSchema>>;
+export type Inspection = Frozen<z.infer<typeof inspectionSchema>>;
+export type EvidencePlaces = Frozen<z.infer<typeof evidencePlacesSchema>>;
+export type FunctionView = Frozen<z.infer<typeof functionViewSchema>>;
+export type WorkerView = Frozen<z.infer<typeof workerViewSchema>>;
+export type EngineView = Frozen<z.infer<typeof engineViewSchema>>;
+export type SystemView = Frozen<z.infer<typeof systemViewSchema>>;

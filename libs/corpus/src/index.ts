@@ -1,5 +1,5 @@
 export type { ComposedContext, Evidence } from './contexts/assemble.ts';
-export { composeAt, composeContexts, CONTEXT_REFUSALS } from './contexts/compose-contexts.ts';
+export { composeAt, composeContexts, CONTEXT_REFUSALS, evidencePlaceAt } from './contexts/compose-contexts.ts';
 export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './contexts/compose-contexts.ts';
 export { DocumentPool } from './contexts/document-pool.ts';
 export { framePrompt, promptMessages, renderDocument, type PromptFrame } from './contexts/prompt.ts';

@@ -12,4 +12,4 @@ export type {
   TrainSliceInput,
   TrainSliceOutput,
 } from './tasks.ts';
-export type { MeasuredTree } from '@solopo/lm';
+export type { AttentionMass, InspectedResponse, MeasuredTree } from '@solopo/lm';

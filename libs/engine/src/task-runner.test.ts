@@ -118,3 +118,15 @@ test('an adapter for another model is refused by the tensor that does not fit', 
     target_modules: ['q_proj', 'v_proj', 'down_proj'],
   });
 });
+
+test('an inspected response has the log-probabilities of its score, and where each layer looked', async () => {
+  const [{ prompt, branches }] = trees as [(typeof trees)[0]];
+  const rows = branches.map((response) => ({ prompt, response, evidence: [{ start: 2, end: 5 }] }));
+  const inspected = await runner.run('inspect', { model: { folder }, rows }, () => undefined);
+  const scored = await score({ folder });
+  inspected.flatMap(({ logps }) => [...logps]).forEach((logp, index) => expect(logp).toBeCloseTo(scored[index]!, 5));
+  for (const { attention } of inspected) {
+    expect(attention).toHaveLength(config.layers);
+    for (const { evidence, rest, response } of attention) expect(evidence + rest + response).toBeCloseTo(1, 5);
+  }
+});

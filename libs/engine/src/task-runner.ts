@@ -3,6 +3,7 @@ import {
   fromPeftNames,
   inBatches,
   initialiseLora,
+  inspectResponse,
   LanguageModel,
   measureTrees,
   PreferenceTrainer,
@@ -43,6 +44,7 @@ export class TaskRunner {
       sample: (given, tell) => this.#sample(given, tell),
       score: (given, tell) => this.#score(given, tell),
       measure: (given, tell) => this.#measure(given, tell),
+      inspect: (given, tell) => this.#inspect(given, tell),
       trainSlice: (given, tell) => this.#trainSlice(given, tell),
     };
     return handlers[task](input, report);
@@ -87,6 +89,19 @@ export class TaskRunner {
       scorePrompt,
       onBatch: (count) => report({ kind: 'done', count }),
     });
+  }
+
+  async #inspect(
+    { model: source, rows }: Tasks['inspect']['input'],
+    report: Report,
+  ): Promise<Tasks['inspect']['output']> {
+    const model = await this.#load(source);
+    const responses: Tasks['inspect']['output'] = [];
+    for (const row of rows) {
+      responses.push(await inspectResponse(model, row));
+      report({ kind: 'done', count: responses.length });
+    }
+    return responses;
   }
 
   async #trainSlice(input: Tasks['trainSlice']['input'], report: Report): Promise<Tasks['trainSlice']['output']> {

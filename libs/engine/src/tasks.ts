@@ -1,5 +1,7 @@
 import type {
   ChosenDevice,
+  InspectedResponse,
+  InspectedRow,
   LoraOptions,
   MeasuredTree,
   PreferenceOptions,
@@ -72,6 +74,11 @@ export interface Tasks {
       readonly scorePrompt: boolean;
     };
     readonly output: MeasuredTree[];
+  };
+  /** Each response's log-probabilities, and where each layer's attention was for it. */
+  inspect: {
+    readonly input: { readonly model: ModelSource; readonly rows: readonly InspectedRow[] };
+    readonly output: InspectedResponse[];
   };
   trainSlice: { readonly input: TrainSliceInput; readonly output: TrainSliceOutput };
 }

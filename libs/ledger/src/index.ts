@@ -4,7 +4,7 @@ export type { ResolvedInputs, WorkState } from './tables/live.tables.ts';
 export type { TokenIds } from './bytes.ts';
 export type { Range } from './range.ts';
 export type { NewAlignment } from './repositories/alignment.repository.ts';
-export type { Attempt, AttemptRecord } from './repositories/attempt.repository.ts';
+export type { Attempt, AttemptRecord, WorkerRecord } from './repositories/attempt.repository.ts';
 export type { Checkpoint } from './repositories/checkpoint.repository.ts';
 export type {
   AssignedContext,
@@ -32,8 +32,14 @@ export { Repositories } from './repositories/repositories.ts';
 export type { NewRun, RunFilter, RunRecord, SubscribedStage, TrainingProgress } from './repositories/run.repository.ts';
 export type { NewSample, SampleRecord } from './repositories/sample.repository.ts';
 export type { Score, ScoredContext, ScoredResponse } from './repositories/score.repository.ts';
-export type { NewStage, StageRecord } from './repositories/stage.repository.ts';
-export { CHAIN_START, type ChainHead, type NewStep, type StepRecord } from './repositories/step.repository.ts';
+export type { KindWork, NewStage, StageRecord } from './repositories/stage.repository.ts';
+export {
+  CHAIN_START,
+  type ChainHead,
+  type EngineUse,
+  type NewStep,
+  type StepRecord,
+} from './repositories/step.repository.ts';
 export type { NewToken } from './repositories/token.repository.ts';
 export type { PolicyVersionRecord } from './repositories/version.repository.ts';
 export type { TimedEvaluation, TimedMetrics, TrackedRun } from './repositories/tracking.repository.ts';

@@ -166,14 +166,14 @@ export class LanguageModel {
 
   /** Runs every block for its output alone; nothing is kept for a backward pass. */
   async infer(batch: TreeBatch): Promise<Activations> {
-    return this.prefill(batch, () => false);
+    return this.prefill(batch, () => []);
   }
 
-  /** As infer; `onLayer` is given each layer's keys and values [rows, G, length, K], and says whether to keep them. */
-  async prefill(
-    batch: TreeBatch,
-    onLayer: (cache: { readonly keys: Tensor; readonly values: Tensor }) => boolean,
-  ): Promise<Activations> {
+  /**
+   * As infer; `onLayer` is given each layer's queries [rows, length, G, R, K], and keys and values [rows, G, length, K], and
+   * says which of them to keep.
+   */
+  async prefill(batch: TreeBatch, onLayer: (projected: Projected) => readonly Tensor[]): Promise<Activations> {
     return this.#activations(batch, [], async (scope) => {
       const geometry = await this.#geometry(batch, scope);
       let h = await this.embed(scope, batch.tokens, [batch.rows, batch.length]);
@@ -181,7 +181,8 @@ export class LanguageModel {
         const { output, keys, values, queries, mixed } = await this.#block(scope, layer, h, geometry(layer), {
           activations: false,
         });
-        scope.free(h, queries, mixed, ...(onLayer({ keys, values }) ? [] : [keys, values]));
+        const kept = onLayer({ queries, keys, values });
+        scope.free(h, mixed, ...[queries, keys, values].filter((tensor) => !kept.includes(tensor)));
         h = output;
       }
       return h;

@@ -48,7 +48,10 @@ export async function sample(
     );
   const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
   const caches: Cache[] = [];
-  const activations = await model.prefill(batch, (cache) => caches.push(cache) > 0);
+  const activations = await model.prefill(batch, ({ keys, values }) => {
+    caches.push({ keys, values });
+    return [keys, values];
+  });
   const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
   try {
     await decode(model, { batch, caches, output: activations.output }, prompts, streams, options);

@@ -140,6 +140,23 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/runs/{id}/slices': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** How long each slice of training took */
+    readonly get: operations['listSlices'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/runs/{id}/alignments': {
     readonly parameters: {
       readonly query?: never;
@@ -174,6 +191,23 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/runs/{id}/evaluations/places': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Where the evidence of each evaluated question stood, by context length */
+    readonly get: operations['listEvidencePlaces'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/runs/{id}/pairs': {
     readonly parameters: {
       readonly query?: never;
@@ -200,6 +234,23 @@ export interface paths {
     };
     /** A pair with both prompts, their evidence marked */
     readonly get: operations['showPair'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/pairs/{digest}/inspection': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Log-probabilities and attention of a policy version on a pair, computed by a reward worker; 503 while none is up */
+    readonly get: operations['inspectPair'];
     readonly put?: never;
     readonly post?: never;
     readonly delete?: never;
@@ -293,6 +344,23 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/events/recent': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** What happened lately, latest first; at most a day is kept */
+    readonly get: operations['listRecentEvents'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/artifacts': {
     readonly parameters: {
       readonly query?: never;
@@ -373,6 +441,40 @@ export interface paths {
     readonly put?: never;
     /** Sets the runs going again that failed because of the letter */
     readonly post: operations['retryDeadLetter'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/dead-letters/{id}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    readonly post?: never;
+    /** Deletes the letter; what failed with it stays failed */
+    readonly delete: operations['discardDeadLetter'];
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/system': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Functions with their queues, streams, workers of the last day, and engines that took gradient steps */
+    readonly get: operations['describeSystem'];
+    readonly put?: never;
+    readonly post?: never;
     readonly delete?: never;
     readonly options?: never;
     readonly head?: never;
@@ -713,6 +815,7 @@ export interface components {
     };
     readonly Context: {
       readonly tokens: number;
+      readonly evidenceTokens: number;
       /** @description The whole prompt in order; evidence is what the answer follows from */
       readonly pieces: readonly {
         readonly text: string;
@@ -744,6 +847,14 @@ export interface components {
       readonly createdAt: string;
       readonly retriedAt: string | null;
     };
+    readonly Engine: {
+      /** @description Runtime, device, precision, threads, layout and processor */
+      readonly fingerprint: string;
+      /** @description Gradient steps it took */
+      readonly steps: number;
+      /** @description ISO 8601, UTC */
+      readonly lastUsed: string;
+    };
     readonly Evaluation: {
       readonly policy: string;
       /** @description `base`, or the step of the policy version */
@@ -757,6 +868,64 @@ export interface components {
       /** @description Questions that could not be asked, by reason */
       readonly refused: {
         readonly [key: string]: number;
+      };
+    };
+    readonly EvidencePlaces: {
+      readonly documents: number;
+      /** @description Of each question asked, in the order of an evaluation's outcomes: mean place of its evidence, 0 first */
+      readonly places: readonly number[];
+    };
+    readonly Function: {
+      readonly name: string;
+      readonly app: string;
+      readonly subject: string;
+      readonly device: string;
+      readonly concurrency: number;
+      readonly timeLimitSeconds: number;
+      readonly maxAttempts: number;
+      /** @description The next chunk of a stage starts only when the one before it is done */
+      readonly sequential: boolean;
+      readonly scale: {
+        readonly min: number;
+        readonly max: number;
+        readonly idleSeconds: number;
+      };
+      /** @description Jobs that nobody works on */
+      readonly waiting: number;
+      /** @description Jobs given to a worker and not acknowledged yet */
+      readonly working: number;
+      /** @description Age of the oldest job; 0 without jobs */
+      readonly oldestSeconds: number;
+      readonly chunksDone: number;
+      readonly chunksFailed: number;
+      /** @description Of a chunk; null before the first is done */
+      readonly meanSeconds: number | null;
+    };
+    readonly InspectedResponse: {
+      /** @description One a token */
+      readonly logps: readonly number[];
+      /** @description By layer; the three add up to 1 */
+      readonly attention: readonly {
+        readonly evidence: number;
+        /** @description The prompt but its evidence */
+        readonly rest: number;
+        /** @description What of the response is there already */
+        readonly response: number;
+      }[];
+    };
+    readonly Inspection: {
+      readonly policy: string;
+      /** @description 0: the base model, which is the reference too */
+      readonly step: number;
+      /** @description Fingerprint of the engine that computed it */
+      readonly engine: string;
+      readonly short: {
+        readonly chosen: components['schemas']['InspectedResponse'];
+        readonly rejected: components['schemas']['InspectedResponse'];
+      };
+      readonly long: {
+        readonly chosen: components['schemas']['InspectedResponse'];
+        readonly rejected: components['schemas']['InspectedResponse'];
       };
     };
     readonly IssuedToken: {
@@ -853,6 +1022,24 @@ export interface components {
       }[];
     } & {
       readonly [key: string]: unknown;
+    };
+    readonly RecentEvent: {
+      /** @enum {string} */
+      readonly type:
+        | 'run.state'
+        | 'stage.started'
+        | 'stage.progress'
+        | 'stage.done'
+        | 'run.step'
+        | 'run.alignment'
+        | 'run.evaluation'
+        | 'run.warning';
+      readonly run: string;
+      readonly at: string;
+      readonly data: {
+        readonly [key: string]: unknown;
+      };
+      readonly id: number;
     };
     readonly Response: {
       /** @description The text of each token */
@@ -1138,6 +1325,13 @@ export interface components {
         readonly [key: string]: unknown;
       };
     };
+    readonly Slice: {
+      /** @description The last of the slice */
+      readonly step: number;
+      readonly steps: number;
+      /** @description Of the whole job: loading, gradient steps, checkpoint */
+      readonly seconds: number;
+    };
     readonly Stage: {
       readonly digest: string;
       readonly kind: string;
@@ -1165,6 +1359,23 @@ export interface components {
         readonly [key: string]: number;
       };
     };
+    readonly Stream: {
+      readonly name: string;
+      readonly messages: number;
+      readonly bytes: number;
+      readonly maxBytes: number;
+    };
+    readonly System: {
+      readonly functions: readonly components['schemas']['Function'][];
+      readonly streams: readonly components['schemas']['Stream'][];
+      readonly outbox: {
+        readonly unpublished: number;
+        readonly oldestSeconds: number;
+      };
+      /** @description Those that took up a job lately, latest first */
+      readonly workers: readonly components['schemas']['Worker'][];
+      readonly engines: readonly components['schemas']['Engine'][];
+    };
     readonly Token: {
       readonly name: string;
       readonly scopes: readonly ('read' | 'run' | 'admin')[];
@@ -1182,6 +1393,20 @@ export interface components {
         /** @description What was compared, or what is wrong */
         readonly detail: string;
       }[];
+    };
+    readonly Worker: {
+      /** @description Host and process */
+      readonly id: string;
+      readonly app: string | null;
+      /** @description Attempts at jobs */
+      readonly jobs: number;
+      readonly failures: number;
+      /** @description ISO 8601, UTC */
+      readonly firstSeen: string;
+      /** @description When it last took up a job */
+      readonly lastSeen: string;
+      /** @description The kind of its last job, while that goes on */
+      readonly doing: string | null;
     };
   };
   responses: {
@@ -1468,6 +1693,29 @@ export interface operations {
       readonly default: components['responses']['Problem'];
     };
   };
+  readonly listSlices: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description How long each slice of training took */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Slice'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
   readonly listAlignments: {
     readonly parameters: {
       readonly query?: never;
@@ -1514,12 +1762,39 @@ export interface operations {
       readonly default: components['responses']['Problem'];
     };
   };
+  readonly listEvidencePlaces: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Where the evidence of each evaluated question stood, by context length */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['EvidencePlaces'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
   readonly listPairs: {
     readonly parameters: {
       readonly query?: {
         readonly split?: 'training' | 'held-out';
         /** @description In the question and in both responses, whatever the case */
         readonly search?: string;
+        /** @description Of the long context */
+        readonly minLongTokens?: number;
+        /** @description Of the long context */
+        readonly maxLongTokens?: number;
         readonly offset?: number;
         readonly limit?: number;
       };
@@ -1562,6 +1837,33 @@ export interface operations {
         };
         content: {
           readonly 'application/json': components['schemas']['PairDetails'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly inspectPair: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description Of a policy version, 0 for the base model; the latest when absent */
+        readonly step?: number;
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+        readonly digest: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Log-probabilities and attention of a policy version on a pair, computed by a reward worker; 503 while none is up */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Inspection'];
         };
       };
       readonly default: components['responses']['Problem'];
@@ -1704,6 +2006,39 @@ export interface operations {
       readonly default: components['responses']['Problem'];
     };
   };
+  readonly listRecentEvents: {
+    readonly parameters: {
+      readonly query?: {
+        readonly run?: string;
+        readonly type?:
+          | 'run.state'
+          | 'stage.started'
+          | 'stage.progress'
+          | 'stage.done'
+          | 'run.step'
+          | 'run.alignment'
+          | 'run.evaluation'
+          | 'run.warning';
+        readonly limit?: number;
+      };
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description What happened lately, latest first; at most a day is kept */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['RecentEvent'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
   readonly storeArtifact: {
     readonly parameters: {
       readonly query?: never;
@@ -1838,6 +2173,48 @@ export interface operations {
         };
         content: {
           readonly 'application/json': components['schemas']['Retried'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly discardDeadLetter: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: number;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Deletes the letter; what failed with it stays failed */
+      readonly 204: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content?: never;
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly describeSystem: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Functions with their queues, streams, workers of the last day, and engines that took gradient steps */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['System'];
         };
       };
       readonly default: components['responses']['Problem'];

@@ -1,4 +1,5 @@
 import { EventBus } from '@solopo/bus';
+import axe, { type AxeResults } from 'axe-core';
 import type { PairView, RunConfigInput, RunView, StepView } from '@solopo/contracts';
 import { failStage } from '@solopo/workflow';
 import type { Page } from 'playwright-core';
@@ -116,7 +117,7 @@ describe('the page of runs', () => {
     const work = workInTwo(run.id, 2);
     const row = page.locator('tbody tr').filter({ hasText: 'watched' });
     await row.getByText('4 / 8 steps').waitFor();
-    expect(await row.innerText()).toMatch(/running[^]*Train[^]*left/);
+    await eventually(() => row.innerText()).toMatch(/running[^]*Train[^]*left/);
     work.goOn();
     await row.getByText('succeeded').waitFor();
     expect(await page.locator('#announcer').textContent()).toContain('Run watched succeeded');
@@ -236,6 +237,27 @@ describe('the pages of pairs', () => {
 });
 
 describe('the page of dead letters', () => {
+  test('discards a letter on the second press', async () => {
+    const letter = {
+      subject: 'jobs.datagen.compose',
+      job: null,
+      code: 'internal',
+      reason: 'Nobody wants it.',
+      attempts: 5,
+    };
+    await gateway.ledger.deadLetters.add(letter);
+    const page = await open('/dead-letters');
+    const row = page.locator('tbody tr').filter({ hasText: letter.reason });
+    await row.getByRole('button', { name: /^Discard dead letter/ }).click();
+    expect(await gateway.ledger.deadLetters.list()).toContainEqual(expect.objectContaining({ reason: letter.reason }));
+    await row.getByRole('button', { name: /^Press again to discard/ }).click();
+    await row.waitFor({ state: 'detached' });
+    expect(await gateway.ledger.deadLetters.list()).not.toContainEqual(
+      expect.objectContaining({ reason: letter.reason }),
+    );
+    await page.close();
+  });
+
   test('says why a run failed, and sets it going again', async () => {
     const run = await createRun({ name: 'broken', seed: 6 });
     const { digest } = (await gateway.ledger.runs.stages(run.id))[0]!;
@@ -266,7 +288,18 @@ describe('every page', () => {
   const pages = async (): Promise<string[]> => {
     const [pair] = await get<PairView[]>(`/v1/runs/${finished.id}/pairs?limit=1`);
     const run = `/runs/${finished.id}`;
-    return [run, `${run}/pairs`, `${run}/pairs/${pair!.digest}`, '/dead-letters', '/runs/nobody'];
+    return [
+      run,
+      `${run}/pairs`,
+      `${run}/pairs/${pair!.digest}`,
+      `${run}/evaluation`,
+      `${run}/metrics`,
+      '/compare',
+      '/system',
+      '/events',
+      '/dead-letters',
+      '/runs/nobody',
+    ];
   };
 
   test('fits on a phone', async () => {
@@ -278,6 +311,50 @@ describe('every page', () => {
       await page.locator('main > :not([data-old]) :is(h1, .problem)').first().waitFor();
       expect([hash, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([hash, 375]);
     }
+    await page.close();
+  });
+
+  test.each(['light', 'dark'] as const)('has nothing that axe objects to, %s', async (theme) => {
+    const page = await open('/');
+    await page.emulateMedia({ colorScheme: theme });
+    await page.evaluate(axe.source);
+    for (const hash of await pages()) {
+      await page.evaluate('document.querySelector("main > *").setAttribute("data-old", "")');
+      await page.goto(`${gateway.url}/#${hash}`);
+      await page.locator('main > :not([data-old]) :is(h1, .problem)').first().waitFor();
+      const { violations } = await page.evaluate<AxeResults>('axe.run(document, { resultTypes: ["violations"] })');
+      const told = violations.map(
+        ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+      );
+      expect([hash, told]).toEqual([hash, []]);
+    }
+    await page.close();
+  });
+
+  test('is reached by keyboard alone, in the order it is read', async () => {
+    const page = await open('/');
+    const focused = () => page.evaluate<string>('document.activeElement.textContent.trim()');
+    const seen: string[] = [];
+    for (let tabs = 0; tabs < 7; tabs++) {
+      await page.keyboard.press('Tab');
+      seen.push(await focused());
+    }
+    expect(seen).toEqual([
+      'Skip to the content',
+      'Solopo',
+      'Runs',
+      'Compare',
+      'System',
+      'Events',
+      expect.stringMatching(/^Dead letters/),
+    ]);
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Events', level: 1 }).waitFor();
+    // Whoever follows a link goes on in the page itself.
+    expect(await page.evaluate('document.activeElement.id')).toBe('main');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('SELECT');
     await page.close();
   });
 

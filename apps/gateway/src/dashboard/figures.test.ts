@@ -1,4 +1,4 @@
-import type { EvaluationView, RunView, StageView } from '@solopo/contracts';
+import type { EvaluationView, EvidencePlaces, RunView, StageView } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
 
 interface Interval {
@@ -38,6 +38,40 @@ interface FormatModule {
   metric(value: number | null): string;
 }
 
+type Column = readonly (number | null)[];
+type Axis = readonly [number, number];
+
+interface DownsampleModule {
+  downsample(
+    xs: readonly number[],
+    columns: readonly Column[],
+    options: { readonly from?: number; readonly to?: number; readonly limit: number },
+  ): { readonly xs: readonly number[]; readonly columns: readonly Column[] };
+}
+
+interface ViewRangeModule {
+  readonly ViewRange: new () => {
+    of(low: number, high: number): Axis;
+    set(range: Axis, whole: Axis): void;
+    move(share: number, whole: Axis): void;
+    zoom(factor: number, whole: Axis): void;
+  };
+}
+
+interface HeatMapModule {
+  heatMap(
+    evaluations: readonly Partial<EvaluationView>[],
+    evidence: readonly EvidencePlaces[],
+  ): readonly {
+    readonly documents: number;
+    readonly cells: readonly {
+      readonly before: (Interval & { readonly n: number }) | null;
+      readonly after: (Interval & { readonly n: number }) | null;
+      readonly difference: { readonly difference: number } | null;
+    }[];
+  }[];
+}
+
 /** The page's own modules: plain JavaScript without types. */
 async function load<T>(file: string): Promise<T> {
   return (await import(new URL(`../../web/${file}`, import.meta.url).href)) as T;
@@ -45,6 +79,9 @@ async function load<T>(file: string): Promise<T> {
 
 const { wilson, accuracyByLength } = await load<AccuracyModule>('model/accuracy.js');
 const { busySeconds, secondsLeft, runSecondsLeft } = await load<ProgressModule>('model/progress.js');
+const { downsample } = await load<DownsampleModule>('model/downsample.js');
+const { ViewRange } = await load<ViewRangeModule>('model/view-range.js');
+const { heatMap } = await load<HeatMapModule>('model/heat-map.js');
 const { Series } = await load<SeriesModule>('model/series.js');
 const { duration, rate, points, metric } = await load<FormatModule>('format.js');
 
@@ -126,6 +163,62 @@ describe('a series', () => {
     expect(series.steps).toEqual([1, 2, 3]);
     expect(series.column('loss')).toEqual([3, 2, 1.5]);
     expect(series.column('gap')).toEqual([null, null, 5]);
+  });
+});
+
+describe('a long series', () => {
+  const count = 50_000;
+  const xs = Array.from({ length: count }, (_, i) => i + 1);
+  const values = xs.map((x) => Math.sin(x / 900));
+  values[31_415] = 9;
+  values[27_182] = -9;
+
+  it('is drawn at no more places than asked for, and loses no peak', () => {
+    const drawn = downsample(xs, [values, xs.map(() => null)], { limit: 2000 });
+    expect(drawn.xs.length).toBeLessThanOrEqual(2000);
+    expect(drawn.xs).toEqual([...drawn.xs].sort((a, b) => a - b));
+    expect(drawn.columns.map((column) => column.length)).toEqual([drawn.xs.length, drawn.xs.length]);
+    expect(drawn.columns[0]).toContain(9);
+    expect(drawn.columns[0]).toContain(-9);
+    expect(new Set(drawn.columns[1])).toEqual(new Set([null]));
+    expect([drawn.xs[0], drawn.xs.at(-1)]).toEqual([1, count]);
+  });
+
+  it('is drawn as it is where the part that is shown has room', () => {
+    const drawn = downsample(xs, [values], { from: 31_000, to: 31_500, limit: 2000 });
+    expect([drawn.xs[0], drawn.xs.at(-1), drawn.xs.length]).toEqual([30_999, 31_501, 503]);
+    expect(drawn.columns[0]).toEqual(values.slice(30_998, 31_501));
+  });
+
+  it('is moved and narrowed without leaving its ends', () => {
+    const whole: Axis = [1, 1001];
+    const view = new ViewRange();
+    view.zoom(0.5, whole);
+    expect(view.of(...whole)).toEqual([251, 751]);
+    view.move(1, whole);
+    expect(view.of(...whole)).toEqual([501, 1001]);
+    view.move(-9, whole);
+    expect(view.of(...whole)).toEqual([1, 501]);
+    view.zoom(4, whole);
+    expect(view.of(...whole)).toEqual(whole);
+  });
+});
+
+describe('a heat map', () => {
+  it('sorts the outcomes by place of the evidence, before and after', () => {
+    const places = [0, 0.19, 0.2, 0.5, 0.99, 1];
+    const view = (step: number | 'base', outcomes: string) => ({ step, documents: 8, outcomes });
+    const [row] = heatMap([view('base', '010010'), view(2, '000000'), view(4, '110111')], [{ documents: 8, places }]);
+    expect(row?.documents).toBe(8);
+    expect(row?.cells.map(({ before, after }) => [before?.mean, after?.mean, before?.n])).toEqual([
+      [0.5, 1, 2],
+      [0, 0, 1],
+      [0, 1, 1],
+      [undefined, undefined, undefined],
+      [0.5, 1, 2],
+    ]);
+    expect(row?.cells[0]?.difference?.difference).toBe(0.5);
+    expect(heatMap([view('base', '01')], [{ documents: 8, places }])).toEqual([]);
   });
 });
 

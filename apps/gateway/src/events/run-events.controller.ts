@@ -1,4 +1,5 @@
 import { Controller, Get, Headers, Inject, Param, Query, Res } from '@nestjs/common';
+import { eventSchema, sequencedEventSchema, type RecentEvent } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG, parse } from '@solopo/platform';
 import type { Response } from 'express';
@@ -18,6 +19,12 @@ const lastEventIdSchema = z.coerce
 const querySchema = z.strictObject({
   from: z.enum(['start', 'now']).default('start').describe('`now` spares a client what it has read as history'),
   access_token: z.string().optional().describe('For browsers, whose EventSource sends no Authorization header'),
+});
+
+const recentQuerySchema = z.strictObject({
+  run: z.string().min(1).max(200).optional(),
+  type: eventSchema.shape.type.optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(200),
 });
 
 type EventsQuery = z.infer<typeof querySchema>;
@@ -61,6 +68,20 @@ export class RunEventsController {
     @Res() response: Response,
   ): Promise<void> {
     streamEvents(this.events.watchAll(startOf(query, lastEventId)), response, this.config.heartbeatMs);
+  }
+
+  @Get('events/recent')
+  @Operation('listRecentEvents', {
+    summary: 'What happened lately, latest first; at most a day is kept',
+    scope: 'read',
+    answer: z.array(sequencedEventSchema),
+  })
+  recent(
+    @Query(new Valid(recentQuerySchema)) { run, type, limit }: z.infer<typeof recentQuerySchema>,
+  ): readonly RecentEvent[] {
+    return this.events
+      .recent(limit, (event) => (run === undefined || event.run === run) && (type === undefined || event.type === type))
+      .map(({ sequence, event }) => ({ id: sequence, ...event }));
   }
 }
 

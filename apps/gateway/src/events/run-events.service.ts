@@ -54,6 +54,16 @@ export class RunEvents implements OnApplicationBootstrap {
     );
   }
 
+  /** The latest of those still kept that are wanted, latest first. */
+  recent(limit: number, isWanted: (event: SequencedEvent['event']) => boolean): readonly SequencedEvent[] {
+    const found: SequencedEvent[] = [];
+    for (let index = this.#kept.length - 1; index >= 0 && found.length < limit; index--) {
+      const sequenced = this.#kept[index];
+      if (sequenced !== undefined && isWanted(sequenced.event)) found.push(sequenced);
+    }
+    return found;
+  }
+
   async #follow(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {

@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { deadLetterViewSchema, retriedSchema, type DeadLetterView, type Retried } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { retryDeadLetter } from '@solopo/workflow';
@@ -39,5 +39,16 @@ export class DeadLettersController {
   })
   async retry(@Param('id', new Valid(idSchema)) id: number): Promise<Retried> {
     return { runs: await this.ledger.transaction((tx) => retryDeadLetter(tx, id)) };
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Operation('discardDeadLetter', {
+    summary: 'Deletes the letter; what failed with it stays failed',
+    scope: 'run',
+    answer: null,
+  })
+  async discard(@Param('id', new Valid(idSchema)) id: number): Promise<void> {
+    await this.ledger.deadLetters.discard(id);
   }
 }

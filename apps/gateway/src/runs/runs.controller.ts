@@ -3,20 +3,26 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res, Strea
 import {
   alignmentViewSchema,
   evaluationViewSchema,
+  evidencePlacesSchema,
+  inspectionSchema,
   pairDetailsSchema,
   pairViewSchema,
   policyManifestSchema,
   runConfigSchema,
   runViewSchema,
+  sliceViewSchema,
   stepViewSchema,
   verificationSchema,
   type AlignmentView,
   type EvaluationView,
+  type EvidencePlaces,
+  type Inspection,
   type PairDetails,
   type PairView,
   type PolicyManifest,
   type RunConfig,
   type RunView,
+  type SliceView,
   type StepView,
   type Verification,
 } from '@solopo/contracts';
@@ -29,9 +35,13 @@ import { CancelRun } from './cancel-run.use-case.ts';
 import { CreateRun } from './create-run.use-case.ts';
 import { DescribePolicy } from './describe-policy.use-case.ts';
 import { ExportPairs } from './export-pairs.use-case.ts';
+import { InspectPair } from './inspect-pair.use-case.ts';
 import { ListPairs } from './list-pairs.use-case.ts';
+import { ListSlices } from './list-slices.use-case.ts';
+import { PlaceEvidence } from './place-evidence.use-case.ts';
 import {
   exportPairsQuerySchema,
+  inspectionQuerySchema,
   listPairsQuerySchema,
   listRunsQuerySchema,
   listStepsQuerySchema,
@@ -47,6 +57,9 @@ export class RunsController {
     @Inject(CancelRun) private readonly cancelRun: CancelRun,
     @Inject(ListPairs) private readonly listPairs: ListPairs,
     @Inject(ShowPair) private readonly showPair: ShowPair,
+    @Inject(InspectPair) private readonly inspectPair: InspectPair,
+    @Inject(ListSlices) private readonly listSlices: ListSlices,
+    @Inject(PlaceEvidence) private readonly placeEvidence: PlaceEvidence,
     @Inject(ExportPairs) private readonly exportPairs: ExportPairs,
     @Inject(DescribePolicy) private readonly describePolicy: DescribePolicy,
     @Inject(VerifyRun) private readonly verifyRun: VerifyRun,
@@ -99,6 +112,16 @@ export class RunsController {
     return this.ledger.steps.after(id, after, limit);
   }
 
+  @Get(':id/slices')
+  @Operation('listSlices', {
+    summary: 'How long each slice of training took',
+    scope: 'read',
+    answer: z.array(sliceViewSchema),
+  })
+  async slices(@Param('id', validName) id: string): Promise<readonly SliceView[]> {
+    return this.listSlices.execute(id);
+  }
+
   @Get(':id/alignments')
   @Operation('listAlignments', {
     summary: 'Metrics of each policy version on the held-out pairs',
@@ -119,6 +142,16 @@ export class RunsController {
   async evaluations(@Param('id', validName) id: string): Promise<readonly EvaluationView[]> {
     await this.ledger.runs.require(id);
     return this.ledger.evaluations.ofRun(id);
+  }
+
+  @Get(':id/evaluations/places')
+  @Operation('listEvidencePlaces', {
+    summary: 'Where the evidence of each evaluated question stood, by context length',
+    scope: 'read',
+    answer: z.array(evidencePlacesSchema),
+  })
+  async evidencePlaces(@Param('id', validName) id: string): Promise<readonly EvidencePlaces[]> {
+    return this.placeEvidence.execute(id);
   }
 
   @Get(':id/pairs')
@@ -142,6 +175,21 @@ export class RunsController {
   })
   async pair(@Param('id', validName) id: string, @Param('digest', validName) digest: string): Promise<PairDetails> {
     return this.showPair.execute({ run: id, digest });
+  }
+
+  @Get(':id/pairs/:digest/inspection')
+  @Operation('inspectPair', {
+    summary:
+      'Log-probabilities and attention of a policy version on a pair, computed by a reward worker; 503 while none is up',
+    scope: 'read',
+    answer: inspectionSchema,
+  })
+  async inspection(
+    @Param('id', validName) id: string,
+    @Param('digest', validName) digest: string,
+    @Query(new Valid(inspectionQuerySchema)) { step }: z.infer<typeof inspectionQuerySchema>,
+  ): Promise<Inspection> {
+    return this.inspectPair.execute({ run: id, pair: digest, step });
   }
 
   @Get(':id/pairs.jsonl')

@@ -19,6 +19,8 @@ export const listStepsQuerySchema = z.strictObject({
 export const listPairsQuerySchema = z.strictObject({
   split: split.optional(),
   search: z.string().min(1).max(200).optional().describe('In the question and in both responses, whatever the case'),
+  minLongTokens: whole.optional().describe('Of the long context'),
+  maxLongTokens: whole.optional().describe('Of the long context'),
   offset: whole.default(0),
   limit: limit(100, 1000),
 });
@@ -31,4 +33,8 @@ export const exportPairsQuerySchema = z.strictObject({
 
 export const policyQuerySchema = z.strictObject({
   step: z.coerce.number().int().min(1).optional().describe('Of an earlier policy version; the latest when absent'),
+});
+
+export const inspectionQuerySchema = z.strictObject({
+  step: whole.optional().describe('Of a policy version, 0 for the base model; the latest when absent'),
 });

@@ -41,7 +41,8 @@ export class ShowPair {
 }
 
 function contextView(text: TextModel, { tokens, evidence }: ContextTokens): PairDetails['short'] {
-  return { tokens: tokens.length, pieces: segmentsOf(text, tokens, evidence) };
+  const evidenceTokens = evidence.reduce((sum, { start, end }) => sum + end - start, 0);
+  return { tokens: tokens.length, evidenceTokens, pieces: segmentsOf(text, tokens, evidence) };
 }
 
 function responseView(text: TextModel, tokens: Int32Array, scores: readonly Score[]): ResponseView {

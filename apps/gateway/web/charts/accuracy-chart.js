@@ -55,7 +55,11 @@ export function accuracyChart(signal) {
   };
 }
 
+/** Below it the words of one length run into those of the next. */
+const ROOM = 90;
+
 function drawing(rows, width) {
+  const hasRoom = (width - SIDES.left - SIDES.right) / rows.length >= ROOM;
   const x = (index) => SIDES.left + ((index + 0.5) * (width - SIDES.left - SIDES.right)) / rows.length;
   const y = (share) => SIDES.top + (1 - share) * (HEIGHT - SIDES.top - SIDES.bottom);
   const line = (key) =>
@@ -86,14 +90,16 @@ function drawing(rows, width) {
       svg(
         'text',
         { class: 'tick strong', x: x(index), y: HEIGHT - 24, 'text-anchor': 'middle' },
-        `${documents} documents`,
+        hasRoom ? `${documents} documents` : String(documents),
       ),
       svg(
         'text',
         { class: 'tick', x: x(index), y: HEIGHT - 8, 'text-anchor': 'middle' },
-        tokens === null ? '' : `${short(tokens)} tokens`,
+        tokens === null || !hasRoom ? '' : `${short(tokens)} tokens`,
       ),
     ]),
+    !hasRoom &&
+      svg('text', { class: 'tick', x: width / 2, y: HEIGHT - 8, 'text-anchor': 'middle' }, 'documents in the context'),
     series('base'),
     series('policy'),
   );

@@ -1,17 +1,24 @@
 import uPlot from '/vendor/uplot/uPlot.esm.js';
 import { fill, h, setText } from '../dom.js';
 import { metric } from '../format.js';
+import { downsample, lowerBound } from '../model/downsample.js';
+import { ViewRange } from '../model/view-range.js';
 import { colour, onThemeChange } from '../theme.js';
+import { perFrame } from '../timing.js';
 import { valuesTable } from './values-table.js';
 
 const HEIGHT = 190;
 /** With more, the line says enough. */
 const MAX_POINTS = 15;
+/** Drawn at most, over the width of the chart: more than pixels cannot be told apart. */
+export const MAX_DRAWN = 2000;
+const KEYS = 'Arrow keys move along the axis, plus and minus zoom, 0 shows all.';
 const FONT = '11px Inter, system-ui, sans-serif';
 
 /**
  * A chart of some metrics by step, with its figures in the head (the last, or those under the pointer) and all of them
  * in a table below.
+ * Dragging or plus and minus zoom in, arrow keys and sideways scrolling move, a double click or 0 shows all again.
  *
  * @param {object} options
  * @param {string} options.title
@@ -24,13 +31,19 @@ const FONT = '11px Inter, system-ui, sans-serif';
 export function lineChart({ title, hint, lines, range, sync }, series, signal) {
   const keys = new Map();
   const legend = h('ul', { class: 'legend' });
-  const frame = h('div', { class: 'chart-frame', role: 'img' });
+  const frame = h('div', {
+    class: 'chart-frame',
+    role: 'img',
+    tabindex: 0,
+    'aria-label': `${title}: nothing measured yet`,
+    'aria-keyshortcuts': 'ArrowLeft ArrowRight + - 0',
+  });
   const empty = h('p', { class: 'chart-empty' }, 'Nothing measured yet');
   const table = valuesTable(title, () => ({ steps: series.steps, columns: shown().map(columnOf) }));
   const element = h(
     'figure',
     { class: 'chart card', 'aria-label': title },
-    h('figcaption', {}, h('h3', {}, title), h('p', { class: 'hint' }, hint)),
+    h('figcaption', {}, h('h3', {}, title), hint && h('p', { class: 'hint' }, hint)),
     legend,
     h('div', { class: 'chart-place' }, frame, empty),
     table.element,
@@ -41,7 +54,19 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
 
   const shown = () => lines.filter(({ metric: name }) => series.column(name).some((value) => value !== null));
   const columnOf = (line) => ({ label: line.label, values: series.column(line.metric) });
-  const data = () => [series.steps, ...shown().map(({ metric: name }) => series.column(name))];
+  const view = new ViewRange();
+  let drawnSteps = [];
+  const extent = () => [Math.min(series.steps[0] ?? 0, 1), Math.max(series.last, planned ?? 0, 2)];
+  const data = () => {
+    const [from, to] = view.of(-Infinity, Infinity);
+    const columns = shown().map(({ metric: name }) => series.column(name));
+    const part = downsample(series.steps, columns, { from, to, limit: MAX_DRAWN });
+    drawnSteps = part.xs;
+    frame.dataset.drawn = String(part.xs.length);
+    return [part.xs, ...part.columns];
+  };
+  /** Of the series, at the place under the pointer. */
+  const indexOf = (drawnIndex) => lowerBound(series.steps, drawnSteps[drawnIndex] ?? series.last);
 
   const figures = (index) => {
     for (const { metric: name } of shown())
@@ -76,14 +101,50 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
         range,
         sync,
         width: frame.clientWidth,
-        end: () => planned,
-        hover: (index) => figures(index ?? series.steps.length - 1),
+        extent: () => view.of(...extent()),
+        zoomed: (range) => {
+          view.set(range, extent());
+          redraw();
+        },
+        reset: () => {
+          view.whole();
+          redraw();
+        },
+        hover: (index) => figures(index === null ? series.steps.length - 1 : indexOf(index)),
       }),
       data(),
       frame,
     );
     frame.querySelector('.u-wrap')?.setAttribute('aria-hidden', 'true');
   };
+
+  const redraw = perFrame(() => plot?.setData(data()));
+  const steer = (event) => {
+    const act = {
+      ArrowLeft: () => view.move(-0.2, extent()),
+      ArrowRight: () => view.move(0.2, extent()),
+      '+': () => view.zoom(0.5, extent()),
+      '=': () => view.zoom(0.5, extent()),
+      '-': () => view.zoom(2, extent()),
+      0: () => view.whole(),
+    }[event.key];
+    if (act === undefined || plot === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act();
+    redraw();
+  };
+  frame.addEventListener('keydown', steer);
+  // Sideways only: what scrolls the page goes on to do so.
+  frame.addEventListener(
+    'wheel',
+    (event) => {
+      if (plot === null || Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
+      event.preventDefault();
+      view.move(event.deltaX / frame.clientWidth, extent());
+      redraw();
+    },
+    { passive: false },
+  );
 
   const draw = () => {
     const visible = shown();
@@ -95,7 +156,7 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
     const last = visible.map(({ label, metric: name }) => `${label} ${metric(series.column(name).at(-1))}`).join(', ');
     frame.setAttribute(
       'aria-label',
-      `${title} by step. At step ${series.last}: ${last}. All values are in the table below.`,
+      `${title} by step. At step ${series.last}: ${last}. All values are in the table below. ${KEYS}`,
     );
   };
 
@@ -121,7 +182,7 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
   };
 }
 
-function optionsOf({ visible, range, sync, width, end, hover }) {
+function optionsOf({ visible, range, sync, width, extent, zoomed, reset, hover }) {
   const axis = {
     stroke: () => colour('--muted'),
     font: FONT,
@@ -135,14 +196,15 @@ function optionsOf({ visible, range, sync, width, end, hover }) {
     legend: { show: false },
     cursor: {
       sync: { key: sync, setSeries: false },
-      drag: { setScale: true, x: true, y: false },
+      drag: { setScale: false, x: true, y: false },
+      bind: { dblclick: () => reset },
       points: { size: 7 },
       y: false,
     },
     scales: {
       x: {
         time: false,
-        range: (_, min, max) => [min === max ? min - 1 : Math.min(min, 1), Math.max(max, end() ?? 0, 2)],
+        range: () => extent(),
       },
       y: range === undefined ? { range: paddedRange } : { range },
     },
@@ -160,7 +222,17 @@ function optionsOf({ visible, range, sync, width, end, hover }) {
         points: { show: ({ data }) => data[0].length <= MAX_POINTS, size: 5, fill: () => colour(property) },
       })),
     ],
-    hooks: { setCursor: [({ cursor }) => hover(cursor.idx)] },
+    hooks: {
+      setCursor: [({ cursor }) => hover(cursor.idx ?? null)],
+      setSelect: [
+        (plot) => {
+          const { left, width: selected } = plot.select;
+          if (selected < 4) return;
+          zoomed([plot.posToVal(left, 'x'), plot.posToVal(left + selected, 'x')]);
+          plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+        },
+      ],
+    },
   };
 }
 

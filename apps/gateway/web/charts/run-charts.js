@@ -35,6 +35,14 @@ export const STEP_CHARTS = [
     ],
   },
   {
+    title: 'Log-probability',
+    hint: 'Of both answers: the chosen one should not fall with the rejected one',
+    lines: [
+      { metric: 'logps/chosen', label: 'chosen', colour: '--chosen' },
+      { metric: 'logps/rejected', label: 'rejected', colour: '--rejected' },
+    ],
+  },
+  {
     title: 'Gradient norm',
     hint: 'Before clipping',
     lines: [{ metric: 'grad_norm', label: 'norm', colour: '--ink' }],
@@ -79,5 +87,18 @@ export const HELD_OUT_CHARTS = [
       { metric: 'solo/logp_gap_per_token', label: 'gap', colour: '--long' },
       { metric: 'solo/logp_short_per_token', label: 'short', colour: '--short' },
     ],
+  },
+];
+
+export const SPEED_CHARTS = [
+  {
+    title: 'Tokens per second',
+    hint: 'Of the policy, by slice: loading and checkpoint too',
+    lines: [{ metric: 'tokens_per_second', label: 'tokens/s', colour: '--policy' }],
+  },
+  {
+    title: 'Seconds per step',
+    hint: 'By slice: loading and checkpoint too',
+    lines: [{ metric: 'seconds_per_step', label: 'seconds', colour: '--ink' }],
   },
 ];

@@ -1,8 +1,9 @@
-import { get, post } from '../api.js';
+import { get, post, remove } from '../api.js';
 import { fill, h, setText } from '../dom.js';
 import { ago, digest, when } from '../format.js';
 import { tag } from '../parts/labels.js';
 import { problem } from '../parts/problem.js';
+import { sureButton } from '../parts/sure-button.js';
 import { soon } from '../timing.js';
 
 const COLUMNS = ['Job', 'What went wrong', 'Attempts', 'When', ''];
@@ -14,7 +15,7 @@ export async function deadLettersPage({ signal, follow, announce, countDeadLette
   const load = async () => {
     const letters = await get('/v1/dead-letters?limit=200', signal);
     countDeadLetters();
-    fill(list, letters.length === 0 ? none() : lettersTable(letters, retry));
+    fill(list, letters.length === 0 ? none() : lettersTable(letters, { retry, discard }));
   };
   const retry = async (letter, button) => {
     button.disabled = true;
@@ -26,6 +27,16 @@ export async function deadLettersPage({ signal, follow, announce, countDeadLette
     } catch (error) {
       button.disabled = false;
       fill(trouble, problem('The job was not retried', error.message));
+    }
+  };
+  const discard = async ({ id }) => {
+    try {
+      await remove(`/v1/dead-letters/${id}`);
+      fill(trouble);
+      announce(`Dead letter ${id} discarded`);
+      await load();
+    } catch (error) {
+      fill(trouble, problem('The letter was not discarded', error.message));
     }
   };
 
@@ -44,7 +55,7 @@ export async function deadLettersPage({ signal, follow, announce, countDeadLette
         h(
           'p',
           { class: 'sub' },
-          'Jobs that failed for good. Mend the cause, then try again: the runs that failed with them go on.',
+          'Jobs that failed for good. Mend the cause, then try again: the runs that failed with them go on. A discarded letter is deleted, and its runs stay failed.',
         ),
       ),
       trouble,
@@ -57,7 +68,7 @@ function none() {
   return h('div', { class: 'welcome' }, h('h2', {}, 'None'), h('p', {}, 'Every job that was begun could be done.'));
 }
 
-function lettersTable(letters, retry) {
+function lettersTable(letters, actions) {
   return h(
     'table',
     { class: 'letters cards' },
@@ -76,12 +87,12 @@ function lettersTable(letters, retry) {
     h(
       'tbody',
       {},
-      letters.map((letter) => letterRow(letter, retry)),
+      letters.map((letter) => letterRow(letter, actions)),
     ),
   );
 }
 
-function letterRow(letter, retry) {
+function letterRow(letter, { retry, discard }) {
   const { id, subject, job, reason, code, attempts, createdAt, retriedAt } = letter;
   const button = h('button', {
     type: 'button',
@@ -102,6 +113,19 @@ function letterRow(letter, retry) {
     cell(1, tag(code), h('span', { class: 'reason' }, reason)),
     cell(2, String(attempts)),
     cell(3, h('time', { datetime: createdAt, title: when(createdAt) }, ago(createdAt))),
-    cell(4, retriedAt === null ? button : h('span', { class: 'sub' }, `retried ${ago(retriedAt)}`)),
+    cell(
+      4,
+      h(
+        'span',
+        { class: 'row-actions' },
+        retriedAt === null ? button : h('span', { class: 'sub' }, `retried ${ago(retriedAt)}`),
+        sureButton(
+          'Discard',
+          'Press again to discard',
+          () => discard(letter),
+          (text) => `${text} dead letter ${id}`,
+        ),
+      ),
+    ),
   );
 }

@@ -1,15 +1,20 @@
 import { get } from '../api.js';
 import { h } from '../dom.js';
-import { digest, metric, percent, whole } from '../format.js';
+import { digest, whole } from '../format.js';
+import { crumbs } from '../parts/crumbs.js';
 import { tag } from '../parts/labels.js';
+import { pairInspection } from '../parts/pair-inspection.js';
+import { tokenStrip } from '../parts/token-strip.js';
 
 /** One pair: both answers with the reference's log-probabilities, and what they were asked from, with the evidence marked. */
-export async function pairPage({ id, pair: pairDigest, signal }) {
+export async function pairPage({ id, pair: pairDigest, query, signal, go, announce }) {
   const path = `/v1/runs/${encodeURIComponent(id)}`;
-  const [run, pair] = await Promise.all([
+  const [run, pair, alignments] = await Promise.all([
     get(path, signal),
     get(`${path}/pairs/${encodeURIComponent(pairDigest)}`, signal),
+    get(`${path}/alignments`, signal),
   ]);
+  const inspection = pairInspection({ run, pair, alignments, query, signal, go, announce });
   return {
     title: pair.question,
     element: h(
@@ -18,15 +23,7 @@ export async function pairPage({ id, pair: pairDigest, signal }) {
       h(
         'div',
         { class: 'page-head' },
-        h(
-          'nav',
-          { class: 'crumbs', 'aria-label': 'Breadcrumb' },
-          h('a', { href: '#/' }, 'Runs'),
-          h('span', { 'aria-hidden': 'true' }, '/'),
-          h('a', { href: `#/runs/${id}` }, run.config.name),
-          h('span', { 'aria-hidden': 'true' }, '/'),
-          h('a', { href: `#/runs/${id}/pairs` }, 'Pairs'),
-        ),
+        crumbs(['Runs', '#/'], [run.config.name, `#/runs/${id}`], ['Pairs', `#/runs/${id}/pairs`]),
         h('h1', { class: 'question' }, pair.question),
         h(
           'p',
@@ -42,6 +39,7 @@ export async function pairPage({ id, pair: pairDigest, signal }) {
         response('Chosen', 'chosen', pair.chosen, pair.responses.chosen),
         response('Rejected', 'rejected', pair.rejected, pair.responses.rejected),
       ),
+      inspection.element,
       h(
         'div',
         { class: 'sides contexts' },
@@ -59,42 +57,12 @@ function response(title, kind, text, { pieces, logps }) {
     { class: `card response ${kind}` },
     h('header', {}, h('h2', {}, title), h('span', { class: 'sub' }, `${whole(pieces.length)} tokens`)),
     h('p', { class: 'answer-text' }, text || '(empty)'),
+    h('h3', {}, 'Reference'),
     contexts.length === 0
       ? h('p', { class: 'hint' }, 'The reference was not asked for this pair.')
-      : contexts.map((name) => strip(name, pieces, logps[name])),
+      : contexts.map((name) => tokenStrip(name, name, pieces, logps[name])),
   );
 }
-
-/** Each token on a ground that is the stronger the less the reference expected it. */
-function strip(context, pieces, logps) {
-  const sum = logps.reduce((total, value) => total + value, 0);
-  return h(
-    'div',
-    { class: 'strip' },
-    h('span', { class: `strip-name ${context}` }, context),
-    h(
-      'span',
-      { class: 'tokens' },
-      pieces.map((piece, index) => {
-        const value = logps[index] ?? 0;
-        const told = `${metric(value)} (${percent(Math.exp(value))})`;
-        return h(
-          'span',
-          {
-            class: 'token',
-            title: `${JSON.stringify(piece)}: ${told}`,
-            style: { '--doubt': `${Math.round(100 * (1 - Math.exp(value / 2)))}%` },
-          },
-          visible(piece),
-          h('span', { class: 'visually-hidden' }, ` ${told} `),
-        );
-      }),
-    ),
-    h('span', { class: 'sum', title: 'Sum of the log-probabilities' }, `Σ ${metric(sum)}`),
-  );
-}
-
-const visible = (piece) => piece.replaceAll('\n', '↵').replace(/^ /, '\u00a0') || '∅';
 
 function context(title, kind, { tokens, pieces }) {
   const marks = [];

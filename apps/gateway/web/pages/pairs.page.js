@@ -1,10 +1,12 @@
 import { get } from '../api.js';
 import { fill, h, setText } from '../dom.js';
 import { whole } from '../format.js';
+import { crumbs } from '../parts/crumbs.js';
 import { tag } from '../parts/labels.js';
 
 const PAGE = 50;
 const COLUMNS = ['Question', 'Chosen', 'Rejected', 'Context tokens'];
+const FILTERS = ['search', 'minLongTokens', 'maxLongTokens'];
 const SPLITS = [
   ['', 'All'],
   ['training', 'Training'],
@@ -18,6 +20,8 @@ export async function pairsPage({ id, query, signal, go, announce }) {
   const choice = {
     split: query.get('split') ?? '',
     search: query.get('search') ?? '',
+    minLongTokens: query.get('minLongTokens') ?? '',
+    maxLongTokens: query.get('maxLongTokens') ?? '',
     offset: Number(query.get('offset') ?? 0),
   };
   const list = h('div', { class: 'card table-scroll' });
@@ -33,10 +37,10 @@ export async function pairsPage({ id, query, signal, go, announce }) {
   const show = async () => {
     const wanted = new URLSearchParams({ offset: choice.offset, limit: PAGE + 1 });
     if (choice.split !== '') wanted.set('split', choice.split);
-    if (choice.search !== '') wanted.set('search', choice.search);
+    for (const key of FILTERS) if (choice[key] !== '') wanted.set(key, choice[key]);
     const found = await get(`${path}/pairs?${wanted}`, signal);
     const pairs = found.slice(0, PAGE);
-    const total = choice.search === '' ? totalOf(run, choice.split) : null;
+    const total = FILTERS.every((key) => choice[key] === '') ? totalOf(run, choice.split) : null;
     back.disabled = choice.offset === 0;
     on.disabled = found.length <= PAGE;
     const last = choice.offset + pairs.length;
@@ -65,13 +69,7 @@ export async function pairsPage({ id, query, signal, go, announce }) {
       h(
         'div',
         { class: 'page-head' },
-        h(
-          'nav',
-          { class: 'crumbs', 'aria-label': 'Breadcrumb' },
-          h('a', { href: '#/' }, 'Runs'),
-          h('span', { 'aria-hidden': 'true' }, '/'),
-          h('a', { href: `#/runs/${id}` }, run.config.name),
-        ),
+        crumbs(['Runs', '#/'], [run.config.name, `#/runs/${id}`]),
         h('h1', {}, 'Pairs'),
         h('p', { class: 'sub' }, 'A right and a wrong answer to the same question, sampled where the model is good'),
       ),
@@ -87,6 +85,22 @@ export async function pairsPage({ id, query, signal, go, announce }) {
           'aria-label': 'Search questions and answers',
           oninput: later((event) => turn({ search: event.target.value.trim(), offset: 0 })),
         }),
+        h(
+          'fieldset',
+          { class: 'range' },
+          h('legend', { class: 'visually-hidden' }, 'Tokens of the long context'),
+          h('span', { 'aria-hidden': 'true' }, 'Long tokens'),
+          ['minLongTokens', 'maxLongTokens'].map((key, index) =>
+            h('input', {
+              type: 'number',
+              min: 0,
+              value: choice[key],
+              placeholder: index === 0 ? 'from' : 'to',
+              'aria-label': index === 0 ? 'Long context, tokens at least' : 'Long context, tokens at most',
+              oninput: later((event) => turn({ [key]: event.target.value.trim(), offset: 0 })),
+            }),
+          ),
+        ),
         h('div', { class: 'pager' }, where, back, on),
       ),
       list,
@@ -156,8 +170,9 @@ function pairsTable(id, pairs, { split }) {
   );
 }
 
-function nothing(run, { search, split }) {
-  const found = search !== '' || split !== '' ? 'No pair fits; change the search or the split.' : null;
+function nothing(run, choice) {
+  const isNarrowed = choice.split !== '' || FILTERS.some((key) => choice[key] !== '');
+  const found = isNarrowed ? 'No pair fits; change the search, the split or the lengths.' : null;
   const why = run.pairs === null ? 'The run has not come to its pairs yet.' : 'The run has no pairs.';
   return h('p', { class: 'chart-empty still' }, found ?? why);
 }

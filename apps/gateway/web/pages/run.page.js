@@ -1,16 +1,18 @@
 import { get, namesByDigest, post } from '../api.js';
 import { accuracyChart } from '../charts/accuracy-chart.js';
 import { lineChart } from '../charts/line-chart.js';
-import { HELD_OUT_CHARTS, STEP_CHARTS } from '../charts/run-charts.js';
+import { HELD_OUT_CHARTS, SPEED_CHARTS, STEP_CHARTS } from '../charts/run-charts.js';
 import { fill, h, setText } from '../dom.js';
 import { digest, duration, NONE, rate, short, when, whole } from '../format.js';
 import { accuracyByLength } from '../model/accuracy.js';
 import { rateOf, runSecondsLeft } from '../model/progress.js';
 import { Series } from '../model/series.js';
+import { crumbs } from '../parts/crumbs.js';
 import { objectiveText, stateLabel, tag } from '../parts/labels.js';
 import { problem } from '../parts/problem.js';
 import { configList } from '../parts/run-config.js';
 import { stageTimeline } from '../parts/stage-timeline.js';
+import { sureButton } from '../parts/sure-button.js';
 import { perFrame, soon } from '../timing.js';
 
 const STEPS_AT_ONCE = 10_000;
@@ -21,7 +23,7 @@ export async function runPage({ id, signal, follow, announce }) {
   const [first, names] = await Promise.all([get(path, signal), namesByDigest()]);
   let run = first;
   let step = first.step;
-  const [steps, heldOut] = [new Series(), new Series()];
+  const [steps, heldOut, speed] = [new Series(), new Series(), new Series()];
   const head = runHead(first, () => cancel());
   const figures = keyFigures();
   const trouble = h('div', {});
@@ -29,8 +31,9 @@ export async function runPage({ id, signal, follow, announce }) {
   const stages = stageTimeline();
   const stepCharts = STEP_CHARTS.map((options) => lineChart({ ...options, sync: 'steps' }, steps, signal));
   const heldOutCharts = HELD_OUT_CHARTS.map((options) => lineChart({ ...options, sync: 'versions' }, heldOut, signal));
+  const speedCharts = SPEED_CHARTS.map((options) => lineChart({ ...options, sync: 'slices' }, speed, signal));
   const accuracy = accuracyChart(signal);
-  const learning = chartSection('steps-title', 'Training, by step', 'charts', stepCharts);
+  const learning = chartSection('steps-title', 'Training, by step', 'charts', [...stepCharts, ...speedCharts]);
   const versions = chartSection('versions-title', 'Held-out pairs, by policy version', 'charts four', heldOutCharts);
 
   // What a run that has ended never came to is left out.
@@ -66,6 +69,7 @@ export async function runPage({ id, signal, follow, announce }) {
   const draw = perFrame(() => {
     for (const chart of stepCharts) chart.update(run.steps);
     for (const chart of heldOutCharts) chart.update(run.steps);
+    for (const chart of speedCharts) chart.update(run.steps);
   });
   const takeSteps = (views) => {
     for (const view of views) steps.put(view.step, view.metrics);
@@ -84,6 +88,10 @@ export async function runPage({ id, signal, follow, announce }) {
       if (views.length < STEPS_AT_ONCE) return;
     }
   };
+  const loadSpeed = async () => {
+    for (const slice of await get(`${path}/slices`, signal)) speed.put(slice.step, speedOf(slice, steps));
+    draw();
+  };
   const load = async () => {
     const [view, alignments] = await Promise.all([
       get(path, signal),
@@ -92,9 +100,12 @@ export async function runPage({ id, signal, follow, announce }) {
       loadEvaluations(),
     ]);
     takeAlignments(alignments);
+    await loadSpeed();
     show(view);
   };
   const refresh = soon(async () => show(await get(path, signal)), 250);
+
+  const refreshSpeed = soon(loadSpeed, 1000);
 
   await load();
   const ticking = setInterval(() => run.state === 'running' && showProgress(), 1000);
@@ -109,6 +120,7 @@ export async function runPage({ id, signal, follow, announce }) {
       }
       if (type === 'run.alignment') takeAlignments([data]);
       if (type === 'run.evaluation') loadEvaluations().catch(() => undefined);
+      if (type === 'stage.progress' || type === 'stage.done') refreshSpeed();
       if (type === 'run.warning') fill(warnings, problem(`Warning at step ${data.step}`, data.message));
       refresh();
     },
@@ -137,6 +149,16 @@ export async function runPage({ id, signal, follow, announce }) {
   };
 }
 
+/** The tokens that the policy ran in the slice: the metric counts them all up. */
+function speedOf({ step, steps: count, seconds }, steps) {
+  const tokensAt = (place) => (place === 0 ? 0 : steps.column('num_tokens')[steps.steps.indexOf(place)]);
+  const tokens = tokensAt(step) - tokensAt(step - count);
+  return {
+    seconds_per_step: seconds / count,
+    ...(Number.isFinite(tokens) && seconds > 0 ? { tokens_per_second: tokens / seconds } : {}),
+  };
+}
+
 function chartSection(id, title, layout, charts) {
   return h(
     'section',
@@ -152,24 +174,24 @@ function chartSection(id, title, layout, charts) {
 
 function runHead({ id, config, createdAt }, cancel) {
   const state = h('span', {});
-  const button = h(
-    'button',
-    { type: 'button', class: 'danger', onclick: () => confirmCancel(button, cancel) },
-    'Cancel run',
-  );
+  const button = sureButton('Cancel run', 'Press again to cancel', cancel);
   const element = h(
     'div',
     { class: 'page-head' },
-    h(
-      'nav',
-      { class: 'crumbs', 'aria-label': 'Breadcrumb' },
-      h('a', { href: '#/' }, 'Runs'),
-      h('span', { 'aria-hidden': 'true' }, '/'),
-      h('code', {}, id),
-    ),
+    crumbs(['Runs', '#/'], [id]),
     h('h1', {}, config.name),
     state,
-    h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/runs/${id}/pairs` }, 'Pairs'), button),
+    h(
+      'div',
+      { class: 'actions' },
+      [
+        ['Pairs', `#/runs/${id}/pairs`],
+        ['Evaluation', `#/runs/${id}/evaluation`],
+        ['All metrics', `#/runs/${id}/metrics`],
+        ['Compare', `#/compare?runs=${id}`],
+      ].map(([name, href]) => h('a', { class: 'button', href }, name)),
+      button,
+    ),
     h(
       'p',
       { class: 'sub' },
@@ -185,24 +207,6 @@ function runHead({ id, config, createdAt }, cancel) {
       button.hidden = run.state !== 'running';
     },
   };
-}
-
-/** Two presses, the second within four seconds. */
-function confirmCancel(button, cancel) {
-  if (button.dataset.sure === 'true') {
-    button.disabled = true;
-    return cancel().finally(() => {
-      button.disabled = false;
-      delete button.dataset.sure;
-      setText(button, 'Cancel run');
-    });
-  }
-  button.dataset.sure = 'true';
-  setText(button, 'Press again to cancel');
-  setTimeout(() => {
-    delete button.dataset.sure;
-    setText(button, 'Cancel run');
-  }, 4000);
 }
 
 function keyFigures() {

@@ -11,7 +11,7 @@ import { RETRIEVAL_PROMPT, retrievalExamples } from '../retrieval/examples.ts';
 import { retrievalTokenizer } from '../retrieval/tokenizer.ts';
 import type { ComposedContext } from './assemble.ts';
 import type { ComposeOptions, ContextPair } from './compose-contexts.ts';
-import { composeAt, composeContexts } from './compose-contexts.ts';
+import { composeAt, composeContexts, evidencePlaceAt } from './compose-contexts.ts';
 import { DocumentPool } from './document-pool.ts';
 import { pieceOf } from './pieces.ts';
 import { promptMessages, renderDocument } from './prompt.ts';
@@ -202,6 +202,20 @@ describe('with the retrieval task and its tokenizer', () => {
       expect(context.documents).toEqual(expect.arrayContaining([...shorter]));
       shorter = context.documents;
     }
+  });
+
+  it('tells the place of the evidence in an evaluation context without composing it', () => {
+    for (const example of retrievalExamples({ seed: 5, count: 20, documents: 16 }))
+      for (const count of [1, 4, 16]) {
+        const { documents } = made(composeAt(example, count, options));
+        const places = documents.flatMap((document, place) =>
+          example.documents[document]?.relevant === true ? [(place + 0.5) / count] : [],
+        );
+        const mean = places.reduce((sum, place) => sum + place, 0) / places.length;
+        expect(evidencePlaceAt(example, count, options)).toBeCloseTo(mean, 12);
+      }
+    const [example] = retrievalExamples({ seed: 5, count: 1, documents: 4 });
+    expect(evidencePlaceAt(example!, 5, { seed: 1 })).toEqual({ refused: 'too-few-documents' });
   });
 
   it('composes 3,000 examples in a few seconds', () => {

@@ -72,17 +72,35 @@ export function composeAt(example: Example, documents: number, options: ComposeO
   return composer.take(missing) ?? composer.compose(`at ${documents}`);
 }
 
+/**
+ * Where the relevant documents stand in the order of `composeAt`, without encoding anything: the mean of their places,
+ * from 0, the first document's start, to 1, the last one's end.
+ */
+export function evidencePlaceAt(
+  example: Example,
+  documents: number,
+  options: Pick<ComposeOptions, 'seed' | 'pool'>,
+): number | Refused {
+  const selection = new Selection(example, options);
+  const missing = documents - selection.size;
+  if (missing < 0) return { refused: 'short-exceeds-budget' };
+  const refused = selection.take(missing);
+  if (refused) return refused;
+  const places = selection
+    .ordered(`at ${documents}`)
+    .flatMap(({ relevant }, place) => (relevant ? [(place + 0.5) / documents] : []));
+  return places.reduce((sum, place) => sum + place, 0) / places.length;
+}
+
 /** One example's documents, as they are chosen. */
-class Composer {
+class Selection {
   readonly #items: Item[];
   readonly #distractors: Iterator<Item, void, undefined>;
-  readonly #frame;
 
   constructor(
     private readonly example: Example,
-    private readonly options: ComposeOptions,
+    private readonly selecting: Pick<ComposeOptions, 'seed' | 'pool'>,
   ) {
-    this.#frame = framePrompt(example.question, options.prompt, options.text);
     const own = example.documents.map((document, index) => ({ document, index, relevant: document.relevant }));
     this.#items = own.filter(({ relevant }) => relevant);
     this.#distractors = this.#distractorsOf(own.filter(({ relevant }) => !relevant));
@@ -95,16 +113,55 @@ class Composer {
   take(count: number): Refused | undefined {
     if (!this.#items.some(({ relevant }) => relevant)) return { refused: 'no-relevant-document' };
     for (let taken = 0; taken < count; taken++) {
-      const { value } = this.#distractors.next();
-      if (!value) return { refused: 'too-few-documents' };
-      this.#items.push(value);
+      const item = this.draw();
+      if (!item) return { refused: 'too-few-documents' };
+      this.#items.push(item);
     }
     return undefined;
   }
 
-  compose(purpose: string, items: readonly Item[] = this.#items): ComposedContext {
+  get items(): readonly Item[] {
+    return this.#items;
+  }
+
+  /** The next distractor, which is not taken yet. */
+  draw(): Item | undefined {
+    return this.#distractors.next().value ?? undefined;
+  }
+
+  ordered(purpose: string, items: readonly Item[] = this.#items): Item[] {
+    return this.#random('order', purpose).shuffle(items);
+  }
+
+  *#distractorsOf(own: readonly Item[]): Generator<Item, void, undefined> {
+    const { example } = this;
+    yield* this.#random('distractors').shuffle(own);
+    let index = example.documents.length;
+    for (const document of this.selecting.pool?.draw(example, this.#random('pool')) ?? []) {
+      yield { document, index: index++, relevant: false };
+    }
+  }
+
+  #random(...purpose: readonly string[]): Random {
+    return new Random('contexts', this.selecting.seed, this.example.id, ...purpose);
+  }
+}
+
+/** Prompts of what is chosen. */
+class Composer extends Selection {
+  readonly #frame;
+
+  constructor(
+    example: Example,
+    private readonly options: ComposeOptions,
+  ) {
+    super(example, options);
+    this.#frame = framePrompt(example.question, options.prompt, options.text);
+  }
+
+  compose(purpose: string, items: readonly Item[] = this.items): ComposedContext {
     const { prompt, text } = this.options;
-    return assemble(this.#random('order', purpose).shuffle(items), this.#frame, prompt, text);
+    return assemble(this.ordered(purpose, items), this.#frame, prompt, text);
   }
 
   /**
@@ -118,12 +175,12 @@ class Composer {
       ? this.#frame.tail.slice(prompt.separator.length)
       : this.#frame.tail;
 
-    const chosen = [...this.#items];
+    const chosen = [...this.items];
     const missed: Item[] = [];
     let size = encodeBeforeWord(this.#frame.head, text).length + text.encode(tail).length;
     for (const item of chosen) size += sizeOf(item);
     while (missed.length < MISSES) {
-      const { value: item } = this.#distractors.next();
+      const item = this.draw();
       if (!item) break;
       if (size + sizeOf(item) > maxTokens) {
         missed.push(item);
@@ -150,18 +207,5 @@ class Composer {
       room = maxTokens - longer.tokens.length;
     }
     return context;
-  }
-
-  *#distractorsOf(own: readonly Item[]): Generator<Item, void, undefined> {
-    const { example } = this;
-    yield* this.#random('distractors').shuffle(own);
-    let index = example.documents.length;
-    for (const document of this.options.pool?.draw(example, this.#random('pool')) ?? []) {
-      yield { document, index: index++, relevant: false };
-    }
-  }
-
-  #random(...purpose: readonly string[]): Random {
-    return new Random('contexts', this.options.seed, this.example.id, ...purpose);
   }
 }

@@ -15,6 +15,20 @@ export interface AttemptRecord extends Attempt {
   readonly error: string | null;
 }
 
+/** What a process did. */
+export interface WorkerRecord {
+  readonly worker: string;
+  readonly jobs: number;
+  readonly failures: number;
+  readonly firstSeen: Date;
+  /** When it last took up a job. */
+  readonly lastSeen: Date;
+  /** The stage of that job. */
+  readonly stage: string;
+  /** Of that job; null while it goes on, and for ever when the process was killed. */
+  readonly outcome: string | null;
+}
+
 export class AttemptRepository {
   readonly #db: Queries;
 
@@ -46,5 +60,23 @@ export class AttemptRepository {
   async list(job: string): Promise<AttemptRecord[]> {
     const rows = await this.#db.selectFrom('attempts').selectAll().where('job', '=', job).orderBy('attempt').execute();
     return rows.map(({ started_at, ...row }) => ({ ...row, startedAt: started_at }));
+  }
+
+  /** The processes that took up a job lately, latest first. */
+  async workers(withinMs: number): Promise<WorkerRecord[]> {
+    const { rows } = await sql<WorkerRecord>`
+      select worker,
+        count(*) as jobs,
+        count(*) filter (where error is not null) as failures,
+        min(started_at) as "firstSeen",
+        max(started_at) as "lastSeen",
+        split_part((array_agg(job order by started_at desc))[1], ':', 1) as stage,
+        (array_agg(outcome order by started_at desc))[1] as outcome
+      from attempts
+      where started_at > clock_timestamp() - ${withinMs} * interval '1 millisecond'
+      group by worker
+      order by max(started_at) desc
+    `.execute(this.#db);
+    return rows;
   }
 }

@@ -50,9 +50,7 @@ export class DeadLetterRepository {
   /** Until the transaction ends nobody else retries the letter. */
   async lock(id: number): Promise<DeadLetterRecord> {
     const row = await this.#letters().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
-    if (row === undefined)
-      throw new SolopoError('not-found', `There is no dead letter ${id}; list them with GET /v1/dead-letters.`);
-    return recordOf(row);
+    return row === undefined ? missing(id) : recordOf(row);
   }
 
   async markRetried(id: number): Promise<void> {
@@ -63,6 +61,12 @@ export class DeadLetterRepository {
       .execute();
   }
 
+  /** What failed with the letter stays failed. */
+  async discard(id: number): Promise<void> {
+    const { numDeletedRows } = await this.#db.deleteFrom('dead_letters').where('id', '=', id).executeTakeFirstOrThrow();
+    if (numDeletedRows === 0n) return missing(id);
+  }
+
   #letters() {
     return this.#db.selectFrom('dead_letters').selectAll();
   }
@@ -70,4 +74,8 @@ export class DeadLetterRepository {
 
 function recordOf({ created_at, retried_at, ...row }: Selectable<LiveTables['dead_letters']>): DeadLetterRecord {
   return { ...row, createdAt: created_at, retriedAt: retried_at };
+}
+
+function missing(id: number): never {
+  throw new SolopoError('not-found', `There is no dead letter ${id}; list them with GET /v1/dead-letters.`);
 }

@@ -52,6 +52,8 @@ export interface PairFilter {
   readonly split?: 'training' | 'held-out' | undefined;
   /** In the question, the chosen or the rejected response, whatever the case. */
   readonly search?: string | undefined;
+  readonly minLongTokens?: number | undefined;
+  readonly maxLongTokens?: number | undefined;
 }
 
 /** A pair for people, with the tokens they want to see as text. */
@@ -161,7 +163,8 @@ export class PairRepository {
   }
 
   /** For people: with texts instead of tokens. */
-  async views(stage: string, range: Range, { split, search }: PairFilter = {}): Promise<PairView[]> {
+  async views(stage: string, range: Range, filter: PairFilter = {}): Promise<PairView[]> {
+    const { split, search, minLongTokens, maxLongTokens } = filter;
     const texts = [sql`examples.content->>'question'`, sql`pairs.chosen_text`, sql`pairs.rejected_text`];
     const rows = await this.#views(stage)
       .$if(split !== undefined, (pairs) => pairs.where('pairs.held_out', '=', split === 'held-out'))
@@ -170,6 +173,8 @@ export class PairRepository {
           is.or(texts.map((text) => sql<boolean>`strpos(lower(${text}), lower(${search ?? ''}::text)) > 0`)),
         ),
       )
+      .$if(minLongTokens !== undefined, (pairs) => pairs.where('long.token_count', '>=', minLongTokens ?? 0))
+      .$if(maxLongTokens !== undefined, (pairs) => pairs.where('long.token_count', '<=', maxLongTokens ?? 0))
       .orderBy('pairs.position')
       .offset(range.from)
       .limit(range.to - range.from)

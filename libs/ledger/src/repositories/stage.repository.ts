@@ -21,6 +21,15 @@ export interface StageRecord extends NewStage {
   readonly finishedAt: Date | null;
 }
 
+/** Chunks of all stages of a kind. */
+export interface KindWork {
+  readonly kind: StageKind;
+  readonly done: number;
+  readonly failed: number;
+  /** Mean of the chunks that are done; null before the first. */
+  readonly meanSeconds: number | null;
+}
+
 export class StageRepository {
   readonly #db: Queries;
 
@@ -150,6 +159,41 @@ export class StageRepository {
       .returning(STAGE_COLUMNS)
       .executeTakeFirstOrThrow();
     return stageOf(row);
+  }
+
+  /** Of the chunks that are done, in order. */
+  async chunkSeconds(digest: string): Promise<{ readonly chunk: number; readonly seconds: number }[]> {
+    const rows = await this.#db
+      .selectFrom('stage_chunks')
+      .select(['chunk', 'seconds'])
+      .where('stage', '=', digest)
+      .where('state', '=', 'done')
+      .orderBy('chunk')
+      .execute();
+    return rows.flatMap(({ chunk, seconds }) => (seconds === null ? [] : [{ chunk, seconds }]));
+  }
+
+  async workByKind(): Promise<KindWork[]> {
+    return this.#db
+      .selectFrom('stage_chunks')
+      .innerJoin('stages', 'stages.digest', 'stage_chunks.stage')
+      .select([
+        'stages.kind',
+        sql<number>`count(*) filter (where stage_chunks.state = 'done')`.as('done'),
+        sql<number>`count(*) filter (where stage_chunks.state = 'failed')`.as('failed'),
+        sql<number | null>`avg(seconds) filter (where stage_chunks.state = 'done')`.as('meanSeconds'),
+      ])
+      .groupBy('stages.kind')
+      .execute();
+  }
+
+  async kinds(digests: readonly string[]): Promise<ReadonlyMap<string, StageKind>> {
+    const rows = await this.#db
+      .selectFrom('stages')
+      .select(['digest', 'kind'])
+      .where('digest', '=', sql<string>`any(${[...digests]}::text[])`)
+      .execute();
+    return new Map(rows.map(({ digest, kind }) => [digest, kind]));
   }
 
   #stage(digest: string) {

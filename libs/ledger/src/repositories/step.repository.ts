@@ -27,6 +27,12 @@ export interface ChainHead {
   readonly digest: string;
 }
 
+export interface EngineUse {
+  readonly fingerprint: string;
+  readonly steps: number;
+  readonly lastUsed: Date;
+}
+
 export class StepRepository {
   readonly #db: Queries;
 
@@ -113,6 +119,22 @@ export class StepRepository {
       .orderBy('engine')
       .execute();
     return rows.flatMap(({ engine }) => engine ?? []);
+  }
+
+  /** The engines that took gradient steps, of any run, latest first. */
+  async enginesInUse(): Promise<EngineUse[]> {
+    const rows = await this.#db
+      .selectFrom('steps')
+      .select((step) => [
+        'engine as fingerprint',
+        step.fn.countAll<number>().as('steps'),
+        step.fn.max('created_at').as('lastUsed'),
+      ])
+      .where('engine', 'is not', null)
+      .groupBy('engine')
+      .orderBy('lastUsed', 'desc')
+      .execute();
+    return rows.map(({ fingerprint, ...row }) => ({ ...row, fingerprint: fingerprint ?? '' }));
   }
 
   async #demandSame(run: string, steps: readonly NewStep[]): Promise<void> {

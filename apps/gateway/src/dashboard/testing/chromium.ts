@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +27,19 @@ const FLAGS = [
 export function findChromium(): string | undefined {
   const named = process.env['SOLOPO_CHROMIUM'];
   return (named === undefined || named === '' ? PLACES : [named]).find(isExecutable);
+}
+
+/** Where nobody else does it: as root on a CI machine with apt. Undefined when it could not be had. */
+export function installChromium(): string | undefined {
+  if (process.env['CI'] !== 'true' || process.getuid?.() !== 0) return undefined;
+  const apt = (...args: string[]) =>
+    spawnSync('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=240', ...args], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeout: 280_000,
+    });
+  apt('update');
+  apt('install', '-y', '--no-install-recommends', 'chromium');
+  return findChromium();
 }
 
 /** A browser with a profile of its own, which goes with it. */

@@ -1,0 +1,43 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { NATS_CONNECTION, RpcClient, wantWorker, type NatsConnection } from '@solopo/bus';
+import { inspectionSchema, SolopoError, type Inspection } from '@solopo/contracts';
+import { Ledger } from '@solopo/ledger';
+import { CONFIG } from '@solopo/platform';
+import type { GatewayConfig } from '../gateway.config.ts';
+
+interface Query {
+  readonly run: string;
+  readonly pair: string;
+  /** Of a policy version, 0 for the base model; the latest when undefined. */
+  readonly step: number | undefined;
+}
+
+@Injectable()
+export class InspectPair {
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(RpcClient) private readonly rpc: RpcClient,
+    @Inject(NATS_CONNECTION) private readonly nats: NatsConnection,
+    @Inject(CONFIG) private readonly config: GatewayConfig,
+  ) {}
+
+  /** Computed by a reward worker, now. Whoever scales workers is told that one is wanted. */
+  async execute({ run, pair, step }: Query): Promise<Inspection> {
+    await this.ledger.runs.require(run);
+    const question = { run, pair, step: step ?? (await this.ledger.versions.list(run)).at(-1)?.step ?? 0 };
+    wantWorker(this.nats, 'reward');
+    try {
+      return inspectionSchema.parse(await this.rpc.call('reward.inspect', question, this.config.inspectionMs));
+    } catch (error) {
+      throw SolopoError.from(error).code === 'not-ready' ? nobody(error) : error;
+    }
+  }
+}
+
+function nobody(cause: unknown): SolopoError {
+  return new SolopoError(
+    'not-ready',
+    'No reward worker is up: they stop when there is no work. One was asked for; try again in a few seconds. Where nothing starts workers on demand, keep one up.',
+    { cause },
+  );
+}

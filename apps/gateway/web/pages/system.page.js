@@ -1,0 +1,169 @@
+import { get } from '../api.js';
+import { fill, h } from '../dom.js';
+import { ago, duration, NONE, percent, when, whole } from '../format.js';
+import { tableHead } from '../parts/crumbs.js';
+import { tag } from '../parts/labels.js';
+import { soon } from '../timing.js';
+
+const LATEST = 8;
+
+/** Functions with their queues, who works on them, and on what. */
+export async function systemPage({ signal, follow }) {
+  const body = h('div', { class: 'page-part' });
+  const load = async () => {
+    const system = await get('/v1/system', signal);
+    fill(
+      body,
+      part('Functions and queues', 'What each kind of job may take, and what waits', functionsTable(system.functions)),
+      part(
+        'Workers',
+        'Processes that took up a job within a day; they stop when there is nothing to do',
+        workersTable(system.workers),
+      ),
+      part(
+        'Devices and engines',
+        'What gradient steps were taken with; equal engines give equal bits',
+        enginesTable(system.engines),
+      ),
+      part('Streams', 'Messages kept by NATS, and the outbox on their way to it', streamsTable(system)),
+    );
+  };
+  await load();
+  const refresh = soon(load, 1000);
+  follow('/v1/events', { opened: load, received: ({ type }) => type !== 'run.step' && refresh() });
+  return {
+    title: 'System',
+    element: h('div', { class: 'page' }, h('div', { class: 'page-head' }, h('h1', {}, 'System')), body),
+  };
+}
+
+function part(title, hint, content) {
+  const id = title.toLowerCase().replaceAll(' ', '-');
+  return h(
+    'section',
+    { class: 'card system-part', 'aria-labelledby': id },
+    h('header', {}, h('h2', { id }, title), h('p', { class: 'hint' }, hint)),
+    content,
+  );
+}
+
+function table(name, columns, rows, empty) {
+  if (rows.length === 0) return h('p', { class: 'chart-empty still' }, empty);
+  return h(
+    'div',
+    { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': `${name}: values` },
+    h(
+      'table',
+      { class: 'cards system-table' },
+      h('caption', { class: 'visually-hidden' }, name),
+      tableHead(columns),
+      h(
+        'tbody',
+        {},
+        rows.map(([first, ...cells]) =>
+          h(
+            'tr',
+            {},
+            h('th', { scope: 'row' }, first),
+            cells.map((cell, index) => h('td', { 'data-label': columns[index + 1] }, cell)),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function functionsTable(functions) {
+  return table(
+    'Functions',
+    ['Function', 'Waiting', 'Working', 'Oldest', 'Done', 'Failed', 'A chunk takes', 'Limits', 'Scale'],
+    functions.map((f) => [
+      [h('b', {}, f.name), h('span', { class: 'sub' }, ` ${f.app} · ${f.device}`)],
+      count(f.waiting, 'attention-now'),
+      count(f.working, 'live'),
+      f.oldestSeconds > 0 ? duration(f.oldestSeconds) : NONE,
+      whole(f.chunksDone),
+      count(f.chunksFailed, 'bad'),
+      f.meanSeconds === null ? NONE : duration(f.meanSeconds),
+      `${duration(f.timeLimitSeconds)}, ${f.maxAttempts} attempts`,
+      `${f.scale.min} to ${f.scale.max} workers${f.sequential ? ', one chunk after another' : ''}`,
+    ]),
+    '',
+  );
+}
+
+const count = (value, kind) => (value === 0 ? '0' : h('b', { class: kind }, whole(value)));
+
+function workersTable(workers) {
+  const [latest, earlier] = [workers.slice(0, LATEST), workers.slice(LATEST)];
+  return [
+    workersList('Workers', latest),
+    earlier.length > 0 &&
+      h(
+        'details',
+        { class: 'values earlier' },
+        h('summary', {}, `${earlier.length} earlier`),
+        workersList('Earlier workers', earlier),
+      ),
+  ];
+}
+
+function workersList(name, workers) {
+  return table(
+    name,
+    ['Worker', 'App', 'Now', 'Jobs', 'Failed', 'Last job', 'Seen since'],
+    workers.map((w) => [
+      h('code', {}, w.id),
+      w.app === null ? NONE : tag(w.app),
+      w.doing === null ? h('span', { class: 'sub' }, 'no job') : h('b', { class: 'live' }, w.doing),
+      whole(w.jobs),
+      count(w.failures, 'bad'),
+      h('time', { datetime: w.lastSeen, title: when(w.lastSeen) }, ago(w.lastSeen)),
+      h('time', { datetime: w.firstSeen, title: when(w.firstSeen) }, ago(w.firstSeen)),
+    ]),
+    'No worker has taken up a job within a day.',
+  );
+}
+
+/** `onnxruntime 1.30.0; cpu float32; threads 1; layout 1; AMD EPYC` */
+function enginesTable(engines) {
+  return table(
+    'Engines',
+    ['Device', 'Processor', 'Runtime', 'Settings', 'Steps', 'Last used'],
+    engines.map(({ fingerprint, steps, lastUsed }) => {
+      const [runtime = fingerprint, device = NONE, ...rest] = fingerprint.split('; ');
+      const isSetting = (text) => /^(threads|layout|graphs)\b/.test(text);
+      return [
+        h('b', {}, device),
+        rest.filter((text) => !isSetting(text)).join('; ') || NONE,
+        runtime,
+        rest.filter(isSetting).join(', ') || NONE,
+        whole(steps),
+        h('time', { datetime: lastUsed, title: when(lastUsed) }, ago(lastUsed)),
+      ];
+    }),
+    'No gradient step was taken yet.',
+  );
+}
+
+function streamsTable({ streams, outbox }) {
+  return table(
+    'Streams',
+    ['Stream', 'Messages', 'Size', 'Full'],
+    [
+      ...streams.map(({ name, messages, bytes, maxBytes }) => [
+        name,
+        whole(messages),
+        `${(bytes / 2 ** 20).toFixed(1)} of ${(maxBytes / 2 ** 20).toFixed(0)} MiB`,
+        percent(bytes / maxBytes),
+      ]),
+      [
+        'outbox',
+        whole(outbox.unpublished),
+        outbox.unpublished === 0 ? NONE : `oldest ${duration(outbox.oldestSeconds)}`,
+        NONE,
+      ],
+    ],
+    '',
+  );
+}

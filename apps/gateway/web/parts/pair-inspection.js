@@ -1,0 +1,145 @@
+import { get } from '../api.js';
+import { attentionChart } from '../charts/attention-chart.js';
+import { fill, h, setText } from '../dom.js';
+import { problem } from './problem.js';
+import { differenceStrip, tokenStrip } from './token-strip.js';
+
+/** A worker takes a few seconds to start; the gateway says when to ask again. */
+const TRIES = 12;
+const PAUSE_MS = 5000;
+const RESPONSES = [
+  ['chosen', 'Chosen'],
+  ['rejected', 'Rejected'],
+];
+
+/**
+ * What a policy version makes of the pair, computed by a reward worker when asked: token by token, and where each layer
+ * looks. The address keeps the choice.
+ */
+export function pairInspection({ run, pair, alignments, query, signal, go, announce }) {
+  const path = `/v1/runs/${encodeURIComponent(run.id)}/pairs/${pair.digest}`;
+  const steps = [...new Set([...alignments.map(({ step }) => step), ...(run.step > 0 ? [run.step] : [])])]
+    .filter((step) => step > 0)
+    .sort((a, b) => b - a);
+  const place = h('div', { class: 'inspection-body' });
+  const status = h('span', { class: 'sub', role: 'status' });
+  const known = new Map();
+
+  const select = h(
+    'select',
+    { id: 'inspected-step' },
+    steps.map((step) => h('option', { value: step }, `step ${step}`)),
+    h('option', { value: 0 }, 'the base model'),
+  );
+  if (query.has('step')) select.value = query.get('step') === 'latest' ? (steps[0] ?? 0) : query.get('step');
+  const button = h('button', { type: 'submit', class: 'primary' }, 'Compute');
+
+  const inspect = async (step) => {
+    for (let tries = 1; ; tries++) {
+      try {
+        if (!known.has(step)) known.set(step, await get(`${path}/inspection?step=${step}`, signal));
+        return known.get(step);
+      } catch (error) {
+        if (error.status !== 503 || tries >= TRIES) throw error;
+        setText(status, 'Waiting for a reward worker…');
+        await pause(PAUSE_MS, signal);
+      }
+    }
+  };
+  const compute = async () => {
+    const step = Number(select.value);
+    button.disabled = true;
+    setText(status, 'Computing…');
+    try {
+      const before = await inspect(0);
+      const after = step === 0 ? before : await inspect(step);
+      setText(status, '');
+      fill(place, views(pair, before, after));
+      announce('Log-probabilities and attention are shown');
+    } catch (error) {
+      if (signal.aborted) return;
+      setText(status, '');
+      fill(place, problem('It could not be computed', error.message));
+    } finally {
+      button.disabled = false;
+    }
+  };
+  const form = h(
+    'form',
+    {
+      class: 'toolbar',
+      onsubmit: (event) => {
+        event.preventDefault();
+        go(`#/runs/${run.id}/pairs/${pair.digest}?step=${select.value}`);
+        compute();
+      },
+    },
+    h('label', { for: 'inspected-step' }, 'Policy of'),
+    select,
+    button,
+    status,
+  );
+  if (query.has('step')) compute();
+
+  return {
+    element: h(
+      'section',
+      { class: 'card inspection', 'aria-labelledby': 'inspection-title' },
+      h(
+        'header',
+        {},
+        h('h2', { id: 'inspection-title' }, 'What the policy makes of it'),
+        h(
+          'p',
+          { class: 'hint' },
+          'Log-probabilities and attention are not kept: a reward worker computes them now, and starts first if none is up',
+        ),
+      ),
+      form,
+      place,
+    ),
+  };
+}
+
+function views(pair, before, after) {
+  const share = {
+    short: pair.short.evidenceTokens / pair.short.tokens,
+    long: pair.long.evidenceTokens / pair.long.tokens,
+  };
+  return [
+    h(
+      'div',
+      { class: 'sides' },
+      RESPONSES.map(([name, title]) => responseView(title, name, pair.responses[name], before, after)),
+    ),
+    h(
+      'div',
+      { class: 'sides' },
+      RESPONSES.map(([name]) => attentionChart(before, after, name, share)),
+    ),
+    h('p', { class: 'hint' }, `Engine: ${after.engine}`),
+  ];
+}
+
+function responseView(title, name, { pieces }, before, after) {
+  const isBase = before === after;
+  return h(
+    'div',
+    { class: `strips ${name}` },
+    h('h3', {}, title),
+    ['short', 'long'].map((context) => [
+      isBase ? null : tokenStrip(`${context}, policy`, context, pieces, after[context][name].logps),
+      tokenStrip(`${context}, reference`, context, pieces, before[context][name].logps),
+      isBase
+        ? null
+        : differenceStrip('difference', 'both', pieces, after[context][name].logps, before[context][name].logps),
+    ]),
+  );
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => (clearTimeout(timer), reject(new Error('left'))), { once: true });
+  });
+}
