@@ -9,7 +9,7 @@ let [calm, stormy] = [] as unknown as [System, System];
 beforeAll(async () => {
   [calm, stormy] = await Promise.all([System.start(), System.start()]);
   await Promise.all([calm, stormy].map((system) => prepareRetrieval(system, 250)));
-}, 90_000);
+}, 180_000);
 afterAll(() => Promise.all([calm.close(), stormy.close()]));
 
 const config = retrievalRun({
@@ -27,7 +27,7 @@ test('kill -9 of datagen and of the trainer in mid-run changes nothing: the same
   const { id } = await stormy.createRun(config);
   await killDuring(id, 'sample', 'datagen');
   await killDuring(id, 'train', 'trainer');
-  const disturbed = await stormy.finished(id, 90_000);
+  const disturbed = await stormy.finished(id, 150_000);
 
   expect([undisturbed.state, disturbed.state]).toEqual(['succeeded', 'succeeded']);
   const pairsOf = async (system: System, run: RunView) =>
@@ -55,4 +55,4 @@ test('kill -9 of datagen and of the trainer in mid-run changes nothing: the same
     await stormy.stop(worker, 'SIGKILL');
     stormy.startWorkers(worker);
   }
-}, 180_000);
+}, 400_000);

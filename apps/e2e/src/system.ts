@@ -55,7 +55,7 @@ export class System {
           ({ status }) => status === 200,
           () => false,
         ),
-      30_000,
+      90_000,
     );
   }
 
@@ -66,7 +66,7 @@ export class System {
   /** As Prometheus does, once the service is ready. Its log says where: `SOLOPO_LOG_LEVEL` must be info. */
   async scrape(service: Worker | 'gateway'): Promise<string> {
     const ready = new RegExp(`"service":"${service}","url":"([^"]+)"`);
-    const [, url] = await waitFor(`${service} is ready`, () => ready.exec(this.output.join('')) ?? undefined, 60_000);
+    const [, url] = await waitFor(`${service} is ready`, () => ready.exec(this.output.join('')) ?? undefined, 90_000);
     return (await fetch(`${url}/metrics`)).text();
   }
 
@@ -122,7 +122,7 @@ export class System {
   }
 
   /** From the ledger, so that it works without a gateway. */
-  async finished(run: string, timeoutMs = 60_000): Promise<RunView> {
+  async finished(run: string, timeoutMs = 120_000): Promise<RunView> {
     const view = await waitFor(
       `run ${run} ends`,
       async () => {

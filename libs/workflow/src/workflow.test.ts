@@ -115,6 +115,21 @@ describe('a run', () => {
     expect(await ledger.runs.views()).toEqual([]);
   });
 
+  it('a job that names a stage which never was still leaves its dead letter', async () => {
+    const { ledger } = fixture;
+    await ledger.transaction(async (tx) => {
+      await tx.deadLetters.add({
+        subject: 'jobs.x',
+        job: {},
+        reason: 'no such stage',
+        code: 'input-invalid',
+        attempts: 1,
+      });
+      await failStage(tx, 'f'.repeat(64), 'no such stage', 0);
+    });
+    expect((await ledger.deadLetters.list()).map(({ reason }) => reason)).toContain('no such stage');
+  });
+
   it('fails with its stage, for the reason given', async () => {
     const { ledger } = fixture;
     const executor = new FakeExecutor(ledger);

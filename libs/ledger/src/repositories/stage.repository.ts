@@ -54,6 +54,10 @@ export class StageRepository {
     return true;
   }
 
+  async isThere(digest: string): Promise<boolean> {
+    return (await this.#stage(digest).executeTakeFirst()) !== undefined;
+  }
+
   async require(digest: string): Promise<StageRecord> {
     const row = await this.#stage(digest).executeTakeFirst();
     return row === undefined ? missing(digest) : stageOf(row);
