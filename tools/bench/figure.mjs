@@ -15,4 +15,4 @@ export const notMeasured = (name, reason) => ({
 });
 
 export const gib = (bytes) => bytes / 2 ** 30;
-export const NO_PEERS = 'not measured, PyTorch is not installed (tools/peers/run makes its environment)';
+export const NO_PEERS = 'not measured, without PyTorch (tools/peers/run makes its environment; --peers asks for it)';
