@@ -9,7 +9,9 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { l
 const [model, folder] = positionals;
 const rank = Number(values.lora ?? 0);
 if (!model || !folder || !Number.isSafeInteger(rank) || rank < 0) {
-  console.error('usage: npm run graphs -- MODEL FOLDER [--lora RANK]; MODEL is a Hugging Face folder with a config.json');
+  console.error(
+    'usage: npm run graphs -- MODEL FOLDER [--lora RANK]; MODEL is a Hugging Face folder with a config.json',
+  );
   process.exit(2);
 }
 const lora = rank > 0 ? { rank, alpha: 2 * rank, targets: LORA_TARGETS, rsLora: false } : null;
