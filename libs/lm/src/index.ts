@@ -55,6 +55,14 @@ export { sample, type Prompt, type Sample, type SamplingOptions } from './sample
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
 export { groupByTokens, inBatches } from './batches.ts';
 export { scoreTrees, sumOf } from './scoring.ts';
-export { packSequences, packTrees, PROMPT_BRANCH, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
+export {
+  outputIndex,
+  packSequences,
+  packTrees,
+  PROMPT_BRANCH,
+  treeLength,
+  type Tree,
+  type TreeBatch,
+} from './tree-batch.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';
 export { float32, type Tensor } from './tensor.ts';

@@ -10,7 +10,7 @@ import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 
 export interface RuntimeOptions {
   readonly threads: number;

@@ -3,7 +3,7 @@ import type { LanguageModel } from './language-model.ts';
 import { ModelError } from './model.error.ts';
 import { uniform } from '@solopo/random';
 import { float32, type Tensor } from './tensor.ts';
-import { packTrees, type TreeBatch } from './tree-batch.ts';
+import { outputIndex, packTrees, type TreeBatch } from './tree-batch.ts';
 
 export interface SamplingOptions {
   readonly samplesPerPrompt: number;
@@ -95,7 +95,7 @@ async function decode(
     model,
     streams,
     prefilled.output,
-    lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)),
+    lengths.flatMap((length, row) => new Array<number>(n).fill(outputIndex(batch, row * batch.length + length - 1))),
     options,
   );
 
