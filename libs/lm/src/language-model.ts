@@ -8,7 +8,7 @@ import {
   type BlockShape,
 } from './block.graph.ts';
 import { sumsSoFar, type Gradients } from './gradients.ts';
-import { embed, embedBackward, headBackward, headPredict, headScore } from './head.graph.ts';
+import { embed, embedBackward, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
 import { blockLoraParameters, type LoraOptions } from './lora.ts';
 import { layerKind, type LayerKind, type ModelConfig } from './model-config.ts';
 import { readModelFolder } from './model-folder.ts';
@@ -20,6 +20,7 @@ import type { Outputs, Runtime } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import { Scope } from './scope.ts';
 import { float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
+import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
 import type { Target, TreeBatch } from './tree-batch.ts';
 
 const QUERY_CHUNK = 256;
@@ -326,6 +327,30 @@ export class LanguageModel {
     );
     const tensor = outputs[output] as Tensor;
     return output === 'logits' ? hostFloats(tensor) : hostIntegers(tensor);
+  }
+
+  /** What the next token is drawn from after the hidden states at the given places. */
+  async distributions(
+    hidden: Tensor,
+    indices: readonly number[],
+    options: DrawOptions,
+  ): Promise<readonly TokenDistribution[]> {
+    const size = this.config.vocabSize;
+    const distributions: TokenDistribution[] = [];
+    for (const [from, to] of this.#headChunks(indices.length)) {
+      const chunk = indices.slice(from, to).map((index) => ({ index }));
+      const outputs = await this.runtime.run(
+        this.#key('head-draw'),
+        () => headDraw(this.config),
+        { ...(await this.#headFeeds(hidden, chunk)), temperature: float32(Float32Array.of(options.temperature), [1]) },
+        ['weights', 'log_totals'],
+      );
+      const weights = hostFloats(outputs.weights as Tensor);
+      hostFloats(outputs.log_totals as Tensor).forEach((logTotal, i) =>
+        distributions.push(new TokenDistribution(weights.subarray(i * size, (i + 1) * size), logTotal, options)),
+      );
+    }
+    return distributions;
   }
 
   /**

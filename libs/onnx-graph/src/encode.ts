@@ -70,6 +70,7 @@ const ENCODINGS: Encodings = {
   ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
   ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
   ReduceLogSumExp: () => ({ type: 'ReduceLogSumExp', attributes: { keepdims: 1 } }),
+  ReduceMax: () => ({ type: 'ReduceMax', attributes: { keepdims: 1 } }),
   ArgMax: ({ axis }) => ({ type: 'ArgMax', attributes: { axis, keepdims: 1 } }),
   Reshape: plain('Reshape'),
   Transpose: ({ perm }) => ({ type: 'Transpose', attributes: { perm } }),

@@ -193,6 +193,7 @@ export const GRADIENTS: Rules = {
   // Casts only lead from whole numbers and truths as long as there is one floating type.
   Cast: NOT_DIFFERENTIABLE,
   ArgMax: NOT_DIFFERENTIABLE,
+  ReduceMax: NOT_DIFFERENTIABLE,
   Shape: NOT_DIFFERENTIABLE,
   Equal: NOT_DIFFERENTIABLE,
   Less: NOT_DIFFERENTIABLE,
