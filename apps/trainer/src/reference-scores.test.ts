@@ -31,7 +31,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   ledger = Ledger.open(await postgres.createDatabase());
   await ledger.migrate();
-  own = await engine.run('fingerprint', null);
+  own = await engine.run('fingerprint', {});
   const models = { source: () => Promise.resolve({ folder: FOLDER }) } as unknown as ModelFiles;
   const config = { batchTokens: 8192 } as WorkerConfig;
   references = new ReferenceScores(ledger, models, engine, config, createLogger('trainer', 'silent'), metrics);

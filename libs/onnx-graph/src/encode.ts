@@ -93,7 +93,7 @@ const ENCODINGS: Encodings = {
   Or: plain('Or'),
 };
 
-const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 };
+const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
 
 function plain(type: string): () => Encoding {
   return () => ({ type });
