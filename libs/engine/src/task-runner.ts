@@ -118,7 +118,7 @@ export class TaskRunner {
         report({ kind: 'step', result, seconds });
       }
       const trained = await model.trained.read();
-      writeSafetensors(out.weights, source.adapter ? toPeftNames(trained) : trained);
+      writeSafetensors(out.weights, source.adapter ? toPeftNames(trained) : trained, trainedOver(source));
       writeSafetensors(out.optimizerState, await trainer.optimizerTensors(), { step: String(trainer.step) });
       return { steps };
     } finally {
@@ -172,4 +172,9 @@ export class TaskRunner {
   async #close(model: LanguageModel, { adapter }: ModelSource): Promise<void> {
     await model.free({ weights: adapter === undefined });
   }
+}
+
+/** Absent for float32, so that the files of such runs are what they were. */
+function trainedOver({ frozenWeights = 'float32' }: ModelSource): Readonly<Record<string, string>> {
+  return frozenWeights === 'float32' ? {} : { frozen_weights: frozenWeights };
 }
