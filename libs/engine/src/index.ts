@@ -12,4 +12,5 @@ export type {
   TrainSliceInput,
   TrainSliceOutput,
 } from './tasks.ts';
+export { frozenWeightsOf } from '@solopo/lm';
 export type { AttentionMass, InspectedResponse, MeasuredTree } from '@solopo/lm';

@@ -2,7 +2,8 @@ import { differentiate, Graph, type Dim, type Value } from '@solopo/onnx-graph';
 import type { Activation } from './families/family.ts';
 import { blockLoraParameters, loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
-import { blockParameters } from './parameters.ts';
+import { scaleOf, type FrozenWeights } from './frozen-weights.ts';
+import { storedBlockParameters } from './parameters.ts';
 
 /*
  * A block in three parts: `project` makes queries, keys and values of its input, attention mixes the values (see
@@ -16,6 +17,8 @@ import { blockParameters } from './parameters.ts';
 export interface BlockShape {
   readonly config: ModelConfig;
   readonly lora: LoraOptions | null;
+  /** How the linear layers' weights are given; the graphs compute in float32. Default: float32. */
+  readonly frozenWeights?: FrozenWeights;
 }
 
 /** What the backward graphs read of a forward pass beside the block's input, by the graphs' names of it. */
@@ -198,11 +201,13 @@ class Block {
     /** With few rows a product with the adapter's matrices is cheaper than adding them to the weight. */
     private readonly rows: 'many' | 'few' = 'many',
   ) {
-    const { config, lora } = shape;
-    const inputs = (parameters: readonly (readonly [string, readonly number[]])[]) =>
-      parameters.map(([name, dims]) => [name, g.input(name, 'float32', dims)] as const);
-    const base = inputs(blockParameters(config));
-    const adapter = lora ? inputs(blockLoraParameters(config, lora)) : [];
+    const { config, lora, frozenWeights = 'float32' } = shape;
+    const base = storedBlockParameters(config, frozenWeights).map(
+      ([name, dtype, dims]) => [name, g.input(name, dtype, dims)] as const,
+    );
+    const adapter = (lora ? blockLoraParameters(config, lora) : []).map(
+      ([name, dims]) => [name, g.input(name, 'float32', dims)] as const,
+    );
     this.#weights = new Map([...base, ...adapter]);
     this.trained = lora ? adapter : base;
   }
@@ -277,7 +282,9 @@ class Block {
   }
 
   #weight(name: string): Value {
-    return this.#weights.get(name) as Value;
+    const weight = this.g.cast(this.#weights.get(name) as Value, 'float32');
+    const scale = this.#weights.get(scaleOf(name));
+    return scale ? this.g.mul(weight, scale) : weight;
   }
 }
 

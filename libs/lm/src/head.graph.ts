@@ -106,6 +106,20 @@ export function headPredict(config: ModelConfig, output: 'logits' | 'argmax'): G
   return g;
 }
 
+/**
+ * hidden [B, T, d], rows [M], temperature [1] -> what tokens are drawn by: weights [M, V], exp((logit - greatest) / temperature),
+ * and log_totals [M, 1], log sum exp(logit - greatest).
+ */
+export function headDraw(config: ModelConfig): Graph {
+  const g = new Graph('head-draw');
+  const { h, norm, table } = headInputs(g, config);
+  const logits = g.matMul(rmsNorm(g, config, h, norm), table, { transB: true });
+  const below = g.sub(logits, g.reduceMax(logits, [1]));
+  g.output('weights', g.exp(g.div(below, g.input('temperature', 'float32', [1]))));
+  g.output('log_totals', g.log(g.reduceSum(g.exp(below), [1])));
+  return g;
+}
+
 interface HeadInputs {
   readonly hidden: Value;
   readonly h: Value;

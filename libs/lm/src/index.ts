@@ -2,6 +2,14 @@ export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './ada
 export { inspectResponse, type AttentionMass, type InspectedResponse, type InspectedRow } from './attention-mass.ts';
 export { chooseDevice, type ChosenDevice } from './choose-device.ts';
 export { DEVICES, DeviceError, DeviceMemoryError, type Device } from './device.ts';
+export {
+  FROZEN_WEIGHTS,
+  frozenWeightsOf,
+  packWeight,
+  type FrozenWeights,
+  type StoredTensor,
+  type StoredTensors,
+} from './frozen-weights.ts';
 export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
 export {
   consume,
@@ -28,7 +36,7 @@ export { modelGraphs } from './model-graphs.ts';
 export { readLlama2c } from './llama2c.ts';
 export { ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';
-export { checkWeights, readModelConfig, readModelFolder } from './model-folder.ts';
+export { checkWeights, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';
 export { modelParameters, parameterCount } from './parameters.ts';
 export {
   LossNotFiniteError,

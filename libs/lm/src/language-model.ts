@@ -8,18 +8,27 @@ import {
   type BlockShape,
 } from './block.graph.ts';
 import { sumsSoFar, type Gradients } from './gradients.ts';
-import { addToRows, embed, embedBackward, headBackward, headPredict, headScore } from './head.graph.ts';
+import { addToRows, embed, embedBackward, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
 import { blockLoraParameters, type LoraOptions } from './lora.ts';
 import { layerKind, type LayerKind, type ModelConfig } from './model-config.ts';
-import { readModelFolder } from './model-folder.ts';
+import { packWeight, type FrozenWeights, type StoredTensors } from './frozen-weights.ts';
+import { readStoredFolder } from './model-folder.ts';
 import { ModelError } from './model.error.ts';
-import { blockParameters, EMBEDDING, FINAL_NORM, layerParameter, outputParameter } from './parameters.ts';
+import {
+  blockParameters,
+  EMBEDDING,
+  FINAL_NORM,
+  layerParameter,
+  outputParameter,
+  storedBlockParameters,
+} from './parameters.ts';
 import { ParameterStore } from './parameter-store.ts';
 import { RotaryTable, sharedPromptLimit } from './rotary.ts';
 import type { Outputs, Runtime } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import { Scope } from './scope.ts';
 import { float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
+import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
 import { outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
 
 const QUERY_CHUNK = 256;
@@ -36,6 +45,11 @@ export interface LanguageModelOptions {
    * numbers are the same, bit by bit.
    */
   readonly recompute?: 'auto' | 'all' | 'none';
+  /**
+   * How the linear layers' weights are kept: half the memory as float16, a quarter as int8 with a scale an output. The products are
+   * in float32 all the same. Only for what trains an adapter, or nothing. Default float32.
+   */
+  readonly frozenWeights?: FrozenWeights;
 }
 
 /**
@@ -102,33 +116,50 @@ export class LanguageModel {
 
   constructor(
     readonly config: ModelConfig,
-    weights: HostTensors | ParameterStore,
+    weights: StoredTensors | ParameterStore,
     readonly runtime: Runtime,
     adapter: Adapter | null = null,
     readonly options: LanguageModelOptions = {},
   ) {
-    this.#weights = weights instanceof ParameterStore ? weights : new ParameterStore(runtime, weights);
+    const { frozenWeights = 'float32' } = options;
+    if (frozenWeights === 'int8' && runtime.device === 'webgpu')
+      throw new ModelError(
+        'frozenWeights int8 is not supported on device webgpu, which has no 8-bit tensors; choose float16, or device cpu',
+      );
+    this.#weights =
+      weights instanceof ParameterStore
+        ? weights
+        : new ParameterStore(
+            runtime,
+            new Map([...weights].map(([name, tensor]) => [name, packWeight(name, tensor, frozenWeights)])),
+          );
     this.#adapter = new ParameterStore(runtime, adapter?.weights ?? new Map());
-    this.#shape = { config, lora: adapter?.options ?? null };
+    this.#shape = { config, lora: adapter?.options ?? null, ...(frozenWeights === 'float32' ? {} : { frozenWeights }) };
     // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
     const shape = JSON.stringify(this.#shape);
     this.#key = (graph) => `${graph} ${shape}`;
     this.#rotary = new Map(config.layerKinds.map((kind) => [kind, new RotaryTable(config.headSize, kind)]));
   }
 
-  static fromFolder(folder: string, runtime: Runtime): LanguageModel {
-    const { config, weights } = readModelFolder(folder);
-    return new LanguageModel(config, weights, runtime);
+  static fromFolder(folder: string, runtime: Runtime, options: LanguageModelOptions = {}): LanguageModel {
+    const { config, weights } = readStoredFolder(folder, options.frozenWeights ?? 'float32');
+    return new LanguageModel(config, weights, runtime, null, options);
   }
 
-  /** The parameters themselves, not a copy; only where there is no device. */
+  /** The parameters themselves, not a copy, without those of a lower format; only where there is no device. */
   get weights(): Map<string, HostTensor> {
     return this.#weights.host;
   }
 
-  /** What training changes: the adapter's matrices, or every parameter. */
+  /** What training changes: the adapter's matrices, or every parameter. @throws ModelError where these are frozen */
   get trained(): ParameterStore {
-    return this.#shape.lora ? this.#adapter : this.#weights;
+    const { lora, frozenWeights } = this.#shape;
+    if (lora) return this.#adapter;
+    if (frozenWeights)
+      throw new ModelError(
+        `with frozenWeights ${frozenWeights} a model's own parameters cannot be trained; train an adapter (adapter: { kind: lora }), or leave frozenWeights at float32`,
+      );
+    return this.#weights;
   }
 
   /** What training changes, in this process's memory: the tensors themselves; only where there is no device. */
@@ -332,6 +363,30 @@ export class LanguageModel {
     );
     const tensor = outputs[output] as Tensor;
     return output === 'logits' ? hostFloats(tensor) : hostIntegers(tensor);
+  }
+
+  /** What the next token is drawn from after the hidden states at the given places. */
+  async distributions(
+    hidden: Tensor,
+    indices: readonly number[],
+    options: DrawOptions,
+  ): Promise<readonly TokenDistribution[]> {
+    const size = this.config.vocabSize;
+    const distributions: TokenDistribution[] = [];
+    for (const [from, to] of this.#headChunks(indices.length)) {
+      const chunk = indices.slice(from, to);
+      const outputs = await this.runtime.run(
+        this.#key('head-draw'),
+        () => headDraw(this.config),
+        { ...(await this.#headFeeds(hidden, chunk)), temperature: float32(Float32Array.of(options.temperature), [1]) },
+        ['weights', 'log_totals'],
+      );
+      const weights = hostFloats(outputs.weights as Tensor);
+      hostFloats(outputs.log_totals as Tensor).forEach((logTotal, i) =>
+        distributions.push(new TokenDistribution(weights.subarray(i * size, (i + 1) * size), logTotal, options)),
+      );
+    }
+    return distributions;
   }
 
   /**
@@ -579,14 +634,14 @@ export class LanguageModel {
   }
 
   async layerWeights(layer: number): Promise<Record<string, Tensor>> {
-    const { lora } = this.#shape;
+    const { lora, frozenWeights = 'float32' } = this.#shape;
     const [weights, adapter] = [await this.#weights.placed(), await this.#adapter.placed()];
     const named = (
-      parameters: readonly (readonly [name: string, dims: readonly number[]])[],
+      parameters: readonly (readonly [name: string, ...unknown[]])[],
       tensors: ReadonlyMap<string, Tensor>,
     ) => parameters.map(([name]) => [name, required(tensors, layerParameter(layer, name))] as const);
     return Object.fromEntries([
-      ...named(blockParameters(this.config), weights),
+      ...named(storedBlockParameters(this.config, frozenWeights), weights),
       ...(lora ? named(blockLoraParameters(this.config, lora), adapter) : []),
     ]);
   }

@@ -2,7 +2,7 @@ import type { Graph } from '@solopo/onnx-graph';
 import { attentionBackward, attentionForward } from './attention.graph.ts';
 import { blockDecode, finishBackward, finishForward, projectBackward, projectForward } from './block.graph.ts';
 import type { BlockShape } from './block.graph.ts';
-import { embed, headBackward, headPredict, headScore } from './head.graph.ts';
+import { embed, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
 
 /** The graphs of which a model's passes are made, to be looked at: each layer of a kind runs the same ones. */
 export function modelGraphs(shape: BlockShape): Map<string, Graph> {
@@ -28,5 +28,6 @@ export function modelGraphs(shape: BlockShape): Map<string, Graph> {
     ['head-score', headScore(config, { statistics: true, gradients: lora !== null })],
     ...(lora ? [] : ([['head-backward', headBackward(config, { add: false, scatter: 'rows' })]] as const)),
     ['head-logits', headPredict(config, 'logits')],
+    ['head-draw', headDraw(config)],
   ]);
 }
