@@ -31,6 +31,16 @@ const QUICK: typeof FULL = {
   documents: [4, 16, 32],
 };
 
+/** Every stage still runs, on a driver in software too; what it says of the arms is chance. */
+const TINY: typeof FULL = {
+  examples: 150,
+  maxPairs: 64,
+  heldOutPairs: 16,
+  stepsPerSlice: 2,
+  questions: 40,
+  documents: [4, 16, 32],
+};
+
 /** What worked on this task (docs/log.md). */
 const OBJECTIVES = {
   dpo: { kind: 'dpo', beta: 0.5 },
@@ -39,19 +49,15 @@ const OBJECTIVES = {
 } as const;
 
 /** Three ways to train on the same pairs: on short contexts, on long ones, and SoLoPO. */
-export function retrievalPlan({ quick, seed, model, arms, objective, lora }: DemoOptions): DemoPlan {
-  const size = quick ? QUICK : FULL;
+export function retrievalPlan(options: DemoOptions): DemoPlan {
+  const { seed, model, arms, objective, lora } = options;
+  const size = sizeOf(options);
   const longest = Math.max(...size.documents);
   const training = { seed: TRAINING_SEED + seed, count: size.examples, documents: LONG_DOCUMENTS };
   const evaluation = { seed: EVALUATION_SEED + seed, count: size.questions, documents: longest };
   return {
     title: `Retrieval: find one code among documents; trained on ${LONG_DOCUMENTS} documents, asked on up to ${longest}`,
-    remarks: quick
-      ? [
-          `--quick: ${size.questions} held-out questions instead of ${whole(FULL.questions)}, and ${size.maxPairs / 16} steps instead of ${FULL.maxPairs / 16}: ` +
-            'intervals are wide, and few differences are separated.',
-        ]
-      : [],
+    remarks: remarksOn(options),
     modelName: model === undefined ? MODEL : 'own-model',
     openModel: () => folderOf(model ?? dataPath(`models/${MODEL}`)),
     training: { name: `retrieval-training-${seed}`, format: 'solopo', lines: () => linesOf(training) },
@@ -82,6 +88,27 @@ export function retrievalPlan({ quick, seed, model, arms, objective, lora }: Dem
       evaluation: { documents: size.documents, questions: size.questions, judge: 'exact', maxNewTokens: 3 },
     },
   };
+}
+
+function sizeOf({ quick, softwareDriver }: DemoOptions): typeof FULL {
+  if (!quick) return FULL;
+  return softwareDriver === null ? QUICK : TINY;
+}
+
+function remarksOn(options: DemoOptions): string[] {
+  const { quick, softwareDriver } = options;
+  const size = sizeOf(options);
+  const smaller = `${size.questions} held-out questions instead of ${whole(FULL.questions)}, and ${size.maxPairs / 16} steps instead of ${FULL.maxPairs / 16}`;
+  if (softwareDriver !== null)
+    return quick
+      ? [
+          `SMALLER THAN --quick: WebGPU runs on a driver in software here (${softwareDriver}), which is many times slower than the processor itself.`,
+          `Every stage runs, with ${smaller}: the figures show that it works, not which arm is better.`,
+        ]
+      : [
+          `WebGPU runs on a driver in software here (${softwareDriver}), which is many times slower than the processor itself: this takes hours. Take --quick, or --device cpu.`,
+        ];
+  return quick ? [`--quick: ${smaller}: intervals are wide, and few differences are separated.`] : [];
 }
 
 function* linesOf(options: RetrievalOptions): Generator<string> {
