@@ -16,6 +16,7 @@ const LONG_DOCUMENTS = 16;
 const FULL = {
   examples: 3200,
   maxPairs: 2000,
+  pairsPerStep: 16,
   heldOutPairs: 128,
   stepsPerSlice: 25,
   questions: 1000,
@@ -25,6 +26,7 @@ const FULL = {
 const QUICK: typeof FULL = {
   examples: 600,
   maxPairs: 320,
+  pairsPerStep: 16,
   heldOutPairs: 64,
   stepsPerSlice: 10,
   questions: 300,
@@ -33,11 +35,12 @@ const QUICK: typeof FULL = {
 
 /** Every stage still runs, on a driver in software too; what it says of the arms is chance. */
 const TINY: typeof FULL = {
-  examples: 150,
-  maxPairs: 64,
-  heldOutPairs: 16,
+  examples: 72,
+  maxPairs: 32,
+  pairsPerStep: 8,
+  heldOutPairs: 8,
   stepsPerSlice: 2,
-  questions: 40,
+  questions: 20,
   documents: [4, 16, 32],
 };
 
@@ -75,7 +78,7 @@ export function retrievalPlan(options: DemoOptions): DemoPlan {
       pairing: { mode: 'sampled', judge: 'exact', maxPairs: size.maxPairs, heldOutPairs: size.heldOutPairs },
       training: {
         epochs: 1,
-        pairsPerStep: 16,
+        pairsPerStep: size.pairsPerStep,
         learningRate: lora ? 5e-3 : 5e-4,
         schedule: 'cosine',
         warmupRatio: 0.1,
@@ -95,10 +98,12 @@ function sizeOf({ quick, softwareDriver }: DemoOptions): typeof FULL {
   return softwareDriver === null ? QUICK : TINY;
 }
 
+const stepsOf = ({ maxPairs, pairsPerStep }: typeof FULL): number => maxPairs / pairsPerStep;
+
 function remarksOn(options: DemoOptions): string[] {
   const { quick, softwareDriver } = options;
   const size = sizeOf(options);
-  const smaller = `${size.questions} held-out questions instead of ${whole(FULL.questions)}, and ${size.maxPairs / 16} steps instead of ${FULL.maxPairs / 16}`;
+  const smaller = `${size.questions} held-out questions instead of ${whole(FULL.questions)}, and ${stepsOf(size)} steps instead of ${stepsOf(FULL)}`;
   if (softwareDriver !== null)
     return quick
       ? [
