@@ -71,6 +71,19 @@ describe('three arms through the real services', () => {
     }
   });
 
+  test('each step says where its time went; a slice of two loads before its first and saves after its last', async () => {
+    const { body: runs } = await system.api.get('/v1/runs').expect(200);
+    for (const { id } of runs as RunView[]) {
+      const steps = (await system.api.get(`/v1/runs/${id}/steps`).expect(200)).body as StepView[];
+      const phases = steps.map(({ phaseSeconds }) => new Set(Object.keys(phaseSeconds!)));
+      for (const step of phases)
+        expect([...step]).toEqual(expect.arrayContaining(['data', 'forward', 'loss', 'backward', 'optimizer']));
+      const have = (phase: string) => phases.map((step) => step.has(phase));
+      expect([have('load'), have('reference')]).toEqual(Array(2).fill([true, false, true, false]));
+      expect(have('checkpoint')).toEqual([false, true, false, true]);
+    }
+  });
+
   test('alignment metrics and evaluations of every version are there', async () => {
     const { body: runs } = await system.api.get('/v1/runs').expect(200);
     for (const { id } of runs as { id: string }[]) {

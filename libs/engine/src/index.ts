@@ -7,9 +7,11 @@ export type {
   ModelSource,
   Progress,
   ScoredTrees,
+  TakenStep,
   TaskName,
   Tasks,
   TrainSliceInput,
   TrainSliceOutput,
 } from './tasks.ts';
+export { PhaseClock, type PhaseSeconds } from '@solopo/lm';
 export type { AttentionMass, InspectedResponse, MeasuredTree } from '@solopo/lm';
