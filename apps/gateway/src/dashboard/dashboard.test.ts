@@ -246,6 +246,14 @@ describe('the pages of pairs', () => {
   });
 });
 
+test('the pages that alerts link to are there, as text', async () => {
+  const { headers, text } = await request(gateway.url).get('/runbooks/SolopoDeadLetters.md').expect(200);
+  expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+  expect(text).toMatch(/^# SolopoDeadLetters\n/);
+  await request(gateway.url).get('/runbooks/../metrics.md').expect(404);
+  await request(gateway.url).get('/runbooks/..%2fmetrics.md').expect(404);
+});
+
 describe('the page of dead letters', () => {
   test('discards a letter on the second press', async () => {
     const letter = {
