@@ -76,7 +76,7 @@ export function lineChart({ title, hint, lines, range, sync, stacked = false }, 
     for (const { metric: name } of shown())
       setText(
         keys.get(name),
-        metric(series.column(name)[index] ?? series.column(name).findLast((value) => value !== null)),
+        metric(series.column(name)[index] ?? (stacked ? 0 : series.column(name).findLast((value) => value !== null))),
       );
   };
 
