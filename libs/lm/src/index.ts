@@ -34,6 +34,7 @@ export {
 export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig } from './model-config.ts';
 export { modelGraphs } from './model-graphs.ts';
 export { readLlama2c } from './llama2c.ts';
+export { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 export { ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';
 export { checkWeights, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';

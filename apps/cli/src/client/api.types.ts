@@ -1368,6 +1368,10 @@ export interface components {
       readonly metrics: {
         readonly [key: string]: number;
       };
+      /** @description Seconds by phase (data, reference, load, forward, loss, backward, optimizer, checkpoint); null: the step is older than this record */
+      readonly phaseSeconds: {
+        readonly [key: string]: number;
+      } | null;
     };
     readonly Stream: {
       readonly name: string;

@@ -117,10 +117,14 @@ describe('a pair under a policy version', () => {
     const { digest } = await pair();
     const page = await open(`/runs/${solo().id}/pairs/${digest}`);
     await page.getByRole('button', { name: 'Compute' }).click();
-    await page.getByText('Waiting for a reward worker…').waitFor();
+    await page.getByText('Starting a reward worker…').waitFor();
+    const progress = page.getByRole('progressbar', { name: 'Inspection' });
+    expect(await progress.getAttribute('value')).toBeNull();
+    await eventually(() => page.locator('.inspection-progress').innerText()).toMatch(/worker…\s+[1-9]\d* s$/);
     const asked = answerInspections(gateway.connection);
     const strips = page.locator('.strips.chosen .strip');
     await eventually(() => strips.count()).toBe(6);
+    expect(await progress.isVisible()).toBe(false);
     expect(page.url()).toContain('?step=8');
     expect(asked.questions.map(({ step }) => step)).toEqual([0, 8]);
 
