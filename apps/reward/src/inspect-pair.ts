@@ -23,9 +23,10 @@ export class InspectPair {
     if (pairing === undefined)
       throw new SolopoError('not-found', `Run ${id} has no pairs yet; ask again when its pair stage is done.`);
     const pair = await this.ledger.pairs.detail(pairing.digest, digest);
-    const engine = await this.engine.run('fingerprint', null);
+    const { frozenWeights } = run.config;
+    const engine = await this.engine.run('fingerprint', { frozenWeights });
     const [shortChosen, shortRejected, longChosen, longRejected] = await this.engine.run('inspect', {
-      model: await this.models.source(model, policy, run.config.adapter),
+      model: await this.models.source(model, { policy, adapter: run.config.adapter, frozenWeights }),
       rows: CONTEXTS.flatMap((context) =>
         [pair.chosenTokens, pair.rejectedTokens].map((response) => ({
           prompt: pair[context].tokens,

@@ -69,9 +69,9 @@ export class ScoreResponses {
             branches: row.responseTokens.map((ids) => Int32Array.from(ids)),
           },
     );
-    const engine = await this.engine.run('fingerprint', null);
+    const engine = await this.engine.run('fingerprint', {});
     const { logps } = await this.engine.run('score', {
-      model: await this.models.source(digest, policy, adapter),
+      model: await this.models.source(digest, { policy, adapter }),
       trees,
       batchTokens: this.config.batchTokens,
     });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   ledger = Ledger.open(await postgres.createDatabase());
   await ledger.migrate();
-  own = await engine.run('fingerprint', null);
+  own = await engine.run('fingerprint', {});
   const models = { source: () => Promise.resolve({ folder: FOLDER }) } as unknown as ModelFiles;
   const config = { batchTokens: 8192 } as WorkerConfig;
   references = new ReferenceScores(ledger, models, engine, config, createLogger('trainer', 'silent'), metrics);
@@ -154,6 +154,28 @@ test('exactly the rows that only another engine has scored are scored again, and
   expect((await ledger.scores.list(spec.pair, MODEL, [0])).map(({ engine: by, sum }) => [by, sum])).toEqual(
     Array.from({ length: 4 }, () => [OTHER, -1]),
   );
+});
+
+test('scores of another format are never taken, though the same engine made them', async () => {
+  const int8 = await engine.run('fingerprint', { frozenWeights: 'int8' });
+  for (const { position } of pairs) await ledger.scores.insert(spec.pair, MODEL, scoresBy(own, position, -1));
+  const asked: unknown[] = [];
+  const models = {
+    source: (_: string, of: object) => {
+      asked.push(of);
+      return Promise.resolve({ folder: FOLDER, ...of });
+    },
+  } as unknown as ModelFiles;
+  const config = { batchTokens: 8192 } as WorkerConfig;
+  const lower = new ReferenceScores(ledger, models, engine, config, createLogger('trainer', 'silent'), new Metrics());
+  const { sums, rescored } = await lower.read({ ...spec, frozenWeights: 'int8' }, pairs, int8, {});
+  expect(asked).toEqual([{ frozenWeights: 'int8' }]);
+  expect(rescored).toHaveLength(9);
+  for (const score of rescored) expect(score.engine).toBe(int8);
+  expect(sums.get(0)?.shortChosen).not.toBe(-1);
+  // And not those of int8 by a run in float32, which has its own.
+  await ledger.transaction((tx) => tx.scores.insert(spec.pair, MODEL, rescored));
+  expect((await read()).sums.get(0)?.shortChosen).toBe(-1);
 });
 
 test('a row that no engine has scored is an error, not a zero', async () => {

@@ -17,6 +17,7 @@ describe('a run configuration', () => {
       objective: { kind: 'dpo', beta: 0.1, loss: 'sigmoid', labelSmoothing: 0 },
       alignment: { alpha: 1, reference: 'shared', distance: 'absolute', sides: 'two', detach: 'short', fraction: 1 },
       adapter: null,
+      frozenWeights: 'float32',
       sampling: { on: 'short' },
       watch: { collapse: 'warn' },
     });
@@ -60,9 +61,17 @@ describe('a run configuration', () => {
       { adapter: { kind: 'lora', targets: ['lm_head'] } },
       'adapter.targets.0',
     ],
+    ['frozen weights where all are trained', { frozenWeights: 'int8' }, 'frozenWeights'],
+    ['an unknown format', { adapter: { kind: 'lora' }, frozenWeights: 'int4' }, 'frozenWeights'],
     ['an alignment that is no record', { preset: 'paper', alignment: 'shared' }, 'alignment'],
     ['an objective that is no record', { objective: [] }, 'objective'],
   ])('refuses %s', (_, changes, path) => {
     expect(faults(changes)).toEqual([path]);
+  });
+
+  it('says what to do where frozen weights are asked for and all are trained', () => {
+    const { error } = runConfigSchema.safeParse({ ...required, frozenWeights: 'float16' });
+    expect(error?.issues[0]?.message).toMatch(/train an adapter .*or leave frozenWeights at float32/);
+    expect(parse({ adapter: { kind: 'lora' }, frozenWeights: 'float16' }).frozenWeights).toBe('float16');
   });
 });

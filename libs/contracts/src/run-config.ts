@@ -101,6 +101,9 @@ export const adapterSchema = z.strictObject({
   rsLora: z.boolean().default(false),
 });
 
+/** How the weights under an adapter are kept while it is trained, and by the reference that it is compared with. */
+export const frozenWeightsSchema = z.enum(['float32', 'float16', 'int8']);
+
 /** Watches held-out pairs for a short answer that is pulled down to meet the long one. */
 export const watchSchema = z.strictObject({
   collapse: z.enum(['off', 'warn', 'stop']).default('warn'),
@@ -150,6 +153,11 @@ const runConfigObject = z.strictObject({
   objective: objectiveSchema.prefault({ kind: 'dpo' }),
   alignment: alignmentSchema.prefault({}),
   adapter: adapterSchema.nullable().default(null),
+  /**
+   * How the linear layers of the frozen model are kept while an adapter is trained: float16 takes half the memory, int8 (a scale an
+   * output) a quarter. What is exported is the adapter; merged, it goes into the model as it is registered.
+   */
+  frozenWeights: frozenWeightsSchema.default('float32'),
   prompt: promptSchema.prefault({}),
   contexts: contextsSchema,
   sampling: samplingSchema.prefault({}),
@@ -180,7 +188,12 @@ export const runConfigSchema = z
       path: ['objective', 'labelSmoothing'],
       error: 'label smoothing belongs to the sigmoid loss; set it to 0',
     },
-  );
+  )
+  .refine(({ adapter, frozenWeights }) => adapter !== null || frozenWeights === 'float32', {
+    path: ['frozenWeights'],
+    error:
+      'without an adapter every parameter is trained and none is frozen; train an adapter (adapter: { kind: lora }), or leave frozenWeights at float32',
+  });
 
 export const PRESETS = {
   default: {},
@@ -227,6 +240,7 @@ export type Judge = z.infer<typeof judgeSchema>;
 export type AlignmentConfig = z.infer<typeof alignmentSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
 export type AdapterConfig = z.infer<typeof adapterSchema>;
+export type FrozenWeightsConfig = z.infer<typeof frozenWeightsSchema>;
 export type WatchConfig = z.infer<typeof watchSchema>;
 export type TrainingConfig = z.infer<typeof trainingSchema>;
 export type EvaluationConfig = z.infer<typeof evaluationSchema>;

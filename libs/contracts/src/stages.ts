@@ -4,6 +4,7 @@ import {
   alignmentSchema,
   ARMS,
   contextsSchema,
+  frozenWeightsSchema,
   judgeSchema,
   objectiveSchema,
   pairingSchema,
@@ -13,6 +14,8 @@ import {
 } from './run-config.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
+/** Absent where it is float32, so that work named before there were others keeps its name. */
+const lowerFormat = frozenWeightsSchema.exclude(['float32']).optional();
 
 /**
  * A stage is a piece of work named by what it reads: its identity is the digest of its specification. Runs that need
@@ -44,6 +47,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     split: z.enum(['training', 'held-out']),
     context: z.enum(['short', 'long']),
+    frozenWeights: lowerFormat,
   }),
   z.strictObject({
     kind: z.literal('train'),
@@ -54,6 +58,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     objective: objectiveSchema,
     alignment: alignmentSchema,
     adapter: adapterSchema.nullable(),
+    frozenWeights: lowerFormat,
     training: trainingSchema,
     seed: z.int(),
   }),
@@ -65,6 +70,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     policy: digest,
     model: digest,
     adapter: adapterSchema.nullable(),
+    frozenWeights: lowerFormat,
     pair: digest,
     objective: objectiveSchema,
     alignment: alignmentSchema,

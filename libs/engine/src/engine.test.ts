@@ -58,7 +58,7 @@ test('scores in another process, with signs of life, while this one stays respon
 
 test('two engine processes give the same bits for the same work, and their fingerprint says so', async () => {
   const [a, b] = [engine(), engine()];
-  expect(await a.run('fingerprint', null)).toBe(await b.run('fingerprint', null));
+  expect(await a.run('fingerprint', {})).toBe(await b.run('fingerprint', {}));
   const input = { model: { folder }, trees, batchTokens: 2000 };
   expect((await a.run('score', input)).logps).toEqual((await b.run('score', input)).logps);
 });

@@ -13,5 +13,5 @@ export type {
   TrainSliceInput,
   TrainSliceOutput,
 } from './tasks.ts';
-export { PhaseClock, type PhaseSeconds } from '@solopo/lm';
+export { frozenWeightsOf, PhaseClock, type PhaseSeconds } from '@solopo/lm';
 export type { AttentionMass, InspectedResponse, MeasuredTree } from '@solopo/lm';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   formatAdapterConfig,
   formatModelConfig,
+  frozenWeightsOf,
   initialise,
   parseModelConfig,
   readSafetensors,
@@ -109,6 +110,35 @@ test("an adapter is trained in slices as in one go, written in PEFT's names, and
   const adapted = await score({ folder, adapter: { options: lora, weights: whole.out.weights } });
   expect(adapted.slice(0, 4).reduce((a, b) => a + b)).toBeGreaterThan(base.slice(0, 4).reduce((a, b) => a + b));
   expect(await score({ folder })).toEqual(base);
+});
+
+test('weights in another format have a fingerprint, scores and checkpoints of their own; training needs an adapter', async () => {
+  const formats = ['float32', 'float16', 'int8'] as const;
+  const fingerprints = await Promise.all(
+    formats.map((frozenWeights) => runner.run('fingerprint', { frozenWeights }, () => undefined)),
+  );
+  expect(new Set(fingerprints).size).toBe(3);
+  expect(await runner.run('fingerprint', {}, () => undefined)).toBe(fingerprints[0]);
+  expect(fingerprints.map(frozenWeightsOf)).toEqual(formats);
+
+  const base = await score({ folder });
+  expect(await score({ folder, frozenWeights: 'float32' })).toEqual(base);
+  for (const frozenWeights of ['float16', 'int8'] as const) {
+    const lower = await score({ folder, frozenWeights });
+    expect(lower).not.toEqual(base);
+    lower.forEach((logp, i) => expect(Math.abs(logp - base[i]!)).toBeLessThan(frozenWeights === 'int8' ? 0.3 : 0.02));
+    // Under a fresh adapter, which changes nothing, the frozen weights are the reference's, to the last bit.
+    const source = { folder, adapter: { options: lora, seed: 7 }, frozenWeights };
+    expect(await score(source)).toEqual(lower);
+    const taken = slice(source, frozenWeights, 0, 1);
+    await runner.run('trainSlice', taken, () => undefined);
+    expect(readSafetensors(taken.out.weights).metadata).toMatchObject({ frozen_weights: frozenWeights });
+  }
+  const whole = slice({ folder, frozenWeights: 'int8' }, 'refused', 0, 1);
+  await expect(runner.run('trainSlice', whole, () => undefined)).rejects.toThrow(/train an adapter/);
+  const exact = slice({ folder, adapter: { options: lora, seed: 7 } }, 'exact', 0, 1);
+  await runner.run('trainSlice', exact, () => undefined);
+  expect(readSafetensors(exact.out.weights).metadata).not.toHaveProperty('frozen_weights');
 });
 
 test('an adapter for another model is refused by the tensor that does not fit', async () => {

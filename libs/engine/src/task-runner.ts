@@ -31,7 +31,7 @@ export interface TaskRunnerOptions extends Omit<RuntimeOptions, 'onRun'> {
 /** Executes tasks one after another and keeps the last model between them. Plain code: no process, no Nest. */
 export class TaskRunner {
   readonly runtime: MeasuredRuntime;
-  #base: { readonly folder: string; readonly model: LanguageModel } | undefined;
+  #base: { readonly key: string; readonly model: LanguageModel } | undefined;
   #model: { readonly key: string; readonly source: ModelSource; readonly model: LanguageModel } | undefined;
 
   constructor({ onAlive, ...options }: TaskRunnerOptions) {
@@ -42,7 +42,7 @@ export class TaskRunner {
     const handlers: {
       readonly [T in TaskName]: (input: Tasks[T]['input'], report: Report) => Promise<Tasks[T]['output']>;
     } = {
-      fingerprint: () => Promise.resolve(this.runtime.fingerprint),
+      fingerprint: ({ frozenWeights = 'float32' }) => Promise.resolve(this.runtime.fingerprintOf(frozenWeights)),
       sample: (given, tell) => this.#sample(given, tell),
       score: (given, tell) => this.#score(given, tell),
       measure: (given, tell) => this.#measure(given, tell),
@@ -124,7 +124,7 @@ export class TaskRunner {
       }
       clock.lap('steps');
       const trained = await model.trained.read();
-      writeSafetensors(out.weights, source.adapter ? toPeftNames(trained) : trained);
+      writeSafetensors(out.weights, source.adapter ? toPeftNames(trained) : trained, trainedOver(source));
       writeSafetensors(out.optimizerState, await trainer.optimizerTensors(), { step: String(trainer.step) });
       clock.lap('checkpoint');
       const { checkpoint = 0 } = clock.seconds;
@@ -153,16 +153,20 @@ export class TaskRunner {
     return model;
   }
 
-  async #open({ folder, weights, adapter }: ModelSource): Promise<LanguageModel> {
+  async #open({ folder, weights, adapter, frozenWeights = 'float32' }: ModelSource): Promise<LanguageModel> {
+    const format = { frozenWeights };
     if (weights) {
       const config = readModelConfig(folder);
-      return new LanguageModel(config, checkWeights(config, readSafetensors(weights).tensors), this.runtime);
+      const tensors = checkWeights(config, readSafetensors(weights).tensors);
+      return new LanguageModel(config, tensors, this.runtime, null, format);
     }
-    if (!adapter) return LanguageModel.fromFolder(folder, this.runtime);
+    if (!adapter) return LanguageModel.fromFolder(folder, this.runtime, format);
     // The frozen weights under one adapter after another are read once.
-    if (this.#base?.folder !== folder) {
+    const key = `${frozenWeights} ${folder}`;
+    if (this.#base?.key !== key) {
       await this.#base?.model.free();
-      this.#base = { folder, model: LanguageModel.fromFolder(folder, this.runtime) };
+      this.#base = undefined;
+      this.#base = { key, model: LanguageModel.fromFolder(folder, this.runtime, format) };
     }
     const { model: base } = this.#base;
     const { options, seed = 0 } = adapter;
@@ -180,4 +184,9 @@ export class TaskRunner {
 
 function withPhase(step: TakenStep, seconds: PhaseSeconds): TakenStep {
   return { ...step, phaseSeconds: { ...seconds, ...step.phaseSeconds } };
+}
+
+/** Absent for float32, so that the files of such runs are what they were. */
+function trainedOver({ frozenWeights = 'float32' }: ModelSource): Readonly<Record<string, string>> {
+  return frozenWeights === 'float32' ? {} : { frozen_weights: frozenWeights };
 }

@@ -1,5 +1,6 @@
 import type {
   ChosenDevice,
+  FrozenWeights,
   InspectedResponse,
   InspectedRow,
   LoraOptions,
@@ -21,6 +22,8 @@ export interface ModelSource {
   readonly weights?: string;
   /** An adapter on the folder's model: PEFT's safetensors file or, without one, fresh from the seed. */
   readonly adapter?: { readonly options: LoraOptions; readonly weights?: string; readonly seed?: number };
+  /** How the folder's linear layers are kept; float32 when absent. */
+  readonly frozenWeights?: FrozenWeights | undefined;
 }
 
 export interface ScoredTrees {
@@ -55,7 +58,8 @@ export interface TrainSliceOutput {
 
 /** The engine's vocabulary: task name to input and output. Everything crosses a process boundary by structured clone. */
 export interface Tasks {
-  fingerprint: { readonly input: null; readonly output: string };
+  /** Of the engine as it computes with a model whose weights are kept so. */
+  fingerprint: { readonly input: Pick<ModelSource, 'frozenWeights'>; readonly output: string };
   sample: {
     readonly input: {
       readonly model: ModelSource;

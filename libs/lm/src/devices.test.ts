@@ -20,6 +20,7 @@ import {
   Runtime,
   sample,
   type Device,
+  type FrozenWeights,
   type HostTensors,
   type PreferenceOptions,
   type TrainingPair,
@@ -56,7 +57,10 @@ const ids = (length: number, salt: number): Int32Array =>
   Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
 
 /** Every weight random, so that no gradient is 0 by chance. Queries go in several chunks. */
-function modelOn(runtime: Runtime, { adapter }: { adapter: boolean }): LanguageModel {
+function modelOn(
+  runtime: Runtime,
+  { adapter, frozenWeights = 'float32' }: { adapter: boolean; frozenWeights?: FrozenWeights },
+): LanguageModel {
   const weights = initialise(config, { seed: 1, embeddingStd: 0.7, residualScale: 1 });
   for (const [name, { dims, data }] of weights)
     if (dims.length === 1) data.forEach((value, i) => (data[i] = value + 0.3 * Math.sin(i * 7 + name.length)));
@@ -64,6 +68,7 @@ function modelOn(runtime: Runtime, { adapter }: { adapter: boolean }): LanguageM
   for (const { data } of matrices.values()) data.forEach((x, i) => (data[i] = x + 0.05 * Math.sin(i)));
   return new LanguageModel(config, weights, runtime, adapter ? { options: lora, weights: matrices } : null, {
     queryChunk: 16,
+    frozenWeights,
   });
 }
 
@@ -175,6 +180,27 @@ describe.each<Device>(['cpu', 'webgpu'])('on %s', { timeout: PATIENCE_MS }, (dev
       expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
     });
   }
+
+  test('weights kept as float16 give the same as on the processor, or are refused with what to do', async (context) => {
+    needsDevice(context);
+    const model = modelOn(runtime, { adapter: true, frozenWeights: 'float16' });
+    const actual = await forwardAndBackward(model).catch((error: Error) => error);
+    if (actual instanceof Error) {
+      // As the driver in software.
+      expect(device).toBe('webgpu');
+      expect(actual).toBeInstanceOf(DeviceError);
+      expect(actual.message).toMatch(/no half-precision numbers.*leave frozenWeights at float32/);
+      await model.free();
+      expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
+      return;
+    }
+    const expected = await forwardAndBackward(modelOn(cpu, { adapter: true, frozenWeights: 'float16' }));
+    expect(difference(actual.statistics.logps, expected.statistics.logps)).toBeLessThan(LIMIT);
+    for (const [name, gradient] of expected.gradients)
+      expect(difference(actual.gradients.get(name) as Float32Array, gradient), name).toBeLessThan(LIMIT);
+    await model.free();
+    expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
+  });
 
   test("ten steps end at the processor's weights and moments, and leave as much on the device as they found", async (context) => {
     needsDevice(context);

@@ -2,6 +2,14 @@ export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './ada
 export { inspectResponse, type AttentionMass, type InspectedResponse, type InspectedRow } from './attention-mass.ts';
 export { chooseDevice, type ChosenDevice } from './choose-device.ts';
 export { DEVICES, DeviceError, DeviceMemoryError, type Device } from './device.ts';
+export {
+  FROZEN_WEIGHTS,
+  frozenWeightsOf,
+  packWeight,
+  type FrozenWeights,
+  type StoredTensor,
+  type StoredTensors,
+} from './frozen-weights.ts';
 export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
 export {
   consume,
@@ -29,7 +37,7 @@ export { readLlama2c } from './llama2c.ts';
 export { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 export { ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';
-export { checkWeights, readModelConfig, readModelFolder } from './model-folder.ts';
+export { checkWeights, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';
 export { modelParameters, parameterCount } from './parameters.ts';
 export {
   LossNotFiniteError,
@@ -56,6 +64,14 @@ export { sample, type Prompt, type Sample, type SamplingOptions } from './sample
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
 export { groupByTokens, inBatches } from './batches.ts';
 export { scoreTrees, sumOf } from './scoring.ts';
-export { packSequences, packTrees, PROMPT_BRANCH, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
+export {
+  outputIndex,
+  packSequences,
+  packTrees,
+  PROMPT_BRANCH,
+  treeLength,
+  type Tree,
+  type TreeBatch,
+} from './tree-batch.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';
 export { float32, type Tensor } from './tensor.ts';

@@ -1,9 +1,11 @@
+import { uniform } from '@solopo/random';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
   initialise,
   initialiseLora,
   LanguageModel,
   packSequences,
+  outputIndex,
   packTrees,
   parseModelConfig,
   readGradients,
@@ -142,6 +144,24 @@ describe('gradients', () => {
   });
 });
 
+/** softmax(logits / temperature), sorted, cut and walked through. */
+function drawSlowly(
+  logits: readonly number[],
+  { temperature, topP }: { readonly temperature: number; readonly topP: number },
+  u: number,
+): number {
+  const weights = logits.map((logit) => Math.exp((logit - Math.max(...logits)) / temperature));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let sum = 0;
+  const kept = weights
+    .map((weight, token) => ({ weight, token }))
+    .sort((a, b) => b.weight - a.weight)
+    .filter(({ weight }) => (sum += weight) - weight < topP * total)
+    .sort((a, b) => a.token - b.token);
+  let rest = u * kept.reduce((keptSum, { weight }) => keptSum + weight, 0);
+  return kept.find(({ weight }) => (rest -= weight) < 0)!.token;
+}
+
 describe('sampling', () => {
   const prompts = [ids(12, 1), ids(30, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
   const options = { samplesPerPrompt: 3, temperature: 2, topP: 1, maxNewTokens: 6, eosIds: [], seed: 5 };
@@ -173,6 +193,26 @@ describe('sampling', () => {
     const other = await sample(lm, [prompts[1]!], { ...options, seed: 6 });
     expect(other[0]!.map(({ tokens }) => [...tokens])).not.toEqual(together[1]!.map(({ tokens }) => [...tokens]));
   });
+
+  test.each([1, 0.7])(
+    'with top-p %d each token is the one that its random number draws from the logits',
+    async (topP) => {
+      const lm = model();
+      const [prompt] = prompts as [(typeof prompts)[0]];
+      const [samples] = (await sample(lm, [prompt], { ...options, topP })) as [Sample[]];
+      const branches = samples.map(({ tokens }) => tokens);
+      const batch = packTrees([{ prompt: prompt.tokens, branches }]);
+      const { output } = await lm.infer(batch);
+      for (const [branch, { tokens }] of samples.entries()) {
+        const places = batch.targets.filter((target) => target.branch === branch);
+        for (const [position, { index }] of places.entries()) {
+          const logits = [...(await lm.predict(output, [index], 'logits'))];
+          const u = uniform([...prompt.key, position, 0], [options.seed, branch]);
+          expect(tokens[position]).toBe(drawSlowly(logits, { ...options, topP }, u));
+        }
+      }
+    },
+  );
 
   test('temperature 0 takes the most likely token of a full forward pass, and the end token ends', async () => {
     const lm = model();
@@ -386,7 +426,7 @@ describe('preference training', () => {
         const batch = packTrees([{ prompt: short!, branches: [response] }]);
         const { output } = await before.infer(batch);
         for (const { index, token } of batch.targets) {
-          const logits = await before.predict(output, [index], 'logits');
+          const logits = await before.predict(output, [outputIndex(batch, index)], 'logits');
           const total = logits.reduce((sum, x) => sum + Math.exp(x), 0);
           const probabilities = [...logits].map((x) => Math.exp(x) / total);
           sums[name] += logits.reduce((sum, x) => sum + x, 0) / logits.length;

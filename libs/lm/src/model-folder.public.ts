@@ -1,5 +1,6 @@
 /** `@solopo/lm/model-folder`: what can be said of a model without a numeric engine. */
 export { checkModelFiles } from './check-model-files.ts';
+export { frozenWeightsOf, type FrozenWeights } from './frozen-weights.ts';
 export { parseModelConfig, type ModelConfig } from './model-config.ts';
 export { readModelConfig } from './model-folder.ts';
 export { formatAdapterConfig, LORA_TARGETS, parseAdapterConfig, type LoraOptions } from './lora.ts';

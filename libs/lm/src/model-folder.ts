@@ -4,6 +4,7 @@ import { fromPeftNames, mergeLora, parseAdapterConfig, type LoraOptions } from '
 import { parseModelConfig, type ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
 import { modelParameters, OUTPUT } from './parameters.ts';
+import { packWeight, type FrozenWeights, type StoredTensor } from './frozen-weights.ts';
 import { readSafetensors, type HostTensor } from './safetensors.ts';
 
 /**
@@ -19,6 +20,20 @@ export function readModelFolder(folder: string): { config: ModelConfig; weights:
   const options = readAdapterConfig(folder);
   const adapter = fromPeftNames(config, options, readSafetensors(join(folder, ADAPTER)).tensors);
   return { config, weights: mergeLora(weights, options, adapter) };
+}
+
+/** As readModelFolder, with the linear layers' weights in a format; one is packed before the next is read, where it can be. */
+export function readStoredFolder(
+  folder: string,
+  format: FrozenWeights,
+): { config: ModelConfig; weights: Map<string, StoredTensor> } {
+  if (format === 'float32' || hasAdapter(folder)) return readModelFolder(folder);
+  const config = readModelConfig(folder);
+  const pack = (name: string, tensor: HostTensor): StoredTensor => packWeight(name, tensor, format);
+  const tensors = new Map(
+    weightFiles(folder).flatMap((file) => [...readSafetensors(join(folder, file), pack).tensors]),
+  );
+  return { config, weights: checkWeights(config, tensors) };
 }
 
 export const ADAPTER = 'adapter_model.safetensors';

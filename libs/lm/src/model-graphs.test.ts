@@ -14,16 +14,20 @@ const size = {
 const lora = { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'], rsLora: false } as const;
 
 test.each([
-  ['qwen2', null],
-  ['qwen2', lora],
-  ['mistral', lora],
-  ['gemma3_text', lora],
-] as const)('every graph of a %s model, adapter %o, is a file that onnxruntime opens', async (model_type, adapter) => {
-  const graphs = modelGraphs({ config: parseModelConfig({ ...size, model_type, head_dim: 8 }), lora: adapter });
-  expect(graphs.size).toBeGreaterThanOrEqual(11);
-  for (const [name, graph] of graphs) {
-    const session = await ort.InferenceSession.create(encodeModel(graph));
-    expect(session.outputNames, name).toEqual(graph.outputs.map((output) => output.name));
-    await session.release();
-  }
-});
+  ['qwen2', null, 'float32'],
+  ['qwen2', lora, 'float32'],
+  ['mistral', lora, 'float16'],
+  ['gemma3_text', lora, 'int8'],
+] as const)(
+  'every graph of a %s model, adapter %o, %s, is a file that onnxruntime opens',
+  async (model_type, adapter, frozenWeights) => {
+    const config = parseModelConfig({ ...size, model_type, head_dim: 8 });
+    const graphs = modelGraphs({ config, lora: adapter, frozenWeights });
+    expect(graphs.size).toBeGreaterThanOrEqual(11);
+    for (const [name, graph] of graphs) {
+      const session = await ort.InferenceSession.create(encodeModel(graph));
+      expect(session.outputNames, name).toEqual(graph.outputs.map((output) => output.name));
+      await session.release();
+    }
+  },
+);

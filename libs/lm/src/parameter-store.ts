@@ -1,16 +1,17 @@
 import type { Runtime } from './runtime.ts';
-import type { HostTensor, HostTensors } from './safetensors.ts';
-import { float32, type Tensor } from './tensor.ts';
+import { scaleOf, type StoredTensor, type StoredTensors } from './frozen-weights.ts';
+import type { HostTensor } from './safetensors.ts';
+import { float16, float32, int8, type Tensor } from './tensor.ts';
 
 /** Parameters by name: in this process's memory until they are first needed, then where the runtime computes. */
 export class ParameterStore {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  #host: HostTensors | null;
+  #host: StoredTensors | null;
   #placed: Promise<Map<string, Tensor>> | undefined;
 
   constructor(
     readonly runtime: Runtime,
-    tensors: HostTensors,
+    tensors: StoredTensors,
   ) {
     this.#host = tensors;
     this.shapes = new Map([...tensors].map(([name, { dims }]) => [name, dims]));
@@ -22,10 +23,10 @@ export class ParameterStore {
     return this.#placed;
   }
 
-  /** The numbers themselves, where the runtime computes in this process's memory. */
+  /** The numbers themselves, where the runtime computes in this process's memory; not those that are packed. */
   get host(): Map<string, HostTensor> {
     if (!this.#host) throw new TypeError('these parameters live on the device; read() copies them');
-    return new Map(this.#host);
+    return new Map([...this.#host].flatMap(([name, tensor]) => ('data' in tensor ? [[name, tensor] as const] : [])));
   }
 
   async read(): Promise<Map<string, HostTensor>> {
@@ -53,9 +54,19 @@ export class ParameterStore {
 
   async #place(): Promise<Map<string, Tensor>> {
     const placed = new Map<string, Tensor>();
-    for (const [name, { dims, data }] of this.#host ?? [])
-      placed.set(name, await this.runtime.upload(float32(data, dims)));
+    for (const [name, tensor] of this.#host ?? [])
+      for (const [part, stored] of partsOf(name, tensor)) placed.set(part, await this.runtime.upload(stored));
     if (this.runtime.keepsOnDevice) this.#host = null;
     return placed;
   }
+}
+
+function partsOf(name: string, tensor: StoredTensor): readonly (readonly [name: string, tensor: Tensor])[] {
+  const { dims } = tensor;
+  if ('data' in tensor) return [[name, float32(tensor.data, dims)]];
+  if ('bits' in tensor) return [[name, float16(tensor.bits, dims)]];
+  return [
+    [name, int8(tensor.values, dims)],
+    [scaleOf(name), float32(tensor.scales, [tensor.scales.length, 1])],
+  ];
 }

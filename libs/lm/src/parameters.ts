@@ -1,3 +1,5 @@
+import type { DType } from '@solopo/onnx-graph';
+import { isPacked, scaleOf, type FrozenWeights } from './frozen-weights.ts';
 import type { ModelConfig } from './model-config.ts';
 
 /** Names and shapes of a block's weights, after `model.layers.N.`, in the order of the block graph's inputs. */
@@ -27,6 +29,20 @@ export function blockParameters(config: ModelConfig): readonly (readonly [name: 
     ...(norms.after ? [['post_feedforward_layernorm.weight', [d]] as const] : []),
   ];
 }
+
+/** A block's weights as they are kept, in the order of the block graph's inputs. */
+export function storedBlockParameters(config: ModelConfig, format: FrozenWeights): readonly StoredParameter[] {
+  return blockParameters(config).flatMap(([name, dims]): StoredParameter[] => {
+    if (format === 'float32' || !isPacked(name)) return [[name, 'float32', dims]];
+    if (format === 'float16') return [[name, 'float16', dims]];
+    return [
+      [name, 'int8', dims],
+      [scaleOf(name), 'float32', [dims[0] as number, 1]],
+    ];
+  });
+}
+
+type StoredParameter = readonly [name: string, dtype: DType, dims: readonly number[]];
 
 export const EMBEDDING = 'model.embed_tokens.weight';
 export const FINAL_NORM = 'model.norm.weight';

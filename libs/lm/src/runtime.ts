@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { encodeModel, Graph } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
 import { DeviceError, DeviceMemoryError, type Device } from './device.ts';
+import type { FrozenWeights } from './frozen-weights.ts';
 import { Scope } from './scope.ts';
 import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
 
@@ -10,7 +11,7 @@ import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 
 export interface RuntimeOptions {
   readonly threads: number;
@@ -46,9 +47,15 @@ export class Runtime {
    * processor.
    */
   get fingerprint(): string {
+    return this.fingerprintOf('float32');
+  }
+
+  /** With the format of a model's frozen weights, which changes every number. */
+  fingerprintOf(frozenWeights: FrozenWeights): string {
     const { threads } = this.options;
+    const weights = frozenWeights === 'float32' ? '' : `, frozen weights ${frozenWeights}`;
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${weights}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
   /** Whether tensors stay outside this process's memory between runs. */
@@ -193,6 +200,7 @@ export class Runtime {
       /ExecutionProvider_Cuda|providers_cuda|CUDA failure|cuda.*(not available|not supported)/i.test(message)
     )
       return new DeviceError(NO_CUDA);
+    if (this.device === 'webgpu' && /requires f16/.test(message)) return new DeviceError(NO_FLOAT16);
     if (this.device !== 'cpu' && /out of memory|OutOfMemory|failed to allocate|exceeds.*limit/i.test(message))
       return new DeviceMemoryError(message);
     return error;
@@ -201,6 +209,9 @@ export class Runtime {
 
 const NO_ADAPTER =
   "no WebGPU adapter was found: install your GPU's Vulkan driver and the Vulkan loader (libvulkan1), see docs/gpu.md, or choose device cpu";
+
+const NO_FLOAT16 =
+  'this device has no half-precision numbers (shader-f16 of WebGPU): leave frozenWeights at float32, or choose device cpu';
 
 const NO_CUDA =
   'onnxruntime has no CUDA provider here: add its libraries and CUDA as docs/gpu.md says, or choose device webgpu or cpu';

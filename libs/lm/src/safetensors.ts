@@ -33,13 +33,20 @@ const MAX_HEADER_BYTES = 100_000_000;
  * BF16 and F16 become float32 exactly.
  * @throws ModelError that names the file and the tensor at fault.
  */
-export function readSafetensors(path: string): {
-  tensors: Map<string, HostTensor>;
+export function readSafetensors<T = HostTensor>(
+  path: string,
+  /** What becomes of each tensor before the next is read. */
+  keep: (name: string, tensor: HostTensor) => HostTensor | T = (_, tensor) => tensor,
+): {
+  tensors: Map<string, HostTensor | T>;
   metadata: Readonly<Record<string, string>>;
 } {
   return withFile(path, (file, label) => {
     const { tensors, metadata } = readHeader(file, label);
-    return { tensors: new Map([...tensors].map(([name, entry]) => [name, readTensor(file, entry)])), metadata };
+    return {
+      tensors: new Map([...tensors].map(([name, entry]) => [name, keep(name, readTensor(file, entry))])),
+      metadata,
+    };
   });
 }
 

@@ -3,7 +3,8 @@ import type { LanguageModel } from './language-model.ts';
 import { ModelError } from './model.error.ts';
 import { uniform } from '@solopo/random';
 import { float32, type Tensor } from './tensor.ts';
-import { packTrees, type TreeBatch } from './tree-batch.ts';
+import type { TokenDistribution } from './token-distribution.ts';
+import { outputIndex, packTrees, type TreeBatch } from './tree-batch.ts';
 
 export interface SamplingOptions {
   readonly samplesPerPrompt: number;
@@ -95,7 +96,7 @@ async function decode(
     model,
     streams,
     prefilled.output,
-    lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)),
+    lengths.flatMap((length, row) => new Array<number>(n).fill(outputIndex(batch, row * batch.length + length - 1))),
     options,
   );
 
@@ -165,9 +166,8 @@ async function extend(
     streams.forEach((stream, i) => stream.take(Number(tokens[row(i)]), 0, options));
     return;
   }
-  const size = model.config.vocabSize;
-  const logits = await model.predict(hidden, distinct, 'logits');
-  streams.forEach((stream, i) => stream.draw(logits.subarray(row(i) * size, (row(i) + 1) * size), options));
+  const distributions = await model.distributions(hidden, distinct, options);
+  streams.forEach((stream, i) => stream.draw(distributions[row(i)] as TokenDistribution, options));
 }
 
 /** One sample as it grows. A closed stream keeps its place in the batch; what it draws is ignored. */
@@ -186,12 +186,11 @@ class Stream {
     return !this.#stopped;
   }
 
-  draw(logits: Float32Array, options: SamplingOptions): void {
+  draw(distribution: TokenDistribution, options: SamplingOptions): void {
     if (this.#stopped) return;
-    const { temperature, topP, seed } = options;
-    const u = uniform([this.prompt.key[0], this.prompt.key[1], this.#tokens.length, 0], [seed, this.index]);
-    const token = drawToken(logits, temperature, topP, u);
-    this.take(token, logits[token]! - logSumExp(logits), options);
+    const place = [this.prompt.key[0], this.prompt.key[1], this.#tokens.length, 0] as const;
+    const { token, logp } = distribution.draw(uniform(place, [options.seed, this.index]));
+    this.take(token, logp, options);
   }
 
   take(token: number, logp: number, { eosIds }: SamplingOptions): void {
@@ -205,54 +204,4 @@ class Stream {
   sample(): Sample {
     return { tokens: Int32Array.from(this.#tokens), finish: this.#stopped ? 'stop' : 'length', logp: this.#logp };
   }
-}
-
-/**
- * Inverse-CDF draw from softmax(logits / temperature), kept to the smallest set of tokens whose probability reaches topP.
- * `u` is uniform in [0, 1).
- */
-export function drawToken(logits: Float32Array, temperature: number, topP: number, u: number): number {
-  const { weights, total } = exponentials(logits, temperature);
-  const kept = topP < 1 ? keepTop(weights, topP * total) : total;
-  let rest = u * kept;
-  let token = 0;
-  for (let i = 0; i < weights.length; i++) {
-    const weight = weights[i] as number;
-    if (weight === 0) continue;
-    token = i;
-    rest -= weight;
-    if (rest < 0) break;
-  }
-  return token;
-}
-
-/** Sets all but the greatest weights, which together reach `enough`, to 0. @returns the sum of those kept */
-function keepTop(weights: Float64Array, enough: number): number {
-  const order = Array.from(weights.keys()).sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b);
-  let kept = 0;
-  const last = order.findIndex((i) => (kept += weights[i] as number) >= enough);
-  for (const i of order.slice(last + 1)) weights[i] = 0;
-  return kept;
-}
-
-/** exp((logit - greatest) / temperature) and their sum. */
-function exponentials(
-  logits: Float32Array,
-  temperature: number,
-): { weights: Float64Array; total: number; max: number } {
-  let max = -Infinity;
-  for (let i = 0; i < logits.length; i++) if ((logits[i] as number) > max) max = logits[i] as number;
-  const weights = new Float64Array(logits.length);
-  let total = 0;
-  for (let i = 0; i < logits.length; i++) {
-    const weight = Math.exp(((logits[i] as number) - max) / temperature);
-    weights[i] = weight;
-    total += weight;
-  }
-  return { weights, total, max };
-}
-
-function logSumExp(logits: Float32Array): number {
-  const { total, max } = exponentials(logits, 1);
-  return max + Math.log(total);
 }

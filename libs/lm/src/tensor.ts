@@ -14,6 +14,17 @@ export const int32 = (data: Int32Array, dims: readonly number[]): Tensor => new 
 export const int64 = (values: Iterable<number>, dims: readonly number[]): Tensor =>
   new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [...dims]);
 
+export const int8 = (data: Int8Array, dims: readonly number[]): Tensor => new ort.Tensor('int8', data, [...dims]);
+
+/**
+ * Of the bits of half-precision numbers. Not by the constructor of onnxruntime's tensors: where Node has a Float16Array it makes
+ * one, which onnxruntime-node 1.30 cannot read.
+ */
+export function float16(bits: Uint16Array, dims: readonly number[]): Tensor {
+  const tensor = { type: 'float16', dims, size: bits.length, data: bits, location: 'cpu' };
+  return tensor;
+}
+
 /** The numbers of a tensor that lies in this process's memory: itself, not a copy. */
 export function hostFloats(tensor: Tensor): Float32Array {
   return (tensor as ort.Tensor).data as Float32Array;
@@ -25,7 +36,7 @@ export function hostIntegers(tensor: Tensor): BigInt64Array {
 
 export const isOnDevice = (tensor: Tensor): boolean => (tensor as ort.Tensor).location === 'gpu-buffer';
 
-const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4, int64: 8, bool: 1 };
+const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4, int64: 8, int8: 1, bool: 1 };
 export const bytesOf = ({ type, size }: Tensor): number => size * (BYTES[type] ?? 8);
 
 export const dtypeOf = ({ type }: Tensor): DType => type as DType;

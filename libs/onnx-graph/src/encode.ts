@@ -70,6 +70,7 @@ const ENCODINGS: Encodings = {
   ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
   ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
   ReduceLogSumExp: () => ({ type: 'ReduceLogSumExp', attributes: { keepdims: 1 } }),
+  ReduceMax: () => ({ type: 'ReduceMax', attributes: { keepdims: 1 } }),
   ArgMax: ({ axis }) => ({ type: 'ArgMax', attributes: { axis, keepdims: 1 } }),
   Reshape: plain('Reshape'),
   Transpose: ({ perm }) => ({ type: 'Transpose', attributes: { perm } }),
@@ -92,7 +93,7 @@ const ENCODINGS: Encodings = {
   Or: plain('Or'),
 };
 
-const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 };
+const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
 
 function plain(type: string): () => Encoding {
   return () => ({ type });

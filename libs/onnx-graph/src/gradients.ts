@@ -190,9 +190,10 @@ export const GRADIENTS: Rules = {
     const zero = g.scalar(0);
     return [undefined, sumTo(g, g.where(condition, dy, zero), a), sumTo(g, g.where(condition, zero, dy), b)];
   },
-  // Casts only lead from whole numbers and truths as long as there is one floating type.
+  // Casts lead from whole numbers, truths and frozen weights.
   Cast: NOT_DIFFERENTIABLE,
   ArgMax: NOT_DIFFERENTIABLE,
+  ReduceMax: NOT_DIFFERENTIABLE,
   Shape: NOT_DIFFERENTIABLE,
   Equal: NOT_DIFFERENTIABLE,
   Less: NOT_DIFFERENTIABLE,

@@ -1,7 +1,7 @@
 import { addDims, axisOf, broadcast, formatShape, sameShape, ShapeError, type Dim, type Shape } from './shape.ts';
 import type { OpAttributes, OpName } from './ops.ts';
 
-export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'bool';
+export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'bool';
 
 export interface TensorData {
   readonly dtype: DType;
@@ -160,6 +160,8 @@ export class Graph {
   reduceMean = (x: Value, axes: readonly number[]): Value => this.#reduce('ReduceMean', x, axes);
   /** log sum exp over `axes`, which stay as 1. */
   reduceLogSumExp = (x: Value, axes: readonly number[]): Value => this.#reduce('ReduceLogSumExp', x, axes);
+  /** Greatest over `axes`, which stay as 1; no gradient flows through it. */
+  reduceMax = (x: Value, axes: readonly number[]): Value => this.#reduce('ReduceMax', x, axes);
 
   argMax(x: Value, axis: number): Value {
     const positive = axisOf(axis, x.shape.length);
@@ -336,7 +338,7 @@ export class Graph {
     return this.#node(op, [x], {}, [x]);
   }
 
-  #reduce(op: 'ReduceSum' | 'ReduceMean' | 'ReduceLogSumExp', x: Value, axes: readonly number[]): Value {
+  #reduce(op: ReduceOp, x: Value, axes: readonly number[]): Value {
     const positive = axes.map((axis) => axisOf(axis, x.shape.length));
     const shape = x.shape.map((dim, axis) => (positive.includes(axis) ? 1 : dim));
     return this.#node(op, [x, this.int64s(positive)], { axes: positive }, [{ dtype: x.dtype, shape }]);
@@ -344,6 +346,7 @@ export class Graph {
 }
 
 type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'LessOrEqual' | 'Less' | 'And' | 'Or';
+type ReduceOp = 'ReduceSum' | 'ReduceMean' | 'ReduceLogSumExp' | 'ReduceMax';
 type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Tanh';
 
 function productShape(a: Value, b: Value, transA: boolean, transB: boolean): readonly [Dim, Dim] {

@@ -31,6 +31,7 @@ export interface OpAttributes {
   ReduceSum: { readonly axes: readonly number[] };
   ReduceMean: { readonly axes: readonly number[] };
   ReduceLogSumExp: { readonly axes: readonly number[] };
+  ReduceMax: { readonly axes: readonly number[] };
   ArgMax: { readonly axis: number };
   Reshape: { readonly shape: Shape };
   Transpose: { readonly perm: readonly number[] };

@@ -143,6 +143,24 @@ describe('the stage machine', () => {
     expect(low.labels.get('train')).not.toBe(whole.labels.get('train'));
   });
 
+  it('scores, trains and aligns over frozen weights of one format; float32 leaves every stage as it was', () => {
+    const adapter = { kind: 'lora' } as const;
+    const [plain, lower] = (['float32', 'int8'] as const).map((frozenWeights) => {
+      const run = runToTraining({ arm: 'short', adapter, frozenWeights }, 'score training short');
+      run.versions = [version(40)];
+      run.finish('train', ...HELD_OUT_SCORES);
+      return run;
+    }) as [RunUnderTest, RunUnderTest];
+    const measured = ['score training short', ...HELD_OUT_SCORES, 'train', 'align 0', 'align 40'];
+    for (const label of measured) {
+      expect(lower.spec(label), label).toMatchObject({ frozenWeights: 'int8' });
+      expect(plain.spec(label), label).not.toHaveProperty('frozenWeights');
+    }
+    // Answers and accuracies are of the model as it is registered.
+    for (const label of ['sample', 'evaluate base 4', 'evaluate 40 4'])
+      expect(lower.labels.get(label), label).toBe(plain.labels.get(label));
+  });
+
   it('evaluates the last policy version, whatever the order they came in', () => {
     const run = runToTraining({ arm: 'short' }, 'score training short');
     run.versions = [version(40), version(25)];

@@ -37,13 +37,25 @@ export function heldOutScoreSpecs(run: Run): readonly StageSpecOf<'score'>[] {
 }
 
 function scoreSpec(run: Run, split: 'training' | 'held-out', context: 'short' | 'long'): StageSpecOf<'score'> {
-  return { kind: 'score', pair: digestOf(pairSpec(run)), model: run.model, split, context };
+  return { kind: 'score', pair: digestOf(pairSpec(run)), model: run.model, split, context, ...lowerFormat(run) };
 }
 
 export function trainSpec(run: Run): StageSpecOf<'train'> {
   const { arm, objective, alignment, adapter, training, seed } = run.config;
   const pair = digestOf(pairSpec(run));
-  return { kind: 'train', run: run.id, pair, model: run.model, arm, objective, alignment, adapter, training, seed };
+  return {
+    kind: 'train',
+    run: run.id,
+    pair,
+    model: run.model,
+    arm,
+    objective,
+    alignment,
+    adapter,
+    ...lowerFormat(run),
+    training,
+    seed,
+  };
 }
 
 export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'> {
@@ -55,13 +67,14 @@ export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'>
     policy: policy.digest,
     model: run.model,
     adapter: adapterOf(run, policy.digest),
+    ...lowerFormat(run),
     pair: digestOf(pairSpec(run)),
     objective,
     alignment,
   };
 }
 
-/** One stage a context length. */
+/** One stage a context length; over the model as it is registered, for which an adapter is exported. */
 export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'evaluate'>[] {
   const { evaluation, prompt, seed } = run.config;
   const dataset = run.evaluationDataset;
@@ -85,4 +98,8 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
 /** The base model has none, so that runs with and without one share what is measured of it. */
 function adapterOf({ model, config }: Run, policy: string): StageSpecOf<'evaluate'>['adapter'] {
   return policy === model ? null : config.adapter;
+}
+
+function lowerFormat({ config: { frozenWeights } }: Run): Pick<StageSpecOf<'train'>, 'frozenWeights'> {
+  return frozenWeights === 'float16' || frozenWeights === 'int8' ? { frozenWeights } : {};
 }

@@ -1,12 +1,19 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
-import type { AdapterConfig } from '@solopo/contracts';
+import type { AdapterConfig, FrozenWeightsConfig } from '@solopo/contracts';
 import type { ModelSource } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
 import { TextModel } from '@solopo/text';
 
 const WEIGHTS = 'model.safetensors';
+
+export interface PolicyOfModel {
+  /** A policy version's weights, or its adapter where the run has one; the model itself when it is the model's own digest. */
+  readonly policy?: string | undefined;
+  readonly adapter?: AdapterConfig | null | undefined;
+  readonly frozenWeights?: FrozenWeightsConfig | undefined;
+}
 
 /** Registered models as folders on this machine's disk, and their tokenizers. */
 @Injectable()
@@ -18,15 +25,15 @@ export class ModelFiles {
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
   ) {}
 
-  /**
-   * @param policy a policy version's weights, or its adapter where the run has one; the model itself when it is the
-   * model's own digest
-   */
-  async source(model: string, policy = model, adapter: AdapterConfig | null = null): Promise<ModelSource> {
+  async source(
+    model: string,
+    { policy = model, adapter = null, frozenWeights }: PolicyOfModel = {},
+  ): Promise<ModelSource> {
     const folder = await this.#folder(model);
-    if (policy === model) return { folder };
+    const format = frozenWeights === undefined ? {} : { frozenWeights };
+    if (policy === model) return { folder, ...format };
     const weights = await this.artifact(policy);
-    return adapter ? { folder, adapter: { options: adapter, weights } } : { folder, weights };
+    return adapter ? { folder, adapter: { options: adapter, weights }, ...format } : { folder, weights, ...format };
   }
 
   /** A path to the content of an artifact. */

@@ -673,6 +673,11 @@ export interface components {
         /** @default false */
         readonly rsLora?: boolean;
       } | null;
+      /**
+       * @default float32
+       * @enum {string}
+       */
+      readonly frozenWeights?: 'float32' | 'float16' | 'int8';
       /** @default {} */
       readonly prompt?: {
         readonly system?: string;
@@ -1186,6 +1191,11 @@ export interface components {
         /** @default false */
         readonly rsLora: boolean;
       } | null;
+      /**
+       * @default float32
+       * @enum {string}
+       */
+      readonly frozenWeights: 'float32' | 'float16' | 'int8';
       readonly prompt: {
         readonly system?: string;
         /**

@@ -9,6 +9,7 @@ import {
   initialiseLora,
   parseModelConfig,
   readModelFolder,
+  readSafetensors,
   toPeftNames,
   writeSafetensors,
   type HostTensor,
@@ -56,8 +57,8 @@ function generated(name: string, content: string) {
   return { name, digest: sha256(content), bytes: content.length, content };
 }
 
-function safetensors(tensors: ReadonlyMap<string, HostTensor>): Buffer {
-  writeSafetensors(path('tensors'), tensors);
+function safetensors(tensors: ReadonlyMap<string, HostTensor>, metadata: Record<string, string> = {}): Buffer {
+  writeSafetensors(path('tensors'), tensors, metadata);
   const bytes = readFileSync(path('tensors'));
   rmSync(path('tensors'));
   return bytes;
@@ -120,6 +121,13 @@ describe('an exported adapter', () => {
       'tokenizer.json',
     ]);
     expect(readFileSync(path('a/README.md'), 'utf8')).toBe(CARD);
+  });
+
+  it('merged says over weights of which format the adapter was trained', async () => {
+    const bytes = safetensors(toPeftNames(adapter), { frozen_weights: 'int8' });
+    manifest.files[2] = artifact('adapter_model.safetensors', bytes);
+    await solopo('export', 'r', '--out', path('m'), '--merge');
+    expect(readSafetensors(path('m/model.safetensors')).metadata).toMatchObject({ adapter_trained_over: 'int8' });
   });
 
   it('merged is what base and adapter are together', async () => {

@@ -47,8 +47,14 @@ export async function mergeIntoBase(
   say(`merging into ${WEIGHTS}`);
   const { config, weights } = readModelFolder(base);
   const options = parseAdapterConfig(await readJson(join(adapter, ADAPTER_CONFIG)));
-  const matrices = fromPeftNames(config, options, readSafetensors(join(adapter, ADAPTER)).tensors);
-  writeSafetensors(join(folder, WEIGHTS), mergeLora(weights, options, matrices));
+  const { tensors, metadata } = readSafetensors(join(adapter, ADAPTER));
+  const merged = mergeLora(weights, options, fromPeftNames(config, options, tensors));
+  const trainedOver = metadata['frozen_weights'];
+  writeSafetensors(
+    join(folder, WEIGHTS),
+    merged,
+    trainedOver === undefined ? {} : { adapter_trained_over: trainedOver },
+  );
   await writeJson(join(folder, 'config.json'), inFloat32(await readJson(join(base, 'config.json'))));
   const card = files.find((file) => file.name === 'README.md')?.content;
   if (card) await writeFile(join(folder, 'README.md'), mergedCard(card));

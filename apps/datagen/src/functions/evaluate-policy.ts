@@ -31,7 +31,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const responses = await this.engine.run(
       'sample',
       {
-        model: await this.models.source(model, policy, adapter),
+        model: await this.models.source(model, { policy, adapter }),
         prompts: asked.map(({ tokens }) => ({ tokens, key: [0, 0] })),
         options: { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens, eosIds: text.eosIds, seed },
         batchTokens: this.config.batchTokens,

@@ -153,6 +153,7 @@ describe('the policy', () => {
   it('of an adapter is a PEFT folder', async () => {
     const adapted = await createRun({
       adapter: { kind: 'lora', rank: 4, alpha: 8, targets: ['q_proj'], rsLora: true },
+      frozenWeights: 'int8',
     });
     await finishRun(gateway, adapted.id);
     const { kind, files } = await manifest(adapted.id);
@@ -174,6 +175,8 @@ describe('the policy', () => {
       use_rslora: true,
       bias: 'none',
     });
-    expect(files.find(({ name }) => name === 'README.md')?.content).toContain('library_name: peft');
+    const card = files.find(({ name }) => name === 'README.md')?.content;
+    expect(card).toContain('library_name: peft');
+    expect(card).toContain('| Frozen weights | kept as int8 while the adapter was trained;');
   });
 });

@@ -14,7 +14,7 @@ export interface CardFacts {
 /** A Hugging Face model card of what the policy is made of, so that it can be told from any other and made again. */
 export function modelCard({ run, version, model, dataset, engines, evaluations }: CardFacts): string {
   const { config, id } = run;
-  const { adapter } = config;
+  const { adapter, frozenWeights } = config;
   const facts: readonly (readonly [string, string])[] = [
     ['Run', `${id}, step ${version.step}`],
     ['Base model', `${model.name}, \`${model.digest}\``],
@@ -23,6 +23,9 @@ export function modelCard({ run, version, model, dataset, engines, evaluations }
     ['Arm', `\`${config.arm}\``],
     ['Alignment', settings(config.alignment)],
     ['Trained', adapter === null ? 'all parameters' : `adapter, ${settings(adapter)}`],
+    ...(frozenWeights === 'float16' || frozenWeights === 'int8'
+      ? [['Frozen weights', storedAs(frozenWeights)] as const]
+      : []),
     ['Seed', String(config.seed)],
     ['Weights', `\`${version.digest}\``],
     ['Head of the step chain', `\`${version.chainHead}\``],
@@ -52,6 +55,10 @@ Equal heads of the step chain mean equal data, configuration and parameters.
 
 ${accuracyTable(evaluations, version.step)}
 `;
+}
+
+function storedAs(format: 'float16' | 'int8'): string {
+  return `kept as ${format} while the adapter was trained; accuracy below is of the adapter on the base model as it is registered`;
 }
 
 function accuracyTable(evaluations: readonly EvaluationView[], step: number): string {

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SolopoError, type PairDetails, type ResponseView } from '@solopo/contracts';
 import { Ledger, type ContextTokens, type Score } from '@solopo/ledger';
 import type { TextModel } from '@solopo/text';
+import { frozenWeightsOf } from '@solopo/lm/model-folder';
 import { TextModels } from '../models/text-models.ts';
 import { piecesOf, segmentsOf } from './token-text.ts';
 
@@ -19,14 +20,16 @@ export class ShowPair {
 
   /** Both contexts as text with the evidence marked, and both responses token by token with the reference's log-probabilities. */
   async execute({ run: id, digest }: Query): Promise<PairDetails> {
-    const { resolved } = await this.ledger.runs.require(id);
+    const { resolved, config } = await this.ledger.runs.require(id);
     const stages = await this.ledger.runs.stages(id);
     const pairing = stages.find(({ kind }) => kind === 'pair');
     if (pairing === undefined)
       throw new SolopoError('not-found', `Run ${id} has no pairs yet; ask again when its pair stage is done.`);
     const { position, shortContext, longContext, chosenTokens, rejectedTokens, ...pair } =
       await this.ledger.pairs.detail(pairing.digest, digest);
-    const scores = await this.ledger.scores.list(pairing.digest, resolved.model, [position]);
+    const recorded = await this.ledger.scores.all(pairing.digest, resolved.model, [position]);
+    // Of several engines' the first recorded is shown; never one of another format.
+    const scores = recorded.filter(({ engine }) => frozenWeightsOf(engine) === (config.frozenWeights ?? 'float32'));
     const text = await this.texts.of(resolved.model);
     return {
       ...pair,

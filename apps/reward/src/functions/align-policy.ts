@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import type { StageSpecOf } from '@solopo/contracts';
-import { Engine, type MeasuredTree } from '@solopo/engine';
+import { Engine, frozenWeightsOf, type MeasuredTree } from '@solopo/engine';
 import { Ledger, type PairRecord } from '@solopo/ledger';
 import { promptRead, rowName, ROWS, type ResponseStatistics, type Row, type RowLogps } from '@solopo/objectives';
 import { referenceSums } from '@solopo/pipeline';
@@ -78,7 +78,7 @@ export class AlignPolicy implements JobFunction<'align'> {
   }
 
   async #measure(
-    { model, policy, adapter }: StageSpecOf<'align'>,
+    { model, policy, adapter, frozenWeights }: StageSpecOf<'align'>,
     prompts: readonly Int32Array[],
     branches: readonly Int32Array[][],
     scorePrompt: boolean,
@@ -87,7 +87,7 @@ export class AlignPolicy implements JobFunction<'align'> {
     return this.engine.run(
       'measure',
       {
-        model: await this.models.source(model, policy, adapter),
+        model: await this.models.source(model, { policy, adapter, frozenWeights }),
         trees: prompts.map((prompt, i) => ({ prompt, branches: branches[i] ?? [] })),
         batchTokens: this.config.batchTokens,
         scorePrompt,
@@ -98,20 +98,21 @@ export class AlignPolicy implements JobFunction<'align'> {
 
   /**
    * Summed log-probabilities of the frozen model, from the ledger; none where the objective has no reference. Those of the
-   * engine that measures are preferred. Where only another has scored a row its first score is near enough: this is a
-   * measurement, and no gradient follows from it.
+   * engine that measures are preferred. Where only another has scored a row, with the weights kept in the same format, its first
+   * score is near enough: this is a measurement, and no gradient follows from it.
    */
   async #references(
-    { pair, model, objective }: StageSpecOf<'align'>,
+    { pair, model, objective, frozenWeights }: StageSpecOf<'align'>,
     pairs: readonly PairRecord[],
     context: JobContext,
   ): Promise<Readonly<Record<string, number>>[]> {
     if (objective.kind !== 'dpo') return pairs.map(() => ({}));
     const positions = pairs.map(({ position }) => position);
-    const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
-    const first = await this.ledger.scores.list(pair, model, positions);
-    const own = await this.ledger.scores.list(pair, model, positions, engine);
-    const sums = referenceSums([...first, ...own]);
+    const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
+    const recorded = await this.ledger.scores.all(pair, model, positions);
+    // Of what is said of a row last counts: the engine's own, before that the first one recorded.
+    const near = recorded.filter((score) => frozenWeightsOf(score.engine) === (frozenWeights ?? 'float32')).reverse();
+    const sums = referenceSums([...near, ...near.filter((score) => score.engine === engine)]);
     return positions.map((position) => sums.get(position) ?? {});
   }
 }

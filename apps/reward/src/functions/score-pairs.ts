@@ -17,15 +17,15 @@ export class ScorePairs implements JobFunction<'score'> {
   ) {}
 
   async execute(
-    { spec: { pair, model, context: kind, split }, range }: Work<'score'>,
+    { spec: { pair, model, context: kind, split, frozenWeights }, range }: Work<'score'>,
     context: JobContext,
   ): Promise<Effects> {
     const pairs = await this.ledger.pairs.list(pair, split, range);
-    const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
+    const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
     const { logps, tokens } = await this.engine.run(
       'score',
       {
-        model: await this.models.source(model),
+        model: await this.models.source(model, { frozenWeights }),
         trees: pairs.map(({ chosen, rejected, ...contexts }) => ({
           prompt: contexts[kind],
           branches: [chosen, rejected],

@@ -41,7 +41,7 @@ export class TrainSlice implements JobFunction<'train'> {
   ) {}
 
   async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
-    const { run, training, seed, arm, objective, alignment } = spec;
+    const { run, training, seed, arm, objective, alignment, frozenWeights } = spec;
     const fencing = await this.#acquire(run);
     const before = range.from === 0 ? null : await this.#stepBefore(run, range.from);
     const counted = {
@@ -56,7 +56,7 @@ export class TrainSlice implements JobFunction<'train'> {
       const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
       const records = await this.ledger.pairs.training(spec.pair, ordinals);
       phases.lap('data');
-      const engine = await this.engine.run('fingerprint', null, { signal: context.signal });
+      const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
       phases.lap('load');
       const { sums, rescored } = await this.references.read(spec, records, engine, {
         signal: context.signal,
@@ -181,10 +181,10 @@ export class TrainSlice implements JobFunction<'train'> {
   }
 
   async #source(
-    { model, adapter, seed }: StageSpecOf<'train'>,
+    { model, adapter, frozenWeights, seed }: StageSpecOf<'train'>,
     parameters: string | undefined,
   ): Promise<TrainSliceInput['model']> {
-    const source = await this.models.source(model, parameters, adapter);
+    const source = await this.models.source(model, { policy: parameters, adapter, frozenWeights });
     return adapter && parameters === undefined ? { ...source, adapter: { options: adapter, seed } } : source;
   }
 
