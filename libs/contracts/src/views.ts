@@ -206,6 +206,15 @@ export const functionViewSchema = z.object({
   meanSeconds: seconds.nullable().describe('Of a chunk; null before the first is done'),
 });
 
+export const workerDeviceViewSchema = z.object({
+  device: z.string().describe('cpu, webgpu or cuda'),
+  name: z.string().nullable().describe('What the device calls itself'),
+  reason: z.string().describe('Why this one'),
+  allocatedBytes: count.describe('What lies on it'),
+  memoryBytes: count.nullable().describe('What it has, where something says'),
+  toldAt: time,
+});
+
 export const workerViewSchema = z.object({
   id: z.string().describe('Host and process'),
   app: z.string().nullable(),
@@ -214,6 +223,7 @@ export const workerViewSchema = z.object({
   firstSeen: time,
   lastSeen: time.describe('When it last took up a job'),
   doing: z.string().nullable().describe('The kind of its last job, while that goes on'),
+  device: workerDeviceViewSchema.nullable().describe('Where its engine computes; null before its first work'),
 });
 
 export const engineViewSchema = z.object({

@@ -182,11 +182,11 @@ export class TaskRunner {
   }
 }
 
-function withPhase(step: TakenStep, seconds: PhaseSeconds): TakenStep {
-  return { ...step, phaseSeconds: { ...seconds, ...step.phaseSeconds } };
-}
-
 /** Absent for float32, so that the files of such runs are what they were. */
 function trainedOver({ frozenWeights = 'float32' }: ModelSource): Readonly<Record<string, string>> {
   return frozenWeights === 'float32' ? {} : { frozen_weights: frozenWeights };
+}
+
+function withPhase(step: TakenStep, seconds: PhaseSeconds): TakenStep {
+  return { ...step, phaseSeconds: { ...seconds, ...step.phaseSeconds } };
 }

@@ -280,7 +280,16 @@ describe('the page of the system', () => {
     await gateway.ledger.attempts.start({ job: `${solo().stages[0]!.digest}:0`, attempt: 1, worker: 'a-host:42' });
     await page.reload();
     const worker = page.locator('.system-table tbody tr').filter({ hasText: 'a-host:42' });
-    expect(await worker.innerText()).toMatch(/datagen[^]*compose/);
+    expect(await worker.innerText()).toMatch(/datagen[^]*compose[^]*no work yet/);
+    await gateway.ledger.workerDevices.tell('a-host:42', {
+      device: 'webgpu',
+      name: 'A GPU 3000',
+      reason: 'A GPU 3000 was found',
+      allocatedBytes: 1_234_000_000,
+      memoryBytes: 8e9,
+    });
+    await page.reload();
+    expect(await worker.innerText()).toMatch(/webgpu A GPU 3000[^]*1,234 MB of 8,000 MB in use; A GPU 3000 was found/);
     await request(gateway.url).post(`/v1/runs/${id}/cancel`).expect(200);
     await page.close();
   });
