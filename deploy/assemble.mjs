@@ -15,6 +15,7 @@ const FILES = [
   'data/models/retrieval-144k',
   'deploy/healthcheck.mjs',
   'deploy/round-trip.mjs',
+  'docs/runbooks',
 ];
 
 const manifest = (folder) => JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8'));

@@ -73,16 +73,13 @@ const CASES = {
       if (apart) policyTokens = await rowsApart(lm, pair);
       else ({ policyTokens } = await trainer.takeStep(new Array(pairs).fill(pair)));
     });
-    // The trees of the arm: tokens and targets of each.
+    // The trees of the arm: the prompt's tokens and the responses' of each.
     const trees =
-      arm === 'solo'
-        ? [[short + 2 * response, 2 * response], ...(aligned ? [[long + response, response]] : [])]
-        : [[long + 2 * response, 2 * response]];
-    const multiplyAdds = trees.reduce((sum, [length, targets]) => {
-      const pass = passWork(config, length);
-      const head = headWork(config, targets);
+      arm === 'solo' ? [[short, 2 * response], ...(aligned ? [[long, response]] : [])] : [[long, 2 * response]];
+    const multiplyAdds = trees.reduce((sum, [prompt, targets]) => {
+      const pass = passWork(config, prompt + targets, { outputs: targets + 1 });
       const again = recompute === 'all' ? pass.recompute : 0;
-      return sum + pass.forward + again + pass.backward + head.score + head.backward;
+      return sum + pass.forward + again + pass.backward + headWork(config, targets);
     }, 0);
     return { seconds: measured, policyTokens, multiplyAdds };
   },

@@ -1,7 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { CHART, manifests, needTools, template, tool } from './chart.ts';
 import { KUBERNETES } from './versions.mjs';
 
@@ -46,6 +48,29 @@ it('brings every dashboard, as Grafana reads it', () => {
   >;
   expect(Object.keys(found).sort()).toEqual(files.sort());
   for (const file of files) expect(found[file]).toBe(readFileSync(join(folder, file), 'utf8'));
+});
+
+it('brings rules that promtool takes, each with an absolute link', (context) => {
+  if (spawnSync('promtool', ['--version']).status !== 0)
+    return context.skip('promtool is not on PATH; it comes with the package prometheus');
+  const rule = manifests(['--set', 'metrics.prometheusRule.enabled=true']).find(
+    ({ kind }) => kind === 'PrometheusRule',
+  );
+  const spec = rule!['spec'] as { groups: { rules: { alert: string; annotations: Record<string, string> }[] }[] };
+  const rules = spec.groups.flatMap((group) => group.rules);
+  for (const { alert, annotations } of rules) {
+    const { protocol, pathname } = new URL(annotations['runbook_url']!);
+    expect([protocol, pathname]).toEqual(['http:', `/runbooks/${alert}.md`]);
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'solopo-rules-'));
+  try {
+    const file = join(folder, 'rules.yaml');
+    writeFileSync(file, stringify(spec));
+    const output = execFileSync('promtool', ['check', 'rules', file], { encoding: 'utf8', stdio: 'pipe' });
+    expect(output).toContain(`SUCCESS: ${rules.length} rules found`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('passes its suites (helm/solopo/tests)', () => {

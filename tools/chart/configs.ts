@@ -13,6 +13,7 @@ export const DECIDED: readonly string[] = [
   'httpHost',
   'httpPort',
   'adminToken',
+  'mlflowToken',
   'streamReplicas',
 ];
 

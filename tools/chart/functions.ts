@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { consumerName, WORK } from '@solopo/bus';
+import { consumerName, WANTED, WORK, wishConsumerName, wishSubject } from '@solopo/bus';
 import { APPS, functionsOf, type App, type FunctionSpec } from '@solopo/functions';
 import { ROOT } from '../bootstrap/run.mjs';
 
@@ -11,7 +11,7 @@ export function functionsForChart() {
     apps: Object.fromEntries(
       APPS.map((app) => [
         app,
-        { scale: scaleOf(functionsOf(app)), questions: questionsOf(app), functions: functionsOf(app).map(describe) },
+        { scale: scaleOf(functionsOf(app)), ...answersOf(app), functions: functionsOf(app).map(describe) },
       ]),
     ),
   };
@@ -26,6 +26,13 @@ function describe(spec: FunctionSpec) {
 function scaleOf(functions: readonly FunctionSpec[]) {
   const most = (key: keyof FunctionSpec['scale']) => Math.max(...functions.map(({ scale }) => scale[key]));
   return { min: most('min'), max: most('max'), idleMs: most('idleMs') };
+}
+
+/** Who answers questions is wanted also where there is no job. */
+function answersOf(app: App) {
+  const questions = questionsOf(app);
+  if (questions.length === 0) return { questions };
+  return { questions, wish: { stream: WANTED, subject: wishSubject(app), consumer: wishConsumerName(app) } };
 }
 
 /** The subjects of questions that an app answers: its `@MessagePattern('subject', Transport.NATS)`. */

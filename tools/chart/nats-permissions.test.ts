@@ -11,6 +11,7 @@ import {
   eventSubject,
   EVENTS,
   provisionStreams,
+  wishSubject,
   WORK,
   type NatsConnection,
 } from '@solopo/bus';
@@ -91,7 +92,7 @@ describe('the users of the bundled NATS', () => {
     await expect(manager.consumers.delete(WORK, consumerName(functionsOf(app)[0]!))).rejects.toThrow();
   });
 
-  it('the gateway starts jobs and follows events, but takes no job', async () => {
+  it('the gateway starts jobs, asks for a worker and follows events, but takes no job', async () => {
     const connection = await as('gateway');
     const client = jetstream(connection, { timeout });
     for (const spec of Object.values<FunctionSpec>(FUNCTIONS)) await client.publish(spec.subject, '{}');
@@ -104,6 +105,7 @@ describe('the users of the bundled NATS', () => {
       expect(sequence).toBe(1);
       break;
     }
+    await client.publish(wishSubject('reward'));
     const consumer = await client.consumers.get(WORK, consumerName(FUNCTIONS.train));
     await expect(consumer.next({ expires: 1000 })).rejects.toThrow();
   });

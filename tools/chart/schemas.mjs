@@ -1,5 +1,6 @@
 // node tools/chart/schemas.mjs: makes tools/chart/schemas again, from Go modules that carry the published definitions.
 // Only the kinds that the chart renders are kept, without descriptions, and strictly: what a kind does not know is a fault.
+// The definitions of custom resources are kept beside them, for a kube-apiserver (npm run apiserver).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -70,6 +71,14 @@ function strict(schema, isProperties = false) {
   return result;
 }
 
+/** As a server takes it, but a third of its size. */
+function withoutDescriptions(value, isProperties = false) {
+  if (Array.isArray(value)) return value.map((each) => withoutDescriptions(each));
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([key]) => isProperties || key !== 'description');
+  return Object.fromEntries(kept.map(([key, each]) => [key, withoutDescriptions(each, key === 'properties')]));
+}
+
 /** The definitions that one needs, itself included. */
 function closure(definitions, name, found = {}) {
   if (name in found) return found;
@@ -105,8 +114,11 @@ for (const version of KUBERNETES) {
     }
   }
 }
+rmSync(join(SCHEMAS, 'crds'), { recursive: true, force: true });
 for (const { module, file } of CUSTOM) {
-  const { spec } = parse(readFileSync(join(folderOf(module), file), 'utf8'));
+  const { apiVersion, kind, metadata, spec } = parse(readFileSync(join(folderOf(module), file), 'utf8'));
+  const definition = { apiVersion, kind, metadata: { name: metadata.name, annotations: metadata.annotations }, spec };
+  write(join(SCHEMAS, 'crds', `${metadata.name}.json`), withoutDescriptions(definition));
   for (const { name, schema } of spec.versions) {
     const own = strict(schema.openAPIV3Schema);
     own.properties.metadata = { type: 'object' };

@@ -7,7 +7,9 @@ import { modelOf, tokens } from './models.mjs';
 export async function blockOn(runtime, { shape, length, runs }) {
   const recorder = recording(runtime);
   const model = modelOf(shape, recorder.runtime, { layers: 1, vocabulary: 512 });
-  const batch = packTrees([{ prompt: tokens(length - 1, 1, 512), branches: [tokens(1, 2, 512)] }]);
+  const tree = { prompt: tokens(length - 1, 1, 512), branches: [tokens(1, 2, 512)] };
+  // The block's whole output.
+  const batch = { ...packTrees([tree]), readFrom: 0 };
   const forward = await timed(runs, async () => {
     const activations = await model.forward(batch);
     await corner(recorder.runtime, activations.output);

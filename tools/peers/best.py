@@ -4,6 +4,7 @@
 - each backward keeps only what it needs (a linear layer its input, SwiGLU its two halves);
 - prompts shared: [prompt | chosen | rejected], attention as three causal parts, so that nothing masked is computed;
 - logits at response positions only, in chunks, with their gradient computed at once;
+- the last layer, but for q, k and v, at response positions only;
 - float32 products by oneDNN, which is faster than MKL on AMD processors (bfloat16 uses it anyway).
 
 Shapes: T tokens, D hidden, H heads, K key-value heads, E head dimension, F feed-forward, V vocabulary, R rank."""
@@ -110,22 +111,22 @@ class Layout:
         self.cos = torch.cat([angles.cos()] * 2, 1).to(dtype)[:, None]  # [T, 1, E]
         self.sin = torch.cat([-angles.sin(), angles.sin()], 1).to(dtype)[:, None]
         self.masks = []
-        if len(answers) > 1:
-            for length in answers:
-                seen = torch.ones(length, prompt + length, dtype=torch.bool).tril(prompt)
-                self.masks.append(torch.zeros(length, prompt + length, dtype=dtype).masked_fill(~seen, float("-inf")))
+        for length in answers:
+            seen = torch.ones(length, prompt + length, dtype=torch.bool).tril(prompt)
+            self.masks.append(torch.zeros(length, prompt + length, dtype=dtype).masked_fill(~seen, float("-inf")))
 
     def rotate(self, x):
         return x * self.cos + x.roll(HEAD // 2, -1) * self.sin
 
-    def attention(self, q, k, v):
-        """[H, T, E], [K, T, E] -> [H, T, E]."""
+    def attention(self, q, k, v, last):
+        """[H, T, E], [K, T, E] -> [H, T, E]; of the last layer only from the prompt's last token on."""
         attend = functional.scaled_dot_product_attention
         q, k, v = q[None], k[None], v[None]
-        if len(self.answers) == 1:
+        if len(self.answers) == 1 and not last:
             return attend(q, k, v, is_causal=True, enable_gqa=True)[0]
         P = self.prompt
-        parts = [attend(q[:, :, :P], k[:, :, :P], v[:, :, :P], is_causal=True, enable_gqa=True)]
+        asks = slice(P - 1, P) if last else slice(P)
+        parts = [attend(q[:, :, asks], k[:, :, :P], v[:, :, :P], is_causal=not last, enable_gqa=True)]
         start = P
         for length, mask in zip(self.answers, self.masks):
             own = slice(start, start + length)
@@ -165,12 +166,14 @@ class Layer(torch.nn.Module):
         weight, bias = self.groups[group]
         return LoraLinear.apply(x, weight, bias, getattr(self, f"{group}_a"), *getattr(self, f"{group}_b"))
 
-    def forward(self, h, layout):
+    def forward(self, h, layout, last=False):
         T = len(h)
         x = functional.rms_norm(h, h.shape[1:], self.norms[0], 1e-6)
         q, k, v = self.linear("qkv", x).view(T, HEADS + 2 * KEY_VALUE_HEADS, HEAD).split([HEADS, KEY_VALUE_HEADS, KEY_VALUE_HEADS], 1)
-        y = layout.attention(layout.rotate(q).transpose(0, 1), layout.rotate(k).transpose(0, 1), v.transpose(0, 1))
-        h = h + self.linear("o", y.transpose(0, 1).reshape(T, HEADS * HEAD))
+        y = layout.attention(layout.rotate(q).transpose(0, 1), layout.rotate(k).transpose(0, 1), v.transpose(0, 1), last)
+        if last:
+            h = h[layout.prompt - 1 :]
+        h = h + self.linear("o", y.transpose(0, 1).reshape(len(h), HEADS * HEAD))
         x = functional.rms_norm(h, h.shape[1:], self.norms[1], 1e-6)
         return h + self.linear("down", SwiGlu.apply(self.linear("gate_up", x)))
 
@@ -190,10 +193,11 @@ class Policy(torch.nn.Module):
         layout = Layout(len(prompt), [len(answer) for answer in answers], self.embedding.dtype)
         h = functional.embedding(torch.cat([prompt, *answers]), self.embedding)
         for layer in self.layers:
-            h = checkpoint(self.run, layer, h, layout, use_reentrant=False) if self.recompute else self.run(layer, h, layout)
-        positions, start = [], len(prompt)
+            given = (layer, h, layout, layer is self.layers[-1])
+            h = checkpoint(self.run, *given, use_reentrant=False) if self.recompute else self.run(*given)
+        positions, start = [], 1
         for answer in answers:
-            positions += [len(prompt) - 1, *range(start, start + len(answer) - 1)]
+            positions += [0, *range(start, start + len(answer) - 1)]
             start += len(answer)
         h = functional.rms_norm(h[positions], h.shape[1:], self.norm, 1e-6)
         logps = ResponseLogps.apply(h, self.embedding, torch.cat(answers))

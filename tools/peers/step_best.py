@@ -70,12 +70,12 @@ def shape(options, arm, share):
     def preference(prompt):
         if share:
             return flops.tree(prompt, options.response)
-        return flops.row(prompt, options.response, False) + flops.row(prompt, options.response, False)
+        return flops.row(prompt, options.response, False, True) + flops.row(prompt, options.response, False, True)
 
     if arm == "expand-long":
         return preference(options.long)
     short = preference(options.short)
-    return short + flops.row(options.long, options.response, False) if arm == "solo" else short
+    return short + flops.row(options.long, options.response, False, True) if arm == "solo" else short
 
 
 def step(name, options, recompute="all", arm="solo", share=True, compiled=False):

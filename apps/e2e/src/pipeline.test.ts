@@ -71,6 +71,19 @@ describe('three arms through the real services', () => {
     }
   });
 
+  test('each step says where its time went; a slice of two loads before its first and saves after its last', async () => {
+    const { body: runs } = await system.api.get('/v1/runs').expect(200);
+    for (const { id } of runs as RunView[]) {
+      const steps = (await system.api.get(`/v1/runs/${id}/steps`).expect(200)).body as StepView[];
+      const phases = steps.map(({ phaseSeconds }) => new Set(Object.keys(phaseSeconds!)));
+      for (const step of phases)
+        expect([...step]).toEqual(expect.arrayContaining(['data', 'forward', 'loss', 'backward', 'optimizer']));
+      const have = (phase: string) => phases.map((step) => step.has(phase));
+      expect([have('load'), have('reference')]).toEqual(Array(2).fill([true, false, true, false]));
+      expect(have('checkpoint')).toEqual([false, true, false, true]);
+    }
+  });
+
   test('alignment metrics and evaluations of every version are there', async () => {
     const { body: runs } = await system.api.get('/v1/runs').expect(200);
     for (const { id } of runs as { id: string }[]) {
@@ -128,7 +141,36 @@ describe('three arms through the real services', () => {
   }, 60_000);
 });
 
+/** What of a consumer nobody has taken yet, as the server tells a scaler. */
+async function pending(consumer: string): Promise<number | undefined> {
+  const answer = await fetch(`${system.nats.monitorUrl}/jsz?consumers=true`);
+  const { account_details: accounts } = (await answer.json()) as {
+    account_details: { stream_detail: { consumer_detail?: { name: string; num_pending: number }[] }[] }[];
+  };
+  return accounts
+    .flatMap(({ stream_detail: streams }) => streams.flatMap(({ consumer_detail: consumers = [] }) => consumers))
+    .find(({ name }) => name === consumer)?.num_pending;
+}
+
 describe('a service that is away', () => {
+  test('is started for who waits for its answer: what a scaler reads says so', async () => {
+    const [solo] = (await system.api.get('/v1/runs').expect(200)).body as RunView[];
+    const [pair] = (await system.api.get(`/v1/runs/${solo!.id}/pairs?limit=1`).expect(200)).body as PairView[];
+    const inspection = `/v1/runs/${solo!.id}/pairs/${pair!.digest}/inspection?step=0`;
+    await system.stop('reward');
+    await system.api.get(inspection).expect(503);
+    await waitFor('a reward worker is wanted', async () => (await pending('wanted-reward')) === 1, 10_000);
+    expect(await pending('wanted-datagen')).toBe(0);
+    system.startWorkers('reward');
+    const answer = await waitFor(
+      'the answer',
+      () => system.api.get(inspection).then(({ status, text }) => (status === 503 ? undefined : { status, text })),
+      60_000,
+    );
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.text)).toMatchObject({ step: 0 });
+  }, 90_000);
+
   test('without the reward service a run stalls at scoring; with it, it finishes', async () => {
     await system.stop('reward');
     const { id } = await system.createRun(retrievalRun({ seed: 5, evaluation: null }));

@@ -5,11 +5,13 @@ import { once } from 'node:events';
 export async function runClient(
   script: string,
   args: readonly string[],
-  api: string | undefined,
+  env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
 ): Promise<number> {
-  const env = api === undefined ? process.env : { ...process.env, SOLOPO_API: api };
-  const client = spawn(process.execPath, ['--enable-source-maps', script, ...args], { stdio: 'inherit', env });
+  const client = spawn(process.execPath, ['--enable-source-maps', script, ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
   const end = () => void client.kill('SIGTERM');
   if (signal?.aborted) end();
   signal?.addEventListener('abort', end);

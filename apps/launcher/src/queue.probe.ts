@@ -5,22 +5,18 @@ import pg from 'pg';
 import type { Lags } from './scale.policy.ts';
 
 const APP_OF: ReadonlyMap<string, App> = new Map(Object.values(FUNCTIONS).map(({ subject, app }) => [subject, app]));
+/** On it stands, for a while, that somebody wants an answer of a worker of the app. */
+const WISH_OF: ReadonlyMap<string, App> = new Map(APPS.map((app) => [`wanted.${app}`, app]));
 
-/** A worker that somebody wants an answer of is wanted for so long. */
-const WISH_MS = 20_000;
-
-/** Reads how much work there is for each app: on the work queue, and still in the outbox when nothing publishes it. */
+/** Reads how much work there is for each app: on the work queue, in the outbox when nothing publishes it, and as a wish. */
 export class QueueProbe {
-  #stream: string | undefined;
-  readonly #wishes = new Map<App, number>();
+  #streams: readonly [work: string, wanted: string] | undefined;
 
   private constructor(
     private readonly nats: NatsConnection,
     private readonly jetstream: JetStreamManager,
     private readonly database: pg.Pool,
-  ) {
-    nats.subscribe('wanted.*', { callback: (_, { subject }) => this.#wish(subject.split('.')[1]) });
-  }
+  ) {}
 
   static async open(natsUrl: string, databaseUrl: string): Promise<QueueProbe> {
     const nats = await connect({ servers: natsUrl, name: 'launcher', maxReconnectAttempts: -1 });
@@ -35,21 +31,20 @@ export class QueueProbe {
       const app = APP_OF.get(subject ?? '');
       if (app !== undefined) lags[app] = (lags[app] ?? 0) + jobs;
     };
-    this.#stream ??= await this.jetstream.streams.find(FUNCTIONS.compose.subject);
-    for await (const consumer of this.jetstream.consumers.list(this.#stream)) {
+    this.#streams ??= [
+      await this.jetstream.streams.find(FUNCTIONS.compose.subject),
+      await this.jetstream.streams.find('wanted.*'),
+    ];
+    const [work, wanted] = this.#streams;
+    for await (const consumer of this.jetstream.consumers.list(work)) {
       add(consumer.config.filter_subject, consumer.num_pending + consumer.num_ack_pending);
     }
     for (const { subject, jobs } of await this.#stuckInOutbox()) add(subject, jobs);
-    for (const [app, at] of this.#wishes) {
-      if (Date.now() - at < WISH_MS) lags[app] = Math.max(lags[app] ?? 0, 1);
-      else this.#wishes.delete(app);
+    for await (const { config, num_pending } of this.jetstream.consumers.list(wanted)) {
+      const app = WISH_OF.get(config.filter_subject ?? '');
+      if (app !== undefined && num_pending > 0) lags[app] = Math.max(lags[app] ?? 0, 1);
     }
     return lags;
-  }
-
-  #wish(name: string | undefined): void {
-    const app = APPS.find((known) => known === name);
-    if (app !== undefined) this.#wishes.set(app, Date.now());
   }
 
   async close(): Promise<void> {

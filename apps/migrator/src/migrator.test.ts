@@ -33,7 +33,7 @@ describe('the migrator', () => {
     await ledger.close();
     const connection = await connectNats(nats.url, 'test');
     const streams = await (await jetstreamManager(connection)).streams.list().next();
-    expect(streams.map(({ config }) => config.name).sort()).toEqual(['DEAD', 'EVENTS', 'WORK']);
+    expect(streams.map(({ config }) => config.name).sort()).toEqual(['DEAD', 'EVENTS', 'WANTED', 'WORK']);
     await connection.close();
 
     const again = runMigrator(databaseUrl, nats.url);

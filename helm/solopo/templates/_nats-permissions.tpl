@@ -36,6 +36,7 @@ events; a worker also takes from its own consumers, and buries what fails.
       "$JS.API.CONSUMER.MSG.NEXT.EVENTS.>") -}}
 {{- range $functions.apps -}}
 {{- $gateway = concat $gateway .questions -}}
+{{- with .wish }}{{ $gateway = append $gateway .subject }}{{ end -}}
 {{- end -}}
 {{- $_ := set $users "gateway" (dict "publish" $gateway "subscribe" (list "_INBOX.>") "respond" false) -}}
 {{- $_ := set $users "migrator" (dict "publish" (list "$JS.API.>") "subscribe" (list "_INBOX.>") "respond" false) -}}

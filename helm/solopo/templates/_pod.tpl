@@ -66,6 +66,10 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 {{- if eq .app "gateway" }}
 - name: SOLOPO_ADMIN_TOKEN_FILE
   value: /run/secrets/solopo/admin-token
+{{- if $root.Values.secrets.mlflowToken.existingSecret }}
+- name: SOLOPO_MLFLOW_TOKEN_FILE
+  value: /run/secrets/solopo/mlflow-token
+{{- end }}
 {{- end }}
 - name: NODE_OPTIONS
   value: --max-old-space-size={{ include "solopo.heap" .workload }}
@@ -78,7 +82,7 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 {{- mulf (include "solopo.mebibytes" .resources.limits.memory) .heapFraction | floor | int64 -}}
 {{- end -}}
 
-{{/* The addresses and the token as files. (dict root app) */}}
+{{/* The addresses and the tokens as files. (dict root app) */}}
 {{- define "solopo.secretVolume" -}}
 {{- $root := .root -}}
 {{- $fullname := include "solopo.fullname" $root -}}
@@ -104,6 +108,15 @@ projected:
         items:
           - key: {{ $secrets.keys.adminToken }}
             path: admin-token
+    {{- with $secrets.mlflowToken }}
+    {{- if .existingSecret }}
+    - secret:
+        name: {{ .existingSecret }}
+        items:
+          - key: {{ .key }}
+            path: mlflow-token
+    {{- end }}
+    {{- end }}
     {{- end }}
 {{- end -}}
 

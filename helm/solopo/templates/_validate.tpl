@@ -25,6 +25,9 @@
 {{- if and .Values.autoscaling.enabled (not .Values.nats.bundled) (not .Values.nats.external.monitoring) -}}
 {{- fail "autoscaling is on with a NATS of your own; name its monitoring address, such as nats.nats.svc:8222, in nats.external.monitoring." -}}
 {{- end -}}
+{{- if and $secrets.mlflowToken.existingSecret (not .Values.gateway.config.mlflowUrl) -}}
+{{- fail "secrets.mlflowToken names a Secret, and no server takes the token; set gateway.config.mlflowUrl." -}}
+{{- end -}}
 {{- if and .Values.gateway.ingress.enabled (not .Values.gateway.ingress.host) -}}
 {{- fail "gateway.ingress is on without a host; set gateway.ingress.host." -}}
 {{- end -}}

@@ -56,5 +56,6 @@ it('a queue tells what waits, what is worked on, how old the oldest job is, and 
     expect.objectContaining({ stream: 'WORK', messages: 1, maxBytes: 64 * 1024 * 1024 }),
     expect.objectContaining({ stream: 'EVENTS', messages: 0 }),
     expect.objectContaining({ stream: 'DEAD', messages: 0 }),
+    expect.objectContaining({ stream: 'WANTED', messages: 0 }),
   ]);
 });

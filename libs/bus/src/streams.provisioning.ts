@@ -10,9 +10,17 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { SolopoError } from '@solopo/contracts';
-import { FUNCTIONS, type FunctionSpec } from '@solopo/functions';
+import { APPS, FUNCTIONS, type FunctionSpec } from '@solopo/functions';
 import type { NatsConnection } from './connection.ts';
-import { consumerName, STREAMS, WORK, type StreamDefinition } from './streams.ts';
+import {
+  consumerName,
+  STREAMS,
+  WANTED,
+  WORK,
+  wishConsumerName,
+  wishSubject,
+  type StreamDefinition,
+} from './streams.ts';
 
 export interface ProvisioningChange {
   /** `stream WORK`, `consumer datagen-compose`. */
@@ -28,6 +36,8 @@ export interface ProvisioningOptions {
   readonly stream?: Partial<StreamConfig>;
 }
 
+type DurableConfig = Partial<ConsumerConfig> & { readonly durable_name: string };
+
 /** What can never be changed once a stream exists. */
 const FIXED = ['retention', 'storage'] as const;
 
@@ -40,7 +50,16 @@ export async function provisionStreams(
   const functions = options.functions ?? Object.values<FunctionSpec>(FUNCTIONS);
   const changes: ProvisioningChange[] = [];
   for (const definition of STREAMS) changes.push(await provisionStream(manager, { ...definition, ...options.stream }));
-  for (const spec of functions) changes.push(await provisionConsumer(manager, spec));
+  for (const spec of functions) changes.push(await provisionConsumer(manager, WORK, consumerConfig(spec)));
+  for (const app of APPS)
+    changes.push(
+      await provisionConsumer(manager, WANTED, {
+        durable_name: wishConsumerName(app),
+        filter_subject: wishSubject(app),
+        ack_policy: AckPolicy.Explicit,
+        deliver_policy: DeliverPolicy.All,
+      }),
+    );
   const wanted = new Set(functions.map(consumerName));
   for await (const { name } of manager.consumers.list(WORK)) {
     if (!wanted.has(name)) changes.push({ target: `consumer ${name}`, change: 'obsolete', differences: {} });
@@ -68,19 +87,22 @@ async function provisionStream(manager: JetStreamManager, wanted: StreamDefiniti
   return { target, change: 'updated', differences };
 }
 
-async function provisionConsumer(manager: JetStreamManager, spec: FunctionSpec): Promise<ProvisioningChange> {
-  const wanted = consumerConfig(spec);
+async function provisionConsumer(
+  manager: JetStreamManager,
+  stream: string,
+  wanted: DurableConfig,
+): Promise<ProvisioningChange> {
   const target = `consumer ${wanted.durable_name}`;
   const found = await manager.consumers
-    .info(WORK, wanted.durable_name)
+    .info(stream, wanted.durable_name)
     .catch(unless(JetStreamApiCodes.ConsumerNotFound));
   if (found === undefined) {
-    await manager.consumers.add(WORK, wanted);
+    await manager.consumers.add(stream, wanted);
     return { target, change: 'created', differences: {} };
   }
   const differences = compare(found.config, wanted);
   if (Object.keys(differences).length === 0) return { target, change: 'unchanged', differences };
-  await manager.consumers.update(WORK, wanted.durable_name, { ...found.config, ...wanted });
+  await manager.consumers.update(stream, wanted.durable_name, { ...found.config, ...wanted });
   return { target, change: 'updated', differences };
 }
 
@@ -88,7 +110,7 @@ async function provisionConsumer(manager: JetStreamManager, spec: FunctionSpec):
  * No `backoff` (it would add to the delay of a negative acknowledgement) and no limit of deliveries: past one, JetStream
  * would leave the message without a consumer. The application ends what fails for good, as a dead letter.
  */
-function consumerConfig(spec: FunctionSpec): Partial<ConsumerConfig> & { readonly durable_name: string } {
+function consumerConfig(spec: FunctionSpec): DurableConfig {
   return {
     durable_name: consumerName(spec),
     filter_subject: spec.subject,

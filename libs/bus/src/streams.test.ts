@@ -1,5 +1,5 @@
 import { jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import { FUNCTIONS } from '@solopo/functions';
+import { APPS, FUNCTIONS } from '@solopo/functions';
 import { startNats, type TestNats } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, type NatsConnection } from './connection.ts';
@@ -28,7 +28,9 @@ describe('provisioning', () => {
       'stream WORK',
       'stream EVENTS',
       'stream DEAD',
+      'stream WANTED',
       ...Object.values(FUNCTIONS).map(({ app, name }) => `consumer ${app}-${name}`),
+      ...APPS.map((app) => `consumer wanted-${app}`),
     ]);
     const second = await provisionStreams(connection);
     expect(second.filter(({ change }) => change !== 'unchanged')).toEqual([]);

@@ -77,7 +77,29 @@ export const runViewSchema = z.object({
   stages: z.array(stageViewSchema),
 });
 
-export const stepViewSchema = z.object({ step: z.int().min(1), digest, metrics });
+/** Where the time of training goes; what a slice does before its first step and after its last is counted as theirs. */
+export const STEP_PHASES = {
+  data: 'pairs from the ledger, packed into batches',
+  reference: 'reading its scores, and scoring again what only another engine had scored',
+  load: "the engine's start, weights and optimiser's state: at the start of a slice",
+  forward: 'log-probabilities of the policy',
+  loss: 'objective and metrics',
+  backward: 'gradients, with what of the forward pass is computed again for them',
+  optimizer: 'norm, clipping, update',
+  checkpoint: "weights and optimiser's state written: at the end of a slice",
+} as const;
+
+export type StepPhase = keyof typeof STEP_PHASES;
+
+export const stepViewSchema = z.object({
+  step: z.int().min(1),
+  digest,
+  metrics,
+  phaseSeconds: z
+    .record(z.string(), z.number().min(0))
+    .nullable()
+    .describe(`Seconds by phase (${Object.keys(STEP_PHASES).join(', ')}); null: the step is older than this record`),
+});
 
 export const sliceViewSchema = z.object({
   step: z.int().min(1).describe('The last of the slice'),
@@ -184,6 +206,15 @@ export const functionViewSchema = z.object({
   meanSeconds: seconds.nullable().describe('Of a chunk; null before the first is done'),
 });
 
+export const workerDeviceViewSchema = z.object({
+  device: z.string().describe('cpu, webgpu or cuda'),
+  name: z.string().nullable().describe('What the device calls itself'),
+  reason: z.string().describe('Why this one'),
+  allocatedBytes: count.describe('What lies on it'),
+  memoryBytes: count.nullable().describe('What it has, where something says'),
+  toldAt: time,
+});
+
 export const workerViewSchema = z.object({
   id: z.string().describe('Host and process'),
   app: z.string().nullable(),
@@ -192,6 +223,7 @@ export const workerViewSchema = z.object({
   firstSeen: time,
   lastSeen: time.describe('When it last took up a job'),
   doing: z.string().nullable().describe('The kind of its last job, while that goes on'),
+  device: workerDeviceViewSchema.nullable().describe('Where its engine computes; null before its first work'),
 });
 
 export const engineViewSchema = z.object({

@@ -7,10 +7,11 @@ export type {
   ModelSource,
   Progress,
   ScoredTrees,
+  TakenStep,
   TaskName,
   Tasks,
   TrainSliceInput,
   TrainSliceOutput,
 } from './tasks.ts';
-export { frozenWeightsOf } from '@solopo/lm';
+export { frozenWeightsOf, PhaseClock, type PhaseSeconds } from '@solopo/lm';
 export type { AttentionMass, InspectedResponse, MeasuredTree } from '@solopo/lm';

@@ -91,7 +91,10 @@ test("an adapter is trained in slices as in one go, written in PEFT's names, and
   const whole = slice(fresh, 'whole', 0, 4);
   await runner.run('trainSlice', whole, () => undefined);
   const first = slice(fresh, 'first', 0, 2);
-  await runner.run('trainSlice', first, () => undefined);
+  const { steps } = await runner.run('trainSlice', first, () => undefined);
+  const inEach = ['data', 'forward', 'loss', 'backward', 'optimizer'];
+  expect(Object.keys(steps[0]!.phaseSeconds).sort()).toEqual([...inEach, 'load'].sort());
+  expect(Object.keys(steps[1]!.phaseSeconds).sort()).toEqual([...inEach, 'checkpoint'].sort());
   const second = slice(
     { folder, adapter: { options: lora, weights: first.out.weights } },
     'second',

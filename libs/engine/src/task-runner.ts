@@ -6,6 +6,7 @@ import {
   inspectResponse,
   LanguageModel,
   measureTrees,
+  PhaseClock,
   PreferenceTrainer,
   readModelConfig,
   readSafetensors,
@@ -14,11 +15,12 @@ import {
   toPeftNames,
   treeLength,
   writeSafetensors,
+  type PhaseSeconds,
   type RuntimeOptions,
   type TrainingPair,
 } from '@solopo/lm';
 import { MeasuredRuntime } from './measured-runtime.ts';
-import type { ModelSource, Progress, TaskName, Tasks } from './tasks.ts';
+import type { ModelSource, Progress, TakenStep, TaskName, Tasks } from './tasks.ts';
 
 type Report = (progress: Progress) => void;
 
@@ -106,21 +108,27 @@ export class TaskRunner {
 
   async #trainSlice(input: Tasks['trainSlice']['input'], report: Report): Promise<Tasks['trainSlice']['output']> {
     const { pairs, batches, out, model: source } = input;
+    const clock = new PhaseClock<'load' | 'steps' | 'checkpoint'>();
     const model = await this.#open(source);
     const trainer = this.#restore(model, input);
+    clock.lap('load');
     try {
-      const steps: Tasks['trainSlice']['output']['steps'][number][] = [];
+      const steps: TakenStep[] = [];
       for (const batch of batches) {
         const started = performance.now();
         const result = await trainer.takeStep(batch.map((index) => pairs[index] as TrainingPair));
         const seconds = (performance.now() - started) / 1000;
-        steps.push({ ...result, seconds });
-        report({ kind: 'step', result, seconds });
+        const step = withPhase({ ...result, seconds }, steps.length === 0 ? clock.seconds : {});
+        steps.push(step);
+        report({ kind: 'step', step });
       }
+      clock.lap('steps');
       const trained = await model.trained.read();
       writeSafetensors(out.weights, source.adapter ? toPeftNames(trained) : trained, trainedOver(source));
       writeSafetensors(out.optimizerState, await trainer.optimizerTensors(), { step: String(trainer.step) });
-      return { steps };
+      clock.lap('checkpoint');
+      const { checkpoint = 0 } = clock.seconds;
+      return { steps: steps.map((step, i) => (i === steps.length - 1 ? withPhase(step, { checkpoint }) : step)) };
     } finally {
       await trainer.free();
       await this.#close(model, source);
@@ -177,4 +185,8 @@ export class TaskRunner {
 /** Absent for float32, so that the files of such runs are what they were. */
 function trainedOver({ frozenWeights = 'float32' }: ModelSource): Readonly<Record<string, string>> {
   return frozenWeights === 'float32' ? {} : { frozen_weights: frozenWeights };
+}
+
+function withPhase(step: TakenStep, seconds: PhaseSeconds): TakenStep {
+  return { ...step, phaseSeconds: { ...seconds, ...step.phaseSeconds } };
 }

@@ -47,8 +47,13 @@ export interface TrainSliceInput {
   readonly out: { readonly weights: string; readonly optimizerState: string };
 }
 
+/** In its phases the first step of a slice has the time of loading, and the last, once the slice is done, that of its checkpoint. */
+export interface TakenStep extends StepResult {
+  readonly seconds: number;
+}
+
 export interface TrainSliceOutput {
-  readonly steps: readonly (StepResult & { readonly seconds: number })[];
+  readonly steps: readonly TakenStep[];
 }
 
 /** The engine's vocabulary: task name to input and output. Everything crosses a process boundary by structured clone. */
@@ -89,11 +94,11 @@ export interface Tasks {
 
 export type TaskName = keyof Tasks;
 
-/** What a task tells while it runs. `step` events carry a StepResult. */
+/** What a task tells while it runs. */
 export type Progress =
   | { readonly kind: 'alive' }
   | { readonly kind: 'done'; readonly count: number }
-  | { readonly kind: 'step'; readonly result: StepResult; readonly seconds: number };
+  | { readonly kind: 'step'; readonly step: TakenStep };
 
 export type ToChild = {
   [K in TaskName]: {

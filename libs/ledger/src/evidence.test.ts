@@ -241,12 +241,13 @@ describe('evidence', () => {
       await createRun(ledger, 'chain');
       expect(await ledger.steps.head('chain')).toEqual({ step: 0, digest: CHAIN_START });
       await ledger.steps.append('chain', steps.slice(0, 2));
-      await ledger.steps.append('chain', steps);
+      const timed = steps.map((step) => ({ ...step, phaseSeconds: { forward: step.step, backward: 0.5 } }));
+      await ledger.steps.append('chain', timed);
       await ledger.steps.append('chain', steps.slice(0, 1));
       expect(await ledger.steps.head('chain')).toEqual({ step: 3, digest: sha256('step 3') });
       expect(await ledger.steps.after('chain', 1)).toMatchObject([
-        { step: 2 },
-        { step: 3, metrics: { loss: Math.LN2 } },
+        { step: 2, phaseSeconds: null },
+        { step: 3, metrics: { loss: Math.LN2 }, phaseSeconds: { forward: 3, backward: 0.5 } },
       ]);
       expect(await ledger.steps.chain('chain')).toEqual(steps);
     });

@@ -41,5 +41,6 @@ export {
   type StepRecord,
 } from './repositories/step.repository.ts';
 export type { NewToken } from './repositories/token.repository.ts';
+export type { WorkerDevice, WorkerDeviceRecord } from './repositories/worker-device.repository.ts';
 export type { PolicyVersionRecord } from './repositories/version.repository.ts';
 export type { TimedEvaluation, TimedMetrics, TrackedRun } from './repositories/tracking.repository.ts';

@@ -226,6 +226,12 @@ describe('live state', () => {
       { attempt: 1, worker: 'w1', outcome: 'retry', error: 'boom' },
       { attempt: 2, worker: 'w2', outcome: null, error: null },
     ]);
+    const told = { device: 'webgpu', name: null, reason: 'asked for', allocatedBytes: 3e9, memoryBytes: null };
+    await fixture.ledger.workerDevices.tell('w1', { ...told, allocatedBytes: 0 });
+    await fixture.ledger.workerDevices.tell('w1', told);
+    expect(await fixture.ledger.workerDevices.of(['w1', 'w2'])).toEqual([
+      { worker: 'w1', ...told, toldAt: expect.any(Date) as Date },
+    ]);
     await deadLetters.add({ subject: 's', job: ['odd'], reason: 'r', code: 'internal', attempts: 5 });
     const [letter] = await deadLetters.list();
     expect(letter).toMatchObject({ subject: 's', job: ['odd'], reason: 'r', attempts: 5, retriedAt: null });

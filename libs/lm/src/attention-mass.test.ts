@@ -54,7 +54,8 @@ async function direct(model: LanguageModel, { prompt, response, evidence }: Insp
   const { heads, kvHeads: G, headSize: K, queryScale } = model.config;
   const R = heads / G;
   const layers: { queries: Tensor; keys: Tensor }[] = [];
-  await model.prefill(packTrees([{ prompt, branches: [response] }]), ({ queries, keys }) => {
+  const batch = { ...packTrees([{ prompt, branches: [response] }]), readFrom: 0 };
+  await model.prefill(batch, ({ queries, keys }) => {
     layers.push({ queries, keys });
     return [queries, keys];
   });

@@ -41,7 +41,8 @@ export interface InspectedResponse {
 export async function inspectResponse(model: LanguageModel, row: InspectedRow): Promise<InspectedResponse> {
   const { prompt, response } = row;
   const layers: { readonly queries: Tensor; readonly keys: Tensor }[] = [];
-  const batch = packTrees([{ prompt, branches: [response] }], model.packing);
+  // All queries of every layer.
+  const batch = { ...packTrees([{ prompt, branches: [response] }], model.packing), readFrom: 0 };
   const activations = await model.prefill(batch, ({ queries, keys }) => {
     layers.push({ queries, keys });
     return [queries, keys];

@@ -2,15 +2,16 @@ import { Graph, type Value } from '@solopo/onnx-graph';
 import type { ModelConfig } from './model-config.ts';
 
 /*
- * Attention of a chunk of queries. Legend of shapes: B sequences, T tokens (padded), C queries of the chunk, E keys that
- * the chunk can see at most, G key-value heads, R query heads a key-value head, K head size.
+ * Attention of a chunk of queries. Legend of shapes: B sequences, T tokens (padded), S tokens that ask (all, or the last
+ * ones), C queries of the chunk, E keys that the chunk can see at most, G key-value heads, R query heads a key-value head, K
+ * head size.
  *
  * A graph holds one chunk, and the caller goes from chunk to chunk: so the scores of one chunk, [B, G, R, C, E], are all
  * that exist at a time, forward and backward, and memory is linear in T.
  */
 
 /**
- * o = P v with P = softmax(s q k' + mask): queries [B, T, G, R, K], keys and values [B, G, T, K] -> the chunk's mixed values
+ * o = P v with P = softmax(s q k' + mask): queries [B, S, G, R, K], keys and values [B, G, T, K] -> the chunk's mixed values
  * [B, C, G R K].
  *
  * @param window keys a token can see, itself included; null: all before it
@@ -23,7 +24,7 @@ export function attentionForward(config: ModelConfig, window: number | null): Gr
 }
 
 /**
- * From d_mixed and the forward pass's mixed [B, T, G R K]: the chunk's d_queries [B, C, G, R, K], and its share of
+ * From d_mixed and the forward pass's mixed [B, S, G R K]: the chunk's d_queries [B, C, G, R, K], and its share of
  * d_keys and d_values [B, G, T, K]; where it adds, to what comes from the chunks before. P is computed again.
  *
  *     dv = P' do,   dP = do v',   dS = P (dP - D) with D = rowsum(do o),   dq = s dS k,   dk = s dS' q
@@ -33,11 +34,11 @@ export function attentionForward(config: ModelConfig, window: number | null): Gr
  */
 export function attentionBackward(config: ModelConfig, window: number | null, { add }: { add: boolean }): Graph {
   const g = new Graph('attention-backward');
-  const { attention, queries, keys, values, allKeys, queryRange, keyRange, fold, unfold } = attend(g, config, window);
+  const { attention, queries, keys, values, allKeys, rowRange, keyRange, fold, unfold } = attend(g, config, window);
   const { heads, kvHeads: G, headSize: K, queryScale: alpha } = config;
   const chunkOf = (name: string): Value => {
-    const all = g.input(name, 'float32', ['B', 'T', heads * K]);
-    return fold(g.reshape(g.slice(all, 1, queryRange.from, queryRange.to, 'C'), ['B', 'C', G, heads / G, K]));
+    const all = g.input(name, 'float32', ['B', 'S', heads * K]);
+    return fold(g.reshape(g.slice(all, 1, rowRange.from, rowRange.to, 'C'), ['B', 'C', G, heads / G, K]));
   };
   const [o, dO] = [chunkOf('mixed'), chunkOf('d_mixed')];
   const d = g.reduceSum(g.mul(dO, o), [-1]);
@@ -70,12 +71,14 @@ export function joinTokens(pieces: number, shape: (tokens: string) => readonly (
 function attend(g: Graph, config: ModelConfig, window: number | null) {
   const { heads, kvHeads: G, headSize: K, queryScale } = config;
   const R = heads / G;
-  const allQueries = g.input('queries', 'float32', ['B', 'T', G, R, K]);
+  const allQueries = g.input('queries', 'float32', ['B', 'S', G, R, K]);
   const allKeys = g.input('keys', 'float32', ['B', G, 'T', K]);
   const allValues = g.input('values', 'float32', ['B', G, 'T', K]);
+  // The chunk's columns among the batch's T, and its rows among the S that ask.
   const queryRange = rangeInputs(g, 'query');
+  const rowRange = rangeInputs(g, 'row');
   const keyRange = rangeInputs(g, 'key');
-  const byHead = g.transpose(g.slice(allQueries, 1, queryRange.from, queryRange.to, 'C'), [0, 2, 3, 1, 4]);
+  const byHead = g.transpose(g.slice(allQueries, 1, rowRange.from, rowRange.to, 'C'), [0, 2, 3, 1, 4]);
   const queries = g.reshape(byHead, ['B', G, 'RC', K]);
   const keys = g.slice(allKeys, 2, keyRange.from, keyRange.to, 'E');
   const values = g.slice(allValues, 2, keyRange.from, keyRange.to, 'E');
@@ -90,7 +93,7 @@ function attend(g: Graph, config: ModelConfig, window: number | null) {
     keys,
     values,
     allKeys,
-    queryRange,
+    rowRange,
     keyRange,
     /** [B, C, G, R, K] -> [B, G, RC, K] */
     fold: (x: Value): Value => g.reshape(g.transpose(x, [0, 2, 3, 1, 4]), ['B', G, 'RC', K]),

@@ -24,11 +24,19 @@ export interface BlockShape {
 /** What the backward graphs read of a forward pass beside the block's input, by the graphs' names of it. */
 export const FINISH_ACTIVATIONS = ['attended', 'gate', 'up'] as const;
 
-/** h [B, T, d] -> rotated queries [B, T, G, R, K] (already scaled), rotated keys and values [B, G, T, K]. */
-export function projectForward(shape: BlockShape): Graph {
+/** Of which tokens a block makes its output: of all, or (the last block) only of those from `output_from` to `output_to`. */
+export interface ProjectOptions {
+  readonly outputs: 'all' | 'some';
+}
+
+/**
+ * h [B, T, d] -> rotated queries [B, S, G, R, K], rotated keys and values [B, G, T, K]. S is T, or the tokens of which the
+ * block makes its output: then these of h, `h_some` [B, S, d], too.
+ */
+export function projectForward(shape: BlockShape, { outputs }: ProjectOptions): Graph {
   const g = new Graph('project-forward');
-  const projected = project(g, new Block(g, shape));
-  for (const name of PROJECTED) g.output(name, projected[name]);
+  const projected = project(g, new Block(g, shape), outputs);
+  for (const [name, value] of Object.entries(projected)) if (name !== 'h') g.output(name, value);
   return g;
 }
 
@@ -36,30 +44,42 @@ export function projectForward(shape: BlockShape): Graph {
  * d_queries, d_keys, d_values, and the gradient that reaches h past the attention -> dh, and that of what is trained;
  * where it adds, to the sum so far (NAME_sum).
  */
-export function projectBackward(shape: BlockShape, { add }: { add: boolean }): Graph {
+export function projectBackward(shape: BlockShape, { outputs, add }: ProjectOptions & { add: boolean }): Graph {
   const g = new Graph('project-backward');
   const block = new Block(g, shape);
-  const projected = project(g, block);
-  const outputs = PROJECTED.map((name) => {
-    const y = projected[name];
-    return { y, dy: g.input(`d_${name}`, 'float32', y.shape) };
-  });
+  const { h, h_some: some = h, queries, keys, values } = project(g, block, outputs);
+  const gradients = Object.entries({ queries, keys, values }).map(([name, y]) => ({
+    y,
+    dy: g.input(`d_${name}`, 'float32', y.shape),
+  }));
   const trained = block.trained.filter(([name]) => isProjection(name));
-  const [dh, ...dTrained] = differentiate(g, outputs, [projected.h, ...trained.map(([, value]) => value)]);
-  g.output('dh', g.add(g.input('dh_past', 'float32', projected.h.shape), dh as Value));
+  const [dh, ...dTrained] = differentiate(
+    g,
+    [{ y: some, dy: g.input('dh_past', 'float32', some.shape) }, ...gradients],
+    [h, ...trained.map(([, value]) => value)],
+  );
+  g.output('dh', dh as Value);
   outputTrained(g, trained, dTrained, add);
   return g;
 }
 
-const PROJECTED = ['queries', 'keys', 'values'] as const;
-
-function project(g: Graph, block: Block): Readonly<Record<'h' | (typeof PROJECTED)[number], Value>> {
+function project(
+  g: Graph,
+  block: Block,
+  outputs: 'all' | 'some',
+): Readonly<Record<'h' | 'queries' | 'keys' | 'values', Value> & { h_some?: Value }> {
   const { hiddenSize, headSize } = block.shape.config;
   const h = g.input('h', 'float32', ['B', 'T', hiddenSize]);
   const angles = (name: string): Value => g.input(name, 'float32', ['B', 'T', 1, 1, headSize / 2]);
-  const { queries, keys, values } = block.project(h, angles('cos'), angles('sin'), 'T');
+  const [cos, sin] = [angles('cos'), angles('sin')];
   const byHead = (x: Value): Value => g.transpose(g.squeeze(x, 3), [0, 2, 1, 3]); // [B, T, G, 1, K] -> [B, G, T, K]
-  return { h, queries, keys: byHead(keys), values: byHead(values) };
+  const x = block.normed(h);
+  const keys = byHead(block.keys(x, cos, sin, 'T'));
+  const values = byHead(block.values(x, 'T'));
+  if (outputs === 'all') return { h, queries: block.queries(x, cos, sin, 'T'), keys, values };
+  const [from, to] = [g.input('output_from', 'int64', [1]), g.input('output_to', 'int64', [1])];
+  const some = (all: Value): Value => g.slice(all, 1, from, to, 'S');
+  return { h, h_some: some(h), queries: block.queries(some(x), some(cos), some(sin), 'S'), keys, values };
 }
 
 /** h [B, T, d], mixed [B, T, G R K] -> h_out [B, T, d] and what the backward graph reads; of these, what is asked for. */
@@ -133,7 +153,10 @@ export function blockDecode(shape: BlockShape, { first }: { first: boolean }): G
   const promptValues = g.input('prompt_values', 'float32', ['B', G, 'P', K]);
   const promptBias = g.input('prompt_bias', 'float32', ['B', 1, 1, 'P']);
 
-  const { queries, keys, values } = block.project(h, cos, sin, 'N');
+  const x = block.normed(h);
+  const queries = block.queries(x, cos, sin, 'N');
+  const keys = block.keys(x, cos, sin, 'N');
+  const values = block.values(x, 'N');
   const grown = (name: string, x: Value): Value => {
     const token = g.reshape(x, ['B', 'N', G, 1, K]);
     if (first) return g.reshapeTo(token, ['B', 'N', G, 'S+1', K], g.shapeOf(token));
@@ -189,19 +212,34 @@ class Block {
     this.trained = lora ? adapter : base;
   }
 
-  /** Rotated queries [B, T, G, R, K] and keys [B, T, G, 1, K], and values [B, T, G, 1, K]. */
-  project(h: Value, cos: Value, sin: Value, tokens: Dim): { queries: Value; keys: Value; values: Value } {
-    const { g } = this;
-    const { heads, kvHeads: G, headSize: K, headNorms } = this.shape.config;
-    const x = this.#norm(h, 'input_layernorm.weight');
-    const projected = (name: string, perHead: number): Value =>
-      g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
-    const normed = (y: Value, name: string): Value => (headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y);
-    return {
-      queries: rotate(g, normed(projected('q_proj', heads / G), 'q_norm'), cos, sin),
-      keys: rotate(g, normed(projected('k_proj', 1), 'k_norm'), cos, sin),
-      values: projected('v_proj', 1),
-    };
+  /** What queries, keys and values are made of. */
+  normed(h: Value): Value {
+    return this.#norm(h, 'input_layernorm.weight');
+  }
+
+  /** Rotated, [B, T, G, R, K]. */
+  queries(x: Value, cos: Value, sin: Value, tokens: Dim): Value {
+    const { heads, kvHeads } = this.shape.config;
+    return rotate(this.g, this.#headNormed(this.#perHead(x, 'q_proj', tokens, heads / kvHeads), 'q_norm'), cos, sin);
+  }
+
+  /** Rotated, [B, T, G, 1, K]. */
+  keys(x: Value, cos: Value, sin: Value, tokens: Dim): Value {
+    return rotate(this.g, this.#headNormed(this.#perHead(x, 'k_proj', tokens, 1), 'k_norm'), cos, sin);
+  }
+
+  /** [B, T, G, 1, K] */
+  values(x: Value, tokens: Dim): Value {
+    return this.#perHead(x, 'v_proj', tokens, 1);
+  }
+
+  #perHead(x: Value, name: string, tokens: Dim, perHead: number): Value {
+    const { kvHeads: G, headSize: K } = this.shape.config;
+    return this.g.reshape(this.#linear(x, `self_attn.${name}`), ['B', tokens, G, perHead, K]);
+  }
+
+  #headNormed(y: Value, name: string): Value {
+    return this.shape.config.headNorms ? this.#norm(y, `self_attn.${name}.weight`) : y;
   }
 
   /** From the mixed values of all heads to the block's output: down(act(gate x) * up x) of the normed sum, added. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Graph } from '@solopo/onnx-graph';
-import { DeviceError, type Device } from './device.ts';
+import { DeviceError, softwareDriver, type Device } from './device.ts';
 import { Runtime } from './runtime.ts';
 import { float32 } from './tensor.ts';
 
@@ -65,9 +65,8 @@ async function probe(device: Device): Promise<void> {
 
 /** A software driver that the environment names is no GPU, but it is what WebGPU then uses. */
 async function gpuInUse(): Promise<Gpu> {
-  const drivers = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES ?? '';
-  const software = /swiftshader|lvp_icd/i.exec(drivers)?.[0];
-  if (software) return { name: `software driver (${software.replace('_icd', '')})`, memoryBytes: null };
+  const software = softwareDriver();
+  if (software) return { name: `software driver (${software})`, memoryBytes: null };
   return (await findGpu()) ?? { name: null, memoryBytes: null };
 }
 

@@ -2,6 +2,12 @@
 export const DEVICES = ['cpu', 'webgpu', 'cuda'] as const;
 export type Device = (typeof DEVICES)[number];
 
+/** The Vulkan driver in software that the environment names, which is then what WebGPU runs on; null where it names none. */
+export function softwareDriver(): string | null {
+  const drivers = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES ?? '';
+  return /swiftshader|lvp_icd/i.exec(drivers)?.[0]?.replace('_icd', '') ?? null;
+}
+
 /** A device that was asked for and is not there. The message says what to do. */
 export class DeviceError extends Error {
   override readonly name = 'DeviceError';

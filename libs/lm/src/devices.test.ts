@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GraphForm } from '@solopo/onnx-graph';
 import { useSoftwareVulkan } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import {
@@ -143,8 +144,13 @@ const sampling = { samplesPerPrompt: 2, topP: 1, maxNewTokens: 4, eosIds: [], se
 /** A driver in software compiles each kernel for seconds, and a busy machine takes as many times longer. */
 const PATIENCE_MS = 600_000;
 
-describe.each<Device>(['cpu', 'webgpu'])('on %s', { timeout: PATIENCE_MS }, (device) => {
-  const runtime = new Runtime({ threads: 1, device });
+describe.each<{ device: Device; form: GraphForm }>([
+  { device: 'cpu', form: 'fused' },
+  // As a driver in software runs it, and as a GPU does.
+  { device: 'webgpu', form: 'loops' },
+  { device: 'webgpu', form: 'plain' },
+])('on $device, graphs written as $form', { timeout: PATIENCE_MS }, ({ device, form }) => {
+  const runtime = new Runtime({ threads: 1, device, form });
   const cpu = new Runtime({ threads: 1 });
   let missing: string | null = null;
   beforeAll(async () => {
@@ -270,7 +276,7 @@ describe('what the device leaves to the processor', { timeout: PATIENCE_MS }, ()
   test("is whole numbers only: shapes and tokens' places", async (context) => {
     if (vulkan.missing) context.skip(vulkan.missing);
     const folder = mkdtempSync(join(tmpdir(), 'solopo-placement-'));
-    const runtime = new Runtime({ threads: 1, device: 'webgpu', profile: folder });
+    const runtime = new Runtime({ threads: 1, device: 'webgpu', form: 'plain', profile: folder });
     const model = modelOn(runtime, { adapter: true });
     const activations = await model.forward(batch);
     await model.backward(activations, dLogps, new Map());

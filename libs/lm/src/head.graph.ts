@@ -26,49 +26,74 @@ export function embedBackward({ hiddenSize: d, vocabSize: V, embeddingScale }: M
   return g;
 }
 
+export interface HeadScoreOptions {
+  /** The entropy and the mean logit of each row, [M, 1]. */
+  readonly statistics: boolean;
+  /** The gradient of each row's log p(target) with respect to its hidden state, d_logps [M, d]. */
+  readonly gradients: boolean;
+}
+
 /**
- * hidden [B, T, d], rows [M], targets [M, 1] -> log p(target) [M, 1] and the most likely token [M, 1]; with `statistics`
- * also the entropy and the mean logit of each row [M, 1].
+ * hidden [B, T, d], rows [M], targets [M, 1] -> log p(target) [M, 1] and the most likely token [M, 1], and what else is asked.
+ *
+ *     z = W x,   p = softmax z,   log sum exp z = z_m - log p_m  with m the most likely token (p_m >= 1 / V),
+ *     H = -sum p log p = log sum exp z - sum p z,   d log p_t / dx = W_t - W' p
  */
-export function headScore(config: ModelConfig, { statistics }: { statistics: boolean }): Graph {
+export function headScore(config: ModelConfig, { statistics, gradients }: HeadScoreOptions): Graph {
   const g = new Graph('head-score');
-  const { logps, logits, logSumExp } = targetLogps(g, config, headInputs(g, config));
-  g.output('logps', logps);
-  g.output('argmax', g.argMax(logits, 1));
+  const { h, norm, table } = headInputs(g, config);
+  const targets = g.input('targets', 'int64', ['M', 1]);
+  const x = rmsNorm(g, config, h, norm);
+  const logits = g.matMul(x, table, { transB: true });
+  const p = g.softmax(logits);
+  const likeliest = g.argMax(logits, 1);
+  const logSumExp = g.sub(g.gatherElements(logits, likeliest), g.log(g.gatherElements(p, likeliest)));
+  g.output('logps', g.sub(g.gatherElements(logits, targets), logSumExp));
+  g.output('argmax', likeliest);
   if (statistics) {
-    // H = -sum p log p = log sum exp(logit) - sum p logit
-    g.output('entropies', g.sub(logSumExp, g.reduceSum(g.mul(g.softmax(logits), logits), [1])));
+    g.output('entropies', g.sub(logSumExp, g.reduceSum(g.mul(p, logits), [1])));
     g.output('mean_logits', g.reduceMean(logits, [1]));
+  }
+  if (gradients) {
+    const ofTargets = g.gatherRows(table, g.reshape(targets, ['M']));
+    const [dh] = differentiate(g, [{ y: x, dy: g.sub(ofTargets, g.matMul(p, table)) }], [h]);
+    g.output('d_logps', dh as Value);
   }
   return g;
 }
 
+/** sum [B, T, d] -> the same with factors [M, 1] times updates [M, d] added at its rows [M]. */
+export function addToRows({ hiddenSize: d }: ModelConfig): Graph {
+  const g = new Graph('add-to-rows');
+  const sum = g.input('sum', 'float32', ['B', 'T', d]);
+  const updates = g.mul(g.input('updates', 'float32', ['M', d]), g.input('factors', 'float32', ['M', 1]));
+  const added = g.scatterRows(g.reshape(sum, ['BT', d]), g.input('rows', 'int64', ['M']), updates);
+  g.output('sum_out', g.reshapeLike(added, sum));
+  return g;
+}
+
 export interface HeadBackwardOptions {
-  /** Without gradients of the final norm and the output table. */
-  readonly frozen: boolean;
   /** Adds the table's and the norm's gradients to `d_table_sum` and `d_norm_sum`. */
   readonly add: boolean;
   /** dh as d_hidden [B, T, d], added to `d_hidden_sum` where there is one; otherwise as it is, [M, d]. */
   readonly scatter: 'rows' | 'first' | 'add';
 }
 
-/** d(sum of logps * dlogps) with respect to the hidden states and, unless frozen, the final norm and the output table. */
-export function headBackward(config: ModelConfig, { frozen, add, scatter }: HeadBackwardOptions): Graph {
+/** d(sum of logps * dlogps) with respect to the hidden states, the final norm and the output table. */
+export function headBackward(config: ModelConfig, { add, scatter }: HeadBackwardOptions): Graph {
   const g = new Graph('head-backward');
   const inputs = headInputs(g, config);
   const { h, hidden, norm, table } = inputs;
-  const { logps } = targetLogps(g, config, inputs);
+  const logps = targetLogps(g, config, inputs);
   const dy = g.input('dlogps', 'float32', ['M', 1]);
   const states = scatter === 'rows' ? h : hidden;
-  const [dStates, dNorm, dTable] = differentiate(g, [{ y: logps, dy }], frozen ? [states] : [states, norm, table]);
+  const [dStates, dNorm, dTable] = differentiate(g, [{ y: logps, dy }], [states, norm, table]) as [Value, Value, Value];
   const summed = (name: string, dx: Value, adds: boolean): Value =>
     adds ? g.add(g.input(`${name}_sum`, 'float32', dx.shape), dx) : dx;
-  if (scatter === 'rows') g.output('dh', dStates as Value);
-  else g.output('d_hidden', summed('d_hidden', dStates as Value, scatter === 'add'));
-  if (dNorm && dTable) {
-    g.output('d_norm', summed('d_norm', dNorm, add));
-    g.output('d_table', summed('d_table', dTable, add));
-  }
+  if (scatter === 'rows') g.output('dh', dStates);
+  else g.output('d_hidden', summed('d_hidden', dStates, scatter === 'add'));
+  g.output('d_norm', summed('d_norm', dNorm, add));
+  g.output('d_table', summed('d_table', dTable, add));
   return g;
 }
 
@@ -112,9 +137,8 @@ function headInputs(g: Graph, { hiddenSize: d, vocabSize: V }: ModelConfig): Hea
   };
 }
 
-function targetLogps(g: Graph, config: ModelConfig, { h, norm, table }: HeadInputs) {
+function targetLogps(g: Graph, config: ModelConfig, { h, norm, table }: HeadInputs): Value {
   const targets = g.input('targets', 'int64', ['M', 1]);
   const logits = g.matMul(rmsNorm(g, config, h, norm), table, { transB: true });
-  const logSumExp = g.reduceLogSumExp(logits, [1]);
-  return { logits, logSumExp, logps: g.sub(g.gatherElements(logits, targets), logSumExp) };
+  return g.sub(g.gatherElements(logits, targets), g.reduceLogSumExp(logits, [1]));
 }

@@ -1,7 +1,7 @@
 export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
 export { inspectResponse, type AttentionMass, type InspectedResponse, type InspectedRow } from './attention-mass.ts';
 export { chooseDevice, type ChosenDevice } from './choose-device.ts';
-export { DEVICES, DeviceError, DeviceMemoryError, type Device } from './device.ts';
+export { DEVICES, DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 export {
   FROZEN_WEIGHTS,
   frozenWeightsOf,
@@ -34,6 +34,7 @@ export {
 export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig } from './model-config.ts';
 export { modelGraphs } from './model-graphs.ts';
 export { readLlama2c } from './llama2c.ts';
+export { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 export { ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';
 export { checkWeights, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';
@@ -63,6 +64,14 @@ export { sample, type Prompt, type Sample, type SamplingOptions } from './sample
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
 export { groupByTokens, inBatches } from './batches.ts';
 export { scoreTrees, sumOf } from './scoring.ts';
-export { packSequences, packTrees, PROMPT_BRANCH, treeLength, type Tree, type TreeBatch } from './tree-batch.ts';
+export {
+  outputIndex,
+  packSequences,
+  packTrees,
+  PROMPT_BRANCH,
+  treeLength,
+  type Tree,
+  type TreeBatch,
+} from './tree-batch.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';
 export { float32, type Tensor } from './tensor.ts';

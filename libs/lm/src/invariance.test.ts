@@ -14,6 +14,7 @@ import {
   type PreferenceOptions,
   type TrainingPair,
   type Tree,
+  type TreeBatch,
 } from './index.ts';
 import { referenceAdapter, REFERENCE_MODELS, referenceWeights } from './testing/reference-models.fixture.ts';
 import { PAIR_CASES, referencePairs, withReference } from './testing/reference-pairs.fixture.ts';
@@ -93,14 +94,16 @@ interface Numbers {
 async function numbersOf(
   model: LanguageModel,
   batches: readonly (readonly { readonly tree: Tree; readonly name: (branch: number) => string }[])[],
+  layout: Partial<Pick<TreeBatch, 'readFrom'>> = {},
 ): Promise<Numbers> {
   const logps = new Map<string, number>();
   const gradients = zeroGradients(model.trainable);
   for (const group of batches) {
-    const batch = packTrees(
+    const packed = packTrees(
       group.map(({ tree }) => tree),
       model.packing,
     );
+    const batch = { ...packed, ...layout };
     const activations = await model.forward(batch);
     const scores = (await model.targetLogps(activations)).logps;
     const count = new Map<string, number>();
@@ -169,6 +172,12 @@ describe.each(SEEDS)('shape %i', (seed) => {
     const one = await numbersOf(model({ queryChunk: 1000 }), [whole(trees)]);
     for (const queryChunk of [1, random.between(2, 20)])
       demandEqual(one, await numbersOf(model({ queryChunk }), [whole(trees)]));
+  });
+
+  test('the last block makes its output only where it is read, which changes nothing', async () => {
+    const { trees, model } = drawShape(seed);
+    const lm = model();
+    demandEqual(await numbersOf(lm, [whole(trees)]), await numbersOf(lm, [whole(trees)], { readFrom: 0 }));
   });
 
   test('recomputation changes no bit', async () => {

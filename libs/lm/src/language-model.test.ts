@@ -5,6 +5,7 @@ import {
   initialiseLora,
   LanguageModel,
   packSequences,
+  outputIndex,
   packTrees,
   parseModelConfig,
   readGradients,
@@ -425,7 +426,7 @@ describe('preference training', () => {
         const batch = packTrees([{ prompt: short!, branches: [response] }]);
         const { output } = await before.infer(batch);
         for (const { index, token } of batch.targets) {
-          const logits = await before.predict(output, [index], 'logits');
+          const logits = await before.predict(output, [outputIndex(batch, index)], 'logits');
           const total = logits.reduce((sum, x) => sum + Math.exp(x), 0);
           const probabilities = [...logits].map((x) => Math.exp(x) / total);
           sums[name] += logits.reduce((sum, x) => sum + x, 0) / logits.length;

@@ -8,7 +8,7 @@ import {
   type BlockShape,
 } from './block.graph.ts';
 import { sumsSoFar, type Gradients } from './gradients.ts';
-import { embed, embedBackward, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
+import { addToRows, embed, embedBackward, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
 import { blockLoraParameters, type LoraOptions } from './lora.ts';
 import { layerKind, type LayerKind, type ModelConfig } from './model-config.ts';
 import { packWeight, type FrozenWeights, type StoredTensors } from './frozen-weights.ts';
@@ -29,7 +29,7 @@ import type { HostTensor, HostTensors } from './safetensors.ts';
 import { Scope } from './scope.ts';
 import { float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
 import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
-import type { Target, TreeBatch } from './tree-batch.ts';
+import { outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
 
 const QUERY_CHUNK = 256;
 const MIN_QUERY_CHUNK = 32;
@@ -53,13 +53,15 @@ export interface LanguageModelOptions {
 }
 
 /**
- * What a forward pass leaves: the last block's output [rows, length, d] and, for the backward pass, what each block needs.
- * On a device it takes memory until it is freed; the backward pass frees the blocks' as it goes.
+ * What a forward pass leaves: the last block's output [rows, length - readFrom, d] and, for the backward pass, what each
+ * block needs. On a device it takes memory until it is freed; the backward pass frees the blocks' as it goes.
  */
 export interface Activations {
   readonly batch: TreeBatch;
   readonly output: Tensor;
   readonly layers: readonly LayerActivations[];
+  /** Under a frozen head, as soon as known: the gradient of each target's log p, [targets, d] in chunks. */
+  readonly headGradients: Tensor[];
   readonly scope: Scope;
   free(): void;
 }
@@ -71,11 +73,14 @@ interface LayerActivations {
   readonly kept: Kept | null;
 }
 
-type Projected = Readonly<Record<'queries' | 'keys' | 'values', Tensor>>;
+/** `h_some`: of the block's input, the tokens whose output it makes; absent where these are all. */
+type Projected = Readonly<Record<'queries' | 'keys' | 'values', Tensor> & { h_some?: Tensor }>;
 type Kept = Projected & Readonly<Record<'mixed' | (typeof FINISH_ACTIVATIONS)[number], Tensor>>;
 
 /** The feeds that a batch's layers of a kind share: of the token axis, and the ranges of each chunk of queries. */
 interface TokenGeometry {
+  /** Of which tokens the layer makes its output. */
+  readonly outputs: 'all' | 'some';
   readonly feeds: Readonly<Record<string, Tensor>>;
   readonly window: number | null;
   readonly chunks: readonly Readonly<Record<string, Tensor>>[];
@@ -202,18 +207,16 @@ export class LanguageModel {
 
   /**
    * As infer; `onLayer` is given each layer's queries [rows, length, G, R, K], and keys and values [rows, G, length, K], and
-   * says which of them to keep.
+   * says which of them to keep. The last layer's queries begin at the batch's `readFrom`.
    */
   async prefill(batch: TreeBatch, onLayer: (projected: Projected) => readonly Tensor[]): Promise<Activations> {
     return this.#activations(batch, [], async (scope) => {
       const geometry = await this.#geometry(batch, scope);
       let h = await this.embed(scope, batch.tokens, [batch.rows, batch.length]);
       for (let layer = 0; layer < this.config.layers; layer++) {
-        const { output, keys, values, queries, mixed } = await this.#block(scope, layer, h, geometry(layer), {
-          activations: false,
-        });
-        const kept = onLayer({ queries, keys, values });
-        scope.free(h, mixed, ...[queries, keys, values].filter((tensor) => !kept.includes(tensor)));
+        const { output, ...rest } = await this.#block(scope, layer, h, geometry(layer), { activations: false });
+        const kept = onLayer(rest);
+        scope.free(h, ...Object.values(rest).filter((tensor) => !kept.includes(tensor)));
         h = output;
       }
       return h;
@@ -227,7 +230,7 @@ export class LanguageModel {
   ): Promise<Activations> {
     const scope = new Scope(this.runtime);
     try {
-      return { batch, output: await run(scope), layers, scope, free: () => scope.close() };
+      return { batch, output: await run(scope), layers, headGradients: [], scope, free: () => scope.close() };
     } catch (error) {
       scope.close();
       throw error;
@@ -243,18 +246,18 @@ export class LanguageModel {
   ): Promise<Projected & { readonly mixed: Tensor; readonly output: Tensor } & Partial<Kept>> {
     const projected = await this.#project(scope, layer, h, geometry);
     const mixed = await this.#attend(scope, projected, geometry);
-    const finished = await this.#finish(scope, layer, h, mixed, { output: true, activations });
+    const finished = await this.#finish(scope, layer, projected.h_some ?? h, mixed, { output: true, activations });
     const { h_out: output, ...rest } = finished;
     return { ...projected, ...rest, mixed, output: output as Tensor };
   }
 
   async #project(scope: Scope, layer: number, h: Tensor, geometry: TokenGeometry): Promise<Projected> {
-    const { queries, keys, values } = await scope.run(this.#key('project-forward'), () => projectForward(this.#shape), {
+    const { outputs } = geometry;
+    return (await scope.run(this.#key(`project-forward ${outputs}`), () => projectForward(this.#shape, { outputs }), {
       ...geometry.feeds,
       ...(await this.layerWeights(layer)),
       h,
-    });
-    return { queries: queries as Tensor, keys: keys as Tensor, values: values as Tensor };
+    })) as Outputs & Projected;
   }
 
   async #attend(scope: Scope, projected: Projected, geometry: TokenGeometry): Promise<Tensor> {
@@ -311,7 +314,11 @@ export class LanguageModel {
     return this.#score(activations, true);
   }
 
-  async #score({ batch: { targets }, output }: Activations, statistics: boolean): Promise<TargetStatistics> {
+  async #score(activations: Activations, statistics: boolean): Promise<TargetStatistics> {
+    const { batch, output, scope, headGradients } = activations;
+    const { targets } = batch;
+    // One pass over the vocabulary gives what the backward pass will ask of a frozen head, too.
+    const gradients = this.#shape.lora !== null && activations.layers.length > 0 && headGradients.length === 0;
     const column = (): Float32Array => new Float32Array(statistics ? targets.length : 0);
     const result = {
       logps: new Float32Array(targets.length),
@@ -320,14 +327,16 @@ export class LanguageModel {
       meanLogits: column(),
     };
     const fetched = ['logps', 'argmax', ...(statistics ? ['entropies', 'mean_logits'] : [])];
+    const wanted = { statistics, gradients };
     for (const [from, to] of this.#headChunks(targets.length)) {
       const chunk = targets.slice(from, to);
-      const outputs = await this.runtime.run(
-        this.#key(statistics ? 'head-statistics' : 'head-score'),
-        () => headScore(this.config, { statistics }),
-        { ...(await this.#headFeeds(output, chunk)), targets: targetTensor(chunk) },
+      const outputs = await scope.run(
+        this.#key(`head-score ${JSON.stringify(wanted)}`),
+        () => headScore(this.config, wanted),
+        { ...(await this.#headFeeds(output, placesOf(batch, chunk))), targets: targetTensor(chunk) },
         fetched,
       );
+      if (gradients) headGradients.push(outputs.d_logps as Tensor);
       result.logps.set(hostFloats(outputs.logps as Tensor), from);
       const argmax = hostIntegers(outputs.argmax as Tensor);
       chunk.forEach(({ token }, i) => (result.hits[from + i] = Number(argmax[i]) === token ? 1 : 0));
@@ -338,7 +347,7 @@ export class LanguageModel {
     return result;
   }
 
-  /** The most likely next token, or all logits, after the hidden states at the given places. */
+  /** The most likely next token, or all logits, after the hidden states at the given places (row * columns + column). */
   async predict(hidden: Tensor, indices: readonly number[], output: 'logits'): Promise<Float32Array>;
   async predict(hidden: Tensor, indices: readonly number[], output: 'argmax'): Promise<BigInt64Array>;
   async predict(
@@ -349,10 +358,7 @@ export class LanguageModel {
     const outputs = await this.runtime.run(
       this.#key(`head-${output}`),
       () => headPredict(this.config, output),
-      await this.#headFeeds(
-        hidden,
-        indices.map((index) => ({ index })),
-      ),
+      await this.#headFeeds(hidden, indices),
       [output],
     );
     const tensor = outputs[output] as Tensor;
@@ -368,7 +374,7 @@ export class LanguageModel {
     const size = this.config.vocabSize;
     const distributions: TokenDistribution[] = [];
     for (const [from, to] of this.#headChunks(indices.length)) {
-      const chunk = indices.slice(from, to).map((index) => ({ index }));
+      const chunk = indices.slice(from, to);
       const outputs = await this.runtime.run(
         this.#key('head-draw'),
         () => headDraw(this.config),
@@ -390,12 +396,11 @@ export class LanguageModel {
   async backward(activations: Activations, dLogps: Float32Array, gradients: Gradients): Promise<void> {
     const { batch, layers, scope: tapeScope } = activations;
     const frozen = this.#shape.lora !== null;
-    const active = batch.targets
-      .map((target, i) => ({ ...target, dLogp: dLogps[i] as number }))
-      .filter(({ dLogp }) => dLogp !== 0);
-    if (active.length === 0) return;
+    if (dLogps.every((dLogp) => dLogp === 0)) return;
     await this.runtime.scoped(async (scope) => {
-      let dh = await this.#headBackward(scope, activations, active, gradients);
+      let dh = frozen
+        ? await this.#frozenHeadBackward(scope, activations, dLogps)
+        : await this.#headBackward(scope, activations, dLogps, gradients);
       const geometry = await this.#geometry(batch, scope);
       const tape = [...layers];
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
@@ -409,28 +414,59 @@ export class LanguageModel {
     });
   }
 
-  /** The gradient of the last block's output [rows, length, d]. */
+  /** The gradient of the last block's output [rows, length - readFrom, d], from that of each log p. */
+  async #frozenHeadBackward(scope: Scope, activations: Activations, dLogps: Float32Array): Promise<Tensor> {
+    const { batch, output, headGradients } = activations;
+    if (headGradients.length === 0) await this.#score(activations, false);
+    const { hiddenSize: d } = this.config;
+    const onDevice = this.runtime.keepsOnDevice;
+    let dHidden = zerosLike(output);
+    if (onDevice) dHidden = await scope.upload(dHidden);
+    for (const [i, [from, to]] of this.#headChunks(batch.targets.length).entries()) {
+      const rows = headGradients[i] as Tensor;
+      const places = placesOf(batch, batch.targets.slice(from, to));
+      const factors = dLogps.slice(from, to);
+      if (!onDevice) {
+        addRows(hostFloats(dHidden), hostFloats(rows), places, factors, d);
+        continue;
+      }
+      const { sum_out } = await scope.run(this.#key('add-to-rows'), () => addToRows(this.config), {
+        sum: dHidden,
+        rows: int64(places, [places.length]),
+        updates: rows,
+        factors: float32(factors, [places.length, 1]),
+      });
+      scope.free(dHidden);
+      dHidden = sum_out as Tensor;
+    }
+    return dHidden;
+  }
+
+  /** The gradient of the last block's output [rows, length - readFrom, d], and those of the head. */
   async #headBackward(
     scope: Scope,
     { batch, output }: Activations,
-    active: readonly (Target & { readonly dLogp: number })[],
+    dLogps: Float32Array,
     gradients: Gradients,
   ): Promise<Tensor> {
     const { hiddenSize: d } = this.config;
-    const frozen = this.#shape.lora !== null;
+    const active = batch.targets
+      .map((target, i) => ({ ...target, dLogp: dLogps[i] as number }))
+      .filter(({ dLogp }) => dLogp !== 0);
     const names = { norm: FINAL_NORM, table: outputParameter(this.config) };
     const onDevice = this.runtime.keepsOnDevice;
-    let dHidden = onDevice ? null : float32(new Float32Array(batch.rows * batch.length * d), output.dims);
+    let dHidden = onDevice ? null : zerosLike(output);
     for (const [from, to] of this.#headChunks(active.length)) {
       const chunk = active.slice(from, to);
       // On the processor rows are added in order, one thread: its own operator adds repeated rows in any order.
       const scatter = !onDevice ? 'rows' : dHidden ? 'add' : 'first';
-      const add = !frozen && gradients.has(names.table);
+      const add = gradients.has(names.table);
+      const places = placesOf(batch, chunk);
       const outputs = await scope.run(
         this.#key(`head-backward ${scatter} ${add}`),
-        () => headBackward(this.config, { frozen, add, scatter }),
+        () => headBackward(this.config, { add, scatter }),
         {
-          ...(await this.#headFeeds(output, chunk)),
+          ...(await this.#headFeeds(output, places)),
           targets: targetTensor(chunk),
           dlogps: float32(
             Float32Array.from(chunk, ({ dLogp }) => dLogp),
@@ -440,12 +476,12 @@ export class LanguageModel {
           ...(add ? sumsSoFar(gradients, Object.entries(names)) : {}),
         },
       );
-      if (!onDevice) scatterRows(hostFloats(dHidden as Tensor), hostFloats(outputs.dh as Tensor), chunk, d);
+      if (!onDevice) addRows(hostFloats(dHidden as Tensor), hostFloats(outputs.dh as Tensor), places, null, d);
       else {
         if (dHidden) scope.free(dHidden);
         dHidden = outputs.d_hidden as Tensor;
       }
-      if (!frozen) this.#collect(scope, gradients, Object.entries(names), outputs);
+      this.#collect(scope, gradients, Object.entries(names), outputs);
     }
     return dHidden as Tensor;
   }
@@ -478,8 +514,10 @@ export class LanguageModel {
     gradients: Gradients,
   ): Promise<Tensor> {
     const { heads, kvHeads, headSize } = this.config;
+    const { outputs } = geometry;
     return this.runtime.scoped(async (scope) => {
-      const { queries, keys, values, mixed, ...finished } = kept ?? (await this.#recompute(scope, layer, h, geometry));
+      const { queries, keys, values, h_some, mixed, ...finished } =
+        kept ?? (await this.#recompute(scope, layer, h, geometry));
       const weights = await this.layerWeights(layer);
       const trained = this.#trainedOf(layer);
       const add = trained.every(([, name]) => gradients.has(name));
@@ -489,7 +527,7 @@ export class LanguageModel {
         ...finished,
         mixed,
         ...summed,
-        h,
+        h: h_some ?? h,
         dh_out: dOutput,
       });
       outer.free(dOutput);
@@ -511,8 +549,8 @@ export class LanguageModel {
       }
 
       const project = await scope.run(
-        this.#key(`project-backward ${add}`),
-        () => projectBackward(this.#shape, { add }),
+        this.#key(`project-backward ${outputs} ${add}`),
+        () => projectBackward(this.#shape, { outputs, add }),
         {
           ...geometry.feeds,
           ...weights,
@@ -532,7 +570,10 @@ export class LanguageModel {
   async #recompute(scope: Scope, layer: number, h: Tensor, geometry: TokenGeometry): Promise<Kept> {
     const projected = await this.#project(scope, layer, h, geometry);
     const mixed = await this.#attend(scope, projected, geometry);
-    const finished = await this.#finish(scope, layer, h, mixed, { output: false, activations: true });
+    const finished = await this.#finish(scope, layer, projected.h_some ?? h, mixed, {
+      output: false,
+      activations: true,
+    });
     return { ...projected, mixed, ...finished } as Kept;
   }
 
@@ -632,9 +673,9 @@ export class LanguageModel {
     return { cos: float32(cos, dims), sin: float32(sin, dims) };
   }
 
-  /** By layer; layers of a kind share theirs. */
+  /** By layer; layers of a kind share theirs. The last one makes its output from `readFrom` on. */
   async #geometry(
-    { rows, length, positions, promptEnd, branchStart, sequenceLengths }: TreeBatch,
+    { rows, length, readFrom, positions, promptEnd, branchStart, sequenceLengths }: TreeBatch,
     scope: Scope,
   ): Promise<(layer: number) => TokenGeometry> {
     const places = (values: Int32Array): Promise<Tensor> =>
@@ -645,29 +686,40 @@ export class LanguageModel {
       branch_start: await places(branchStart),
       index: await places(Int32Array.from({ length }, (_, i) => i)),
     };
-    const chunks = queryChunks(length, this.#queryChunk(rows, length)).map(([from, to]) => ({
-      query_from: int64([from], [1]),
-      query_to: int64([to], [1]),
-      key_from: int64([0], [1]),
-      // No token sees one that stands behind it.
-      key_to: int64([to], [1]),
-    }));
+    const chunksFrom = (first: number) =>
+      queryChunks(length - first, this.#queryChunk(rows, length)).map(([from, to]) => ({
+        query_from: int64([first + from], [1]),
+        query_to: int64([first + to], [1]),
+        row_from: int64([from], [1]),
+        row_to: int64([to], [1]),
+        key_from: int64([0], [1]),
+        // No token sees one that stands behind it.
+        key_to: int64([first + to], [1]),
+      }));
+    const chunks = chunksFrom(0);
     const ofKind = new Map<LayerKind, TokenGeometry>();
     for (const kind of this.config.layerKinds) {
       const { cos, sin } = this.rotary(kind, positions, sequenceLengths, length);
       const feeds = { ...shared, cos: await scope.upload(cos), sin: await scope.upload(sin) };
-      ofKind.set(kind, { feeds, window: kind.slidingWindow, chunks });
+      ofKind.set(kind, { outputs: 'all', feeds, window: kind.slidingWindow, chunks });
     }
-    return (layer) => ofKind.get(layerKind(this.config, layer)) as TokenGeometry;
+    const last = this.config.layers - 1;
+    const whole = (layer: number) => ofKind.get(layerKind(this.config, layer)) as TokenGeometry;
+    if (readFrom === 0) return whole;
+    const ofLast: TokenGeometry = {
+      ...whole(last),
+      outputs: 'some',
+      feeds: { ...whole(last).feeds, output_from: int64([readFrom], [1]), output_to: int64([length], [1]) },
+      chunks: chunksFrom(readFrom),
+    };
+    return (layer) => (layer === last ? ofLast : whole(layer));
   }
 
-  async #headFeeds(hidden: Tensor, rows: readonly Pick<Target, 'index'>[]): Promise<Record<string, Tensor>> {
+  /** `rows`: places in `hidden`, row * columns + column. */
+  async #headFeeds(hidden: Tensor, rows: readonly number[]): Promise<Record<string, Tensor>> {
     return {
       hidden,
-      rows: int64(
-        rows.map(({ index }) => index),
-        [rows.length],
-      ),
+      rows: int64(rows, [rows.length]),
       norm: await this.#weight(FINAL_NORM),
       table: await this.#weight(outputParameter(this.config)),
     };
@@ -715,14 +767,27 @@ function targetTensor(targets: readonly Pick<Target, 'token'>[]): Tensor {
   );
 }
 
-function scatterRows(
+/** Where the hidden states of targets stand in the last block's output. */
+function placesOf(batch: TreeBatch, targets: readonly Pick<Target, 'index'>[]): number[] {
+  return targets.map(({ index }) => outputIndex(batch, index));
+}
+
+function zerosLike({ dims }: Tensor): Tensor {
+  return float32(new Float32Array(dims.reduce((product, dim) => product * dim, 1)), dims);
+}
+
+/** out[places[i]] += factors[i] rows[i], in order. */
+function addRows(
   out: Float32Array,
   rows: Float32Array,
-  at: readonly { readonly index: number }[],
+  places: readonly number[],
+  factors: Float32Array | null,
   d: number,
 ): void {
-  at.forEach(({ index }, i) => {
-    for (let j = 0; j < d; j++) out[index * d + j] = (out[index * d + j] as number) + (rows[i * d + j] as number);
+  places.forEach((place, i) => {
+    const factor = factors ? (factors[i] as number) : 1;
+    for (let j = 0; j < d; j++)
+      out[place * d + j] = (out[place * d + j] as number) + factor * (rows[i * d + j] as number);
   });
 }
 

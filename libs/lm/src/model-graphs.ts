@@ -17,14 +17,16 @@ export function modelGraphs(shape: BlockShape): Map<string, Graph> {
   });
   return new Map([
     ['embed', embed(config)],
-    ['project-forward', projectForward(shape)],
+    ['project-forward', projectForward(shape, { outputs: 'all' })],
+    ['project-forward-last', projectForward(shape, { outputs: 'some' })],
     ...attention,
     ['finish-forward', finishForward(shape, { output: true, activations: true })],
     ['finish-backward', finishBackward(shape, { add: false })],
-    ['project-backward', projectBackward(shape, { add: false })],
+    ['project-backward', projectBackward(shape, { outputs: 'all', add: false })],
+    ['project-backward-last', projectBackward(shape, { outputs: 'some', add: false })],
     ['block-decode', blockDecode(shape, { first: false })],
-    ['head-score', headScore(config, { statistics: true })],
-    ['head-backward', headBackward(config, { frozen: lora !== null, add: false, scatter: 'rows' })],
+    ['head-score', headScore(config, { statistics: true, gradients: lora !== null })],
+    ...(lora ? [] : ([['head-backward', headBackward(config, { add: false, scatter: 'rows' })]] as const)),
     ['head-logits', headPredict(config, 'logits')],
     ['head-draw', headDraw(config)],
   ]);

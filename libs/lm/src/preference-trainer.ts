@@ -20,6 +20,7 @@ import type { Activations, LanguageModel } from './language-model.ts';
 import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
 import { groupByTokens, withSmallerBatches } from './batches.ts';
+import { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 import type { HostTensors } from './safetensors.ts';
 import { packTrees, PROMPT_BRANCH, treeLength, type Tree } from './tree-batch.ts';
 
@@ -49,6 +50,8 @@ export interface StepResult {
   readonly metrics: Readonly<Record<string, number>>;
   /** Tokens that the policy ran forward and backward. */
   readonly policyTokens: number;
+  /** Where its time went, by phase. */
+  readonly phaseSeconds: PhaseSeconds;
 }
 
 export class LossNotFiniteError extends Error {
@@ -66,6 +69,7 @@ export class LossNotFiniteError extends Error {
 /** Takes gradient steps on preference pairs; everything but the data is decided at construction. */
 export class PreferenceTrainer {
   readonly #optimizer: AdamW;
+  #clock = new PhaseClock<StepPhase>();
 
   constructor(
     readonly model: LanguageModel,
@@ -98,6 +102,7 @@ export class PreferenceTrainer {
     const { runtime } = this.model;
     const { schedule, steps, clipNorm } = this.options;
     const gradients: Gradients = new Map();
+    this.#clock = new PhaseClock();
     try {
       const { terms, statistics, policyTokens } = await withSmallerBatches(
         pairs.map((pair) => this.#tokensOf(pair)),
@@ -111,12 +116,14 @@ export class PreferenceTrainer {
       if (!Number.isFinite(gradNorm)) throw new LossNotFiniteError(step, 'the gradient');
       const learningRate = learningRateAt(schedule, step, steps);
       await this.#optimizer.update(gradients, learningRate, clipFactor(gradNorm, clipNorm));
+      this.#clock.lap('optimizer');
       const context = trainedContext(this.options);
       const of = (response: 'chosen' | 'rejected') =>
         statistics.flatMap((pair) => pair[rowName(context, response)] ?? []);
       return {
         step,
         policyTokens,
+        phaseSeconds: this.#clock.seconds,
         metrics: {
           grad_norm: gradNorm,
           learning_rate: learningRate,
@@ -147,6 +154,7 @@ export class PreferenceTrainer {
         if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
         result.terms.push(...own);
         result.statistics.push(...passes.statistics);
+        this.#clock.lap('loss');
         for (const { activations, places } of batches) {
           result.policyTokens += activations.batch.tokenCount;
           const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
@@ -155,6 +163,7 @@ export class PreferenceTrainer {
             return (own[pair]?.gradients[row] ?? 0) / pairs.length;
           });
           await this.model.backward(activations, dLogps, gradients);
+          this.#clock.lap('backward');
         }
       } finally {
         for (const { activations } of batches) activations.free();
@@ -186,9 +195,12 @@ export class PreferenceTrainer {
         places.map(({ tree }) => tree),
         { ...this.model.packing, scorePrompt },
       );
+      this.#clock.lap('data');
       const activations = await this.model.forward(batch);
       batches.push({ activations, places });
-      const of = responseStatistics(batch.targets, await this.model.targetStats(activations));
+      const stats = await this.model.targetStats(activations);
+      this.#clock.lap('forward');
+      const of = responseStatistics(batch.targets, stats);
       places.forEach(({ pair, rows: names }, tree) => {
         const [own, measured] = [rows[pair], statistics[pair]] as [(typeof rows)[0], (typeof statistics)[0]];
         names.forEach((row, branch) => {

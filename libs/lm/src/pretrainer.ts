@@ -45,7 +45,9 @@ export class Pretrainer {
       const packed = packSequences(group.map((sequence) => sequence.tokens));
       const weightOf = weightsOf(group);
       const keep = packed.targets.map((_, i) => i).filter((i) => weightOf[i] !== 0);
-      const batch = { ...packed, targets: keep.map((i) => packed.targets[i]!) };
+      const targets = keep.map((i) => packed.targets[i]!);
+      const readFrom = targets.reduce((first, { index }) => Math.min(first, index % packed.length), packed.length - 1);
+      const batch = { ...packed, readFrom, targets };
       const weights = Float32Array.from(keep, (i) => weightOf[i]! / total);
       await consume(await this.model.forward(batch), async (activations) => {
         const { logps } = await this.model.targetLogps(activations);

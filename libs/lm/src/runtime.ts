@@ -1,8 +1,8 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { encodeModel, Graph } from '@solopo/onnx-graph';
+import { encodeModel, Graph, type GraphForm } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
-import { DeviceError, DeviceMemoryError, type Device } from './device.ts';
+import { DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 import type { FrozenWeights } from './frozen-weights.ts';
 import { Scope } from './scope.ts';
 import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
@@ -11,7 +11,7 @@ import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 
 export interface RuntimeOptions {
   readonly threads: number;
@@ -19,6 +19,8 @@ export interface RuntimeOptions {
   readonly device?: Device;
   /** What may lie on the device at a time. A run that would need more fails as if the device were full. */
   readonly maxDeviceMemoryBytes?: number;
+  /** How graphs are written. Default: as the device is fastest, which for a driver in software is as loops. */
+  readonly form?: GraphForm;
   /** A folder for what onnxruntime tells of every node it runs: see `placements`. */
   readonly profile?: string;
   /** Called after every run of a session: a sign of life. */
@@ -34,12 +36,14 @@ export type Outputs = Readonly<Record<string, Tensor>>;
  */
 export class Runtime {
   readonly device: Device;
+  readonly form: GraphForm;
   readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
   readonly #live = new Map<Tensor, number>();
   #liveBytes = 0;
 
   constructor(readonly options: RuntimeOptions) {
     this.device = options.device ?? 'cpu';
+    this.form = options.form ?? fastestForm(this.device);
   }
 
   /**
@@ -55,7 +59,8 @@ export class Runtime {
     const { threads } = this.options;
     const weights = frozenWeights === 'float32' ? '' : `, frozen weights ${frozenWeights}`;
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${weights}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    const form = this.form === 'loops' ? ', loops' : '';
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
   /** Whether tensors stay outside this process's memory between runs. */
@@ -75,10 +80,11 @@ export class Runtime {
 
   /** What is free where tensors lie; 0 where nothing says. */
   get freeBytes(): number {
-    if (!this.keepsOnDevice) return process.availableMemory();
-    return this.options.maxDeviceMemoryBytes === undefined
-      ? 0
-      : Math.max(0, this.options.maxDeviceMemoryBytes - this.#liveBytes);
+    const { maxDeviceMemoryBytes } = this.options;
+    if (this.keepsOnDevice && maxDeviceMemoryBytes !== undefined)
+      return Math.max(0, maxDeviceMemoryBytes - this.#liveBytes);
+    // A driver in software has the memory of its process.
+    return this.keepsOnDevice && softwareDriver() === null ? 0 : process.availableMemory();
   }
 
   /** Tensors made by `work` through its scope are freed when it ends, except those that it keeps. */
@@ -168,8 +174,11 @@ export class Runtime {
     } as const;
     try {
       if (this.device === 'cpu')
-        return await ort.InferenceSession.create(encodeModel(graph), { ...common, executionProviders: ['cpu'] });
-      return await ort.InferenceSession.create(encodeModel(graph, { products: 'plain' }), {
+        return await ort.InferenceSession.create(encodeModel(graph, { form: this.form }), {
+          ...common,
+          executionProviders: ['cpu'],
+        });
+      return await ort.InferenceSession.create(encodeModel(graph, { form: this.form }), {
         ...common,
         executionProviders: [this.device],
         // Warnings say that shapes are computed on the processor, which is meant.
@@ -205,6 +214,11 @@ export class Runtime {
       return new DeviceMemoryError(message);
     return error;
   }
+}
+
+function fastestForm(device: Device): GraphForm {
+  if (device === 'cpu') return 'fused';
+  return device === 'webgpu' && softwareDriver() !== null ? 'loops' : 'plain';
 }
 
 const NO_ADAPTER =

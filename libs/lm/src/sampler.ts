@@ -4,7 +4,7 @@ import { ModelError } from './model.error.ts';
 import { uniform } from '@solopo/random';
 import { float32, type Tensor } from './tensor.ts';
 import type { TokenDistribution } from './token-distribution.ts';
-import { packTrees, type TreeBatch } from './tree-batch.ts';
+import { outputIndex, packTrees, type TreeBatch } from './tree-batch.ts';
 
 export interface SamplingOptions {
   readonly samplesPerPrompt: number;
@@ -96,7 +96,7 @@ async function decode(
     model,
     streams,
     prefilled.output,
-    lengths.flatMap((length, row) => new Array<number>(n).fill(row * batch.length + length - 1)),
+    lengths.flatMap((length, row) => new Array<number>(n).fill(outputIndex(batch, row * batch.length + length - 1))),
     options,
   );
 

@@ -25,9 +25,16 @@ export interface TreeBatch {
   readonly branchStart: Int32Array;
   /** Of each row: its prompt and the longest of its branches. */
   readonly sequenceLengths: Int32Array;
+  /** The first column of which the last block's output is read: the last block gives it from there on. */
+  readonly readFrom: number;
   readonly targets: readonly Target[];
   /** Tokens without padding. */
   readonly tokenCount: number;
+}
+
+/** Where the hidden state at a batch's `index` stands in the last block's output. */
+export function outputIndex({ length, readFrom }: Pick<TreeBatch, 'length' | 'readFrom'>, index: number): number {
+  return Math.floor(index / length) * (length - readFrom) + (index % length) - readFrom;
 }
 
 export const treeLength = ({ prompt, branches }: Tree): number =>
@@ -46,7 +53,10 @@ export interface PackOptions {
   readonly sharePromptsUpTo?: number;
 }
 
-/** Targets are the tokens of the branches; the first one of each is predicted by the prompt's last token. */
+/**
+ * Targets are the tokens of the branches; the first one of each is predicted by the prompt's last token. The output is read
+ * from the end of the shortest prompt on.
+ */
 export function packTrees(
   trees: readonly Tree[],
   { scorePrompt = false, sharePromptsUpTo = Infinity }: PackOptions = {},
@@ -77,7 +87,8 @@ export function packTrees(
     // Padding sees the prompt and itself only; nothing sees it.
     for (; column < batch.length; column++) place(batch, start + column, 0, 0, prompt.length, column);
   });
-  return { ...batch, targets: [...targets, ...promptTargets], tokenCount };
+  const readFrom = scorePrompt ? 0 : Math.min(...rows.map(({ prompt }) => prompt.length - 1));
+  return { ...batch, readFrom: Math.max(0, readFrom), targets: [...targets, ...promptTargets], tokenCount };
 }
 
 /** A tree as one row, or as one row a branch. */
@@ -94,7 +105,7 @@ export function packSequences(sequences: readonly Int32Array[]): TreeBatch {
   const targets = sequences.flatMap((tokens, tree) =>
     Array.from(tokens.subarray(1), (token, t) => ({ index: tree * batch.length + t, token, tree, branch: 0 })),
   );
-  return { ...batch, targets };
+  return { ...batch, readFrom: 0, targets };
 }
 
 function allocate(rows: number, length: number) {

@@ -1,22 +1,25 @@
 import protobuf from 'protobufjs/minimal.js';
 import type { DType, Graph, GraphNode, TensorData, Value } from './graph.ts';
+import { loopKernels } from './loop-kernels.ts';
+import type { WrittenNode, WrittenOpAttributes, WrittenOpName } from './ops.ts';
 import { plainProducts } from './plain-products.ts';
-import type { OpAttributes, OpName } from './ops.ts';
+
+export type GraphForm = 'fused' | 'plain' | 'loops';
 
 export interface EncodeOptions {
-  /** Products that transpose and scale as one operator (the default), or as `plainProducts` writes them. */
-  readonly products?: 'fused' | 'plain';
+  /** Products that transpose and scale as one operator (the default), as `plainProducts`, or as `loopKernels` writes them. */
+  readonly form?: GraphForm;
 }
 
 /**
  * Writes a graph as an ONNX model (opset 18 and ONNX Runtime's com.microsoft 1). Field numbers are those of onnx.proto.
  * Nodes and inputs that no output needs are left out.
  */
-export function encodeModel(graph: Graph, { products = 'fused' }: EncodeOptions = {}): Uint8Array {
+export function encodeModel(graph: Graph, { form = 'fused' }: EncodeOptions = {}): Uint8Array {
   const model = protobuf.Writer.create();
   model.uint32(tag(1, 0)).int64(9); // ir_version
   model.uint32(tag(2, 2)).string('solopo');
-  message(model, 7, (w) => writeGraph(w, graph, products));
+  message(model, 7, (w) => writeGraph(w, graph, form));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('').uint32(tag(2, 0)).int64(18));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('com.microsoft').uint32(tag(2, 0)).int64(1));
   return model.finish();
@@ -31,7 +34,7 @@ interface Encoding {
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
 
-type Encodings = { readonly [K in OpName]: (attributes: OpAttributes[K]) => Encoding };
+type Encodings = { readonly [K in WrittenOpName]: (attributes: WrittenOpAttributes[K]) => Encoding };
 
 /** How each operator is written: its ONNX name and attributes. */
 const ENCODINGS: Encodings = {
@@ -61,6 +64,7 @@ const ENCODINGS: Encodings = {
     type: 'Gemm',
     attributes: { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } },
   }),
+  Einsum: ({ equation }) => ({ type: 'Einsum', attributes: { equation } }),
   LoraMatMul: () => ({
     type: 'FusedMatMul',
     domain: 'com.microsoft',
@@ -107,9 +111,9 @@ function message(writer: protobuf.Writer, field: number, write: (writer: protobu
   writer.ldelim();
 }
 
-function writeGraph(w: protobuf.Writer, graph: Graph, products: 'fused' | 'plain'): void {
+function writeGraph(w: protobuf.Writer, graph: Graph, form: GraphForm): void {
   const fused = neededNodes(graph);
-  const { nodes: needed, constants } = products === 'plain' ? plainProducts(fused) : { nodes: fused, constants: [] };
+  const { nodes: needed, constants } = WRITERS[form](fused);
   const used = new Set(needed.flatMap((node) => node.inputs.map((input) => input.name)));
   // A value that a node makes goes by the name of the output; what is an input or goes out twice is copied.
   const names = new Map<string, string>();
@@ -135,6 +139,17 @@ function writeGraph(w: protobuf.Writer, graph: Graph, products: 'fused' | 'plain
   for (const { name, value } of graph.outputs) message(w, 12, (inner) => writeValueInfo(inner, name, value));
 }
 
+interface Written {
+  readonly nodes: readonly WrittenNode[];
+  readonly constants: ReadonlyMap<string, TensorData>;
+}
+
+const WRITERS: Readonly<Record<GraphForm, (nodes: readonly GraphNode[]) => Written>> = {
+  fused: (nodes) => ({ nodes, constants: new Map() }),
+  plain: plainProducts,
+  loops: loopKernels,
+};
+
 /** The nodes that lead to the outputs, reading what is given where it is given. */
 function neededNodes(graph: Graph): GraphNode[] {
   const wanted = new Set(graph.outputs.map(({ value }) => value));
@@ -147,8 +162,8 @@ function neededNodes(graph: Graph): GraphNode[] {
   return needed.reverse();
 }
 
-function writeNode(w: protobuf.Writer, node: GraphNode, nameOf: (value: Value) => string): void {
-  const encode = ENCODINGS[node.op] as (attributes: GraphNode['attributes']) => Encoding;
+function writeNode(w: protobuf.Writer, node: WrittenNode, nameOf: (value: Value) => string): void {
+  const encode = ENCODINGS[node.op] as (attributes: WrittenNode['attributes']) => Encoding;
   const { type, domain, attributes, reads } = encode(node.attributes);
   for (const input of node.inputs.slice(0, reads)) w.uint32(tag(1, 2)).string(nameOf(input));
   for (const output of node.outputs) w.uint32(tag(2, 2)).string(nameOf(output));

@@ -124,6 +124,24 @@ test('every operator with a gradient rule has a finite-difference case', () => {
   expect(differentiable.filter((op) => !CASES[op])).toEqual([]);
 });
 
+describe.each(['plain', 'loops'] as const)('written as %s', (form) => {
+  test.each(differentiable)('%s and its gradient are what they are as fused products', async (op) => {
+    for (const item of CASES[op] ?? []) {
+      const { g, point } = withGradients(op, item);
+      const [expected, actual] = await Promise.all(
+        (['fused', form] as const).map(async (written) =>
+          (await ort.InferenceSession.create(encodeModel(g, { form: written }))).run(feedsOf(point)),
+        ),
+      );
+      for (const [name, { dims, data }] of Object.entries(expected ?? {})) {
+        expect(actual?.[name]?.dims, name).toEqual(dims);
+        const values = actual?.[name]?.data as Float32Array;
+        (data as Float32Array).forEach((value, i) => expect(values[i], name).toBeCloseTo(value, 4));
+      }
+    }
+  });
+});
+
 describe.each(differentiable)('gradient of %s', (op) => {
   test.each((CASES[op] ?? []).map((item, index) => [index, item] as const))(
     'case %i agrees with central differences',
@@ -152,7 +170,8 @@ test('a wrong shape is refused where it is made', () => {
   expect(() => g.add(g.input('c', 'float32', ['T', 4]), g.input('d', 'float32', [3, 4]))).toThrow(/do not broadcast/);
 });
 
-async function directionalDerivatives(op: OpName, item: Case) {
+/** A weighted sum of what the case builds, as `loss`, its gradients, and where to take them. */
+function withGradients(op: OpName, item: Case) {
   const names = Object.keys(item.inputs);
   const g = new Graph(`gradient-of-${op}`);
   const x = Object.fromEntries(names.map((name) => [name, g.input(name, 'float32', item.inputs[name] as number[])]));
@@ -178,25 +197,31 @@ async function directionalDerivatives(op: OpName, item: Case) {
   );
   names.forEach((name, index) => g.output(`d_${name}`, dxs[index] as Value));
 
-  const session = await ort.InferenceSession.create(encodeModel(g));
   const { low = -1.5, high = 1.5 } = item;
   const point = Object.fromEntries(
     names.map((name, index) => [name, noise(item.inputs[name] as number[], index, low, high)]),
   );
-  const run = async (moved?: string, by = 0) =>
-    session.run(
-      Object.fromEntries(
-        names.map((name) => {
-          const { dims, data } = point[name] as TensorData;
-          const direction = noise(dims, 50).data as Float32Array;
-          const values = Float32Array.from(
-            data as Float32Array,
-            (v, i) => v + (name === moved ? by * (direction[i] as number) : 0),
-          );
-          return [name, new ort.Tensor('float32', values, [...dims])];
-        }),
-      ),
-    );
+  return { g, names, point, touched };
+}
+
+/** The point, moved along one input's direction. */
+function feedsOf(point: Readonly<Record<string, TensorData>>, moved?: string, by = 0): Record<string, ort.Tensor> {
+  return Object.fromEntries(
+    Object.entries(point).map(([name, { dims, data }]) => {
+      const direction = noise(dims, 50).data as Float32Array;
+      const values = Float32Array.from(
+        data as Float32Array,
+        (v, i) => v + (name === moved ? by * (direction[i] as number) : 0),
+      );
+      return [name, new ort.Tensor('float32', values, [...dims])];
+    }),
+  );
+}
+
+async function directionalDerivatives(op: OpName, item: Case) {
+  const { g, names, point, touched } = withGradients(op, item);
+  const session = await ort.InferenceSession.create(encodeModel(g));
+  const run = async (moved?: string, by = 0) => session.run(feedsOf(point, moved, by));
 
   const base = await run();
   const analytic: Record<string, number> = {};

@@ -1,5 +1,5 @@
 export { differentiate } from './differentiate.ts';
-export { encodeModel, type EncodeOptions } from './encode.ts';
+export { encodeModel, type EncodeOptions, type GraphForm } from './encode.ts';
 export { GRADIENTS, NOT_DIFFERENTIABLE } from './gradients.ts';
 export { Graph, type DType, type GraphNode, type TensorData, type Value } from './graph.ts';
 export type { OpAttributes, OpName } from './ops.ts';

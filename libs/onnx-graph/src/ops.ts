@@ -1,4 +1,4 @@
-import type { DType } from './graph.ts';
+import type { DType, Value } from './graph.ts';
 import type { Shape } from './shape.ts';
 
 type None = Readonly<Record<never, never>>;
@@ -56,3 +56,17 @@ export interface OpAttributes {
 }
 
 export type OpName = keyof OpAttributes;
+
+/** As a graph is written: with an operator that no graph is built of. */
+export interface WrittenOpAttributes extends OpAttributes {
+  Einsum: { readonly equation: string };
+}
+
+export type WrittenOpName = keyof WrittenOpAttributes;
+
+export interface WrittenNode<K extends WrittenOpName = WrittenOpName> {
+  readonly op: K;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: WrittenOpAttributes[K];
+}

@@ -16,7 +16,7 @@ import {
   type Logger,
 } from '@solopo/platform';
 import { engineMetrics } from './engine.metrics.ts';
-import { JobExecutor } from './job.executor.ts';
+import { JobExecutor, WORKER_ID } from './job.executor.ts';
 import { ModelFiles } from './model.files.ts';
 import type { WorkerConfig } from './worker.config.ts';
 
@@ -44,7 +44,7 @@ export class WorkerModule {
         },
         {
           provide: Engine,
-          inject: [CONFIG, LOGGER, Health, Metrics, Resources],
+          inject: [CONFIG, Ledger, LOGGER, Health, Metrics, Resources],
           useFactory: startEngine(name),
         },
         ModelFiles,
@@ -76,10 +76,11 @@ function openLedger(
   return ledger;
 }
 
-/** The engine of an app, which tells its device: once in the log, and in health and metrics. */
+/** The engine of an app, which tells its device: once in the log; in health, metrics and the ledger. */
 function startEngine(app: App) {
   return (
     { threads, device = deviceOf(app), maxDeviceMemoryMb, otlpUrl }: WorkerConfig,
+    ledger: Ledger,
     logger: Logger,
     health: Health,
     metrics: Metrics,
@@ -102,6 +103,10 @@ function startEngine(app: App) {
         chosen.set({ device: state.device }, 1);
         allocated.set(state.allocatedBytes);
         if (state.memoryBytes !== null) memory.set(state.memoryBytes);
+        // For the dashboard alone; the next task tells again.
+        ledger.workerDevices
+          .tell(WORKER_ID, state)
+          .catch((error: unknown) => logger.warn({ error }, 'the device could not be told to the ledger'));
         if (told === engine.pid) return;
         told = engine.pid;
         const { name, memoryBytes, reason } = state;

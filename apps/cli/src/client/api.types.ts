@@ -1368,6 +1368,10 @@ export interface components {
       readonly metrics: {
         readonly [key: string]: number;
       };
+      /** @description Seconds by phase (data, reference, load, forward, loss, backward, optimizer, checkpoint); null: the step is older than this record */
+      readonly phaseSeconds: {
+        readonly [key: string]: number;
+      } | null;
     };
     readonly Stream: {
       readonly name: string;
@@ -1417,6 +1421,21 @@ export interface components {
       readonly lastSeen: string;
       /** @description The kind of its last job, while that goes on */
       readonly doing: string | null;
+      /** @description Where its engine computes; null before its first work */
+      readonly device: {
+        /** @description cpu, webgpu or cuda */
+        readonly device: string;
+        /** @description What the device calls itself */
+        readonly name: string | null;
+        /** @description Why this one */
+        readonly reason: string;
+        /** @description What lies on it */
+        readonly allocatedBytes: number;
+        /** @description What it has, where something says */
+        readonly memoryBytes: number | null;
+        /** @description ISO 8601, UTC */
+        readonly toldAt: string;
+      } | null;
     };
   };
   responses: {

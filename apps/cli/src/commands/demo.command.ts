@@ -49,9 +49,12 @@ export function demoCommand(context: Context): Command {
       new Option('--tokenizer <name>', 'of the random model for real text').choices(TEXT_NAMES).default('qwen2.5'),
     )
     .option('--quick', 'fewer questions and steps')
+    .addOption(new Option('--device <name>', "the workers'; the launcher tells").env('SOLOPO_DEVICE').hideHelp())
     .option('--seed <n>', 'repeat it exactly', whole(0, 0xffff_ffff), 0)
     .option('--json [file]', 'the result as JSON in a file, or on standard output and nothing else there')
-    .action(async (values: DemoValues, own: Command) => demo(context, values, optionsOf(own)));
+    .action(async ({ device, ...values }: DemoValues & { readonly device?: string }, own: Command) =>
+      demo(context, { ...values, softwareDriver: await softwareDriverOf(device) }, optionsOf(own)),
+    );
   for (const option of addressOptions()) command.addOption(option);
   return command;
 }
@@ -61,6 +64,11 @@ function armsOf(value: string): readonly DemoArm[] {
   const unknown = names.find((name) => !DEMO_ARMS.includes(name as DemoArm));
   if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is none of ${DEMO_ARMS.join(', ')}.`);
   return [...new Set(names)] as DemoArm[];
+}
+
+/** The driver in software that a device stands for on this machine. */
+async function softwareDriverOf(device: string | undefined): Promise<string | null> {
+  return device === 'webgpu' ? (await import('@solopo/lm')).softwareDriver() : null;
 }
 
 async function demo(context: Context, values: DemoValues, online: OnlineOptions): Promise<void> {

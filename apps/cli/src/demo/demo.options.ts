@@ -16,6 +16,8 @@ export type DemoObjective = (typeof DEMO_OBJECTIVES)[number];
 export interface DemoOptions {
   readonly corpus: Corpus;
   readonly quick: boolean;
+  /** The driver in software that the workers compute on, where they do. */
+  readonly softwareDriver: string | null;
   readonly seed: number;
   /** A model folder of the user's own. */
   readonly model: string | undefined;
@@ -40,6 +42,7 @@ export function demoOptions({ json, ...values }: DemoValues): DemoOptions {
   const usual = {
     corpus: 'retrieval',
     quick: false,
+    softwareDriver: null,
     seed: 0,
     model: undefined,
     arms: undefined,

@@ -32,6 +32,7 @@ describe('a plan', () => {
   it.each<[DemoValues]>([
     [{}],
     [{ quick: true }],
+    [{ quick: true, softwareDriver: 'swiftshader' }],
     [{ arms: ['solo-both', 'long'], objective: 'orpo', lora: true }],
     [{ corpus: 'musique' }],
     [{ corpus: 'hotpotqa', quick: true, objective: 'simpo', lora: true }],
@@ -49,6 +50,15 @@ describe('a plan', () => {
       };
       expect(runConfigSchema.safeParse(config).error).toBeUndefined();
     }
+  });
+
+  it('on a driver in software is smaller with --quick, has every stage, and says so first', () => {
+    const [usual, small] = [null, 'swiftshader'].map((softwareDriver) => planOf({ quick: true, softwareDriver }));
+    expect(small?.remarks[0]).toMatch(/SMALLER THAN --quick.*software.*swiftshader/);
+    expect(usual?.remarks.join()).not.toMatch(/SMALLER/);
+    expect(small?.settings.evaluation.questions).toBeLessThan(usual?.settings.evaluation.questions ?? 0);
+    expect(small?.arms).toEqual(usual?.arms);
+    expect(planOf({ softwareDriver: 'swiftshader' }).remarks[0]).toMatch(/takes hours/);
   });
 
   it.each(CORPORA)('of %s has readable examples, the same for the same seed', async (corpus) => {

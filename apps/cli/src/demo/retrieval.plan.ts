@@ -16,6 +16,7 @@ const LONG_DOCUMENTS = 16;
 const FULL = {
   examples: 3200,
   maxPairs: 2000,
+  pairsPerStep: 16,
   heldOutPairs: 128,
   stepsPerSlice: 25,
   questions: 1000,
@@ -25,9 +26,21 @@ const FULL = {
 const QUICK: typeof FULL = {
   examples: 600,
   maxPairs: 320,
+  pairsPerStep: 16,
   heldOutPairs: 64,
   stepsPerSlice: 10,
   questions: 300,
+  documents: [4, 16, 32],
+};
+
+/** Every stage still runs, on a driver in software too; what it says of the arms is chance. */
+const TINY: typeof FULL = {
+  examples: 72,
+  maxPairs: 32,
+  pairsPerStep: 8,
+  heldOutPairs: 8,
+  stepsPerSlice: 2,
+  questions: 20,
   documents: [4, 16, 32],
 };
 
@@ -39,19 +52,15 @@ const OBJECTIVES = {
 } as const;
 
 /** Three ways to train on the same pairs: on short contexts, on long ones, and SoLoPO. */
-export function retrievalPlan({ quick, seed, model, arms, objective, lora }: DemoOptions): DemoPlan {
-  const size = quick ? QUICK : FULL;
+export function retrievalPlan(options: DemoOptions): DemoPlan {
+  const { seed, model, arms, objective, lora } = options;
+  const size = sizeOf(options);
   const longest = Math.max(...size.documents);
   const training = { seed: TRAINING_SEED + seed, count: size.examples, documents: LONG_DOCUMENTS };
   const evaluation = { seed: EVALUATION_SEED + seed, count: size.questions, documents: longest };
   return {
     title: `Retrieval: find one code among documents; trained on ${LONG_DOCUMENTS} documents, asked on up to ${longest}`,
-    remarks: quick
-      ? [
-          `--quick: ${size.questions} held-out questions instead of ${whole(FULL.questions)}, and ${size.maxPairs / 16} steps instead of ${FULL.maxPairs / 16}: ` +
-            'intervals are wide, and few differences are separated.',
-        ]
-      : [],
+    remarks: remarksOn(options),
     modelName: model === undefined ? MODEL : 'own-model',
     openModel: () => folderOf(model ?? dataPath(`models/${MODEL}`)),
     training: { name: `retrieval-training-${seed}`, format: 'solopo', lines: () => linesOf(training) },
@@ -69,7 +78,7 @@ export function retrievalPlan({ quick, seed, model, arms, objective, lora }: Dem
       pairing: { mode: 'sampled', judge: 'exact', maxPairs: size.maxPairs, heldOutPairs: size.heldOutPairs },
       training: {
         epochs: 1,
-        pairsPerStep: 16,
+        pairsPerStep: size.pairsPerStep,
         learningRate: lora ? 5e-3 : 5e-4,
         schedule: 'cosine',
         warmupRatio: 0.1,
@@ -82,6 +91,29 @@ export function retrievalPlan({ quick, seed, model, arms, objective, lora }: Dem
       evaluation: { documents: size.documents, questions: size.questions, judge: 'exact', maxNewTokens: 3 },
     },
   };
+}
+
+function sizeOf({ quick, softwareDriver }: DemoOptions): typeof FULL {
+  if (!quick) return FULL;
+  return softwareDriver === null ? QUICK : TINY;
+}
+
+const stepsOf = ({ maxPairs, pairsPerStep }: typeof FULL): number => maxPairs / pairsPerStep;
+
+function remarksOn(options: DemoOptions): string[] {
+  const { quick, softwareDriver } = options;
+  const size = sizeOf(options);
+  const smaller = `${size.questions} held-out questions instead of ${whole(FULL.questions)}, and ${stepsOf(size)} steps instead of ${stepsOf(FULL)}`;
+  if (softwareDriver !== null)
+    return quick
+      ? [
+          `SMALLER THAN --quick: WebGPU runs on a driver in software here (${softwareDriver}), which is many times slower than the processor itself.`,
+          `Every stage runs, with ${smaller}: the figures show that it works, not which arm is better.`,
+        ]
+      : [
+          `WebGPU runs on a driver in software here (${softwareDriver}), which is many times slower than the processor itself: this takes hours. Take --quick, or --device cpu.`,
+        ];
+  return quick ? [`--quick: ${smaller}: intervals are wide, and few differences are separated.`] : [];
 }
 
 function* linesOf(options: RetrievalOptions): Generator<string> {

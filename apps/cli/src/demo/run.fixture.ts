@@ -117,5 +117,5 @@ function alignmentOf(step: number, gap: number) {
 }
 
 function stepOf(step: number, loss: number) {
-  return { step, digest: `${step}`, metrics: { loss, 'rewards/margins': 0 } };
+  return { step, digest: `${step}`, phaseSeconds: null, metrics: { loss, 'rewards/margins': 0 } };
 }

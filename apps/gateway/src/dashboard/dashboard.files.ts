@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Router, static as files, type Response } from 'express';
 
 const WEB = fileURLToPath(new URL('../../web', import.meta.url));
+const RUNBOOKS = fileURLToPath(new URL('../../../../docs/runbooks', import.meta.url));
 const UPLOT = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.min.css'));
 
 /** Nothing from elsewhere, nothing inline. */
@@ -23,9 +24,20 @@ const OPTIONS = {
   },
 };
 
-/** The dashboard's own files, and the chart library's. What is not one of them goes on to the API. */
+/** To be read, not to be saved. */
+const PAGES = {
+  ...OPTIONS,
+  index: false,
+  setHeaders: (response: Response) => {
+    OPTIONS.setHeaders(response);
+    response.set('content-type', 'text/plain; charset=utf-8');
+  },
+} as const;
+
+/** The dashboard's own files, the chart library's, and the pages that alerts link to. What is not one of them goes on to the API. */
 export function dashboardFiles(): Router {
   return Router()
     .use('/vendor/uplot', files(UPLOT, { ...OPTIONS, index: false }))
+    .use('/runbooks', files(RUNBOOKS, PAGES))
     .use(files(WEB, OPTIONS));
 }

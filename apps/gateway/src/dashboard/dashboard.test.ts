@@ -145,6 +145,16 @@ describe('the page of a run', () => {
     const cells = await loss.locator('tbody td:first-of-type').allInnerTexts();
     expect(cells).toEqual(steps.map(({ metrics }) => metrics['loss']?.toFixed(4)));
 
+    const phases = page.getByRole('figure', { name: 'Step time by phase' });
+    await eventually(() => inkOf(page, 'Step time by phase')).toBeGreaterThan(5000);
+    await phases.getByText('Values').click();
+    expect((await phases.locator('thead th').allInnerTexts()).slice(1)).toEqual(
+      expect.arrayContaining(['forward', 'backward', 'optimizer', 'load', 'checkpoint']),
+    );
+    expect(await phases.locator('tbody td:first-of-type').allInnerTexts()).toEqual(
+      steps.map(({ phaseSeconds }) => phaseSeconds!['forward']!.toFixed(4)),
+    );
+
     expect(await page.locator('.accuracy-plot circle').count()).toBe(4);
     const accuracy = await page.locator('.accuracy tbody tr').last().innerText();
     expect(accuracy).toMatch(/8 documents[^]*60 questions[^]*\d+\.\d %[^]*\d+\.\d % to \d+\.\d %[^]*[+−]\d/);
@@ -234,6 +244,14 @@ describe('the pages of pairs', () => {
     expect(await page.locator('.response.chosen .strip').first().locator('.token').count()).toBe(3);
     await page.close();
   });
+});
+
+test('the pages that alerts link to are there, as text', async () => {
+  const { headers, text } = await request(gateway.url).get('/runbooks/SolopoDeadLetters.md').expect(200);
+  expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+  expect(text).toMatch(/^# SolopoDeadLetters\n/);
+  await request(gateway.url).get('/runbooks/../metrics.md').expect(404);
+  await request(gateway.url).get('/runbooks/..%2fmetrics.md').expect(404);
 });
 
 describe('the page of dead letters', () => {

@@ -49,6 +49,10 @@ interface DownsampleModule {
   ): { readonly xs: readonly number[]; readonly columns: readonly Column[] };
 }
 
+interface StackModule {
+  stack(columns: readonly Column[]): readonly Column[];
+}
+
 interface ViewRangeModule {
   readonly ViewRange: new () => {
     of(low: number, high: number): Axis;
@@ -80,6 +84,7 @@ async function load<T>(file: string): Promise<T> {
 const { wilson, accuracyByLength } = await load<AccuracyModule>('model/accuracy.js');
 const { busySeconds, secondsLeft, runSecondsLeft } = await load<ProgressModule>('model/progress.js');
 const { downsample } = await load<DownsampleModule>('model/downsample.js');
+const { stack } = await load<StackModule>('model/stack.js');
 const { ViewRange } = await load<ViewRangeModule>('model/view-range.js');
 const { heatMap } = await load<HeatMapModule>('model/heat-map.js');
 const { Series } = await load<SeriesModule>('model/series.js');
@@ -163,6 +168,19 @@ describe('a series', () => {
     expect(series.steps).toEqual([1, 2, 3]);
     expect(series.column('loss')).toEqual([3, 2, 1.5]);
     expect(series.column('gap')).toEqual([null, null, 5]);
+  });
+});
+
+describe('a stack', () => {
+  it('has each column on those before it, and nothing where nothing was measured', () => {
+    const [forward, backward] = [
+      [1, null, 3, null],
+      [2, 5, null, null],
+    ];
+    expect(stack([forward, backward])).toEqual([
+      [1, 0, 3, null],
+      [3, 5, 3, null],
+    ]);
   });
 });
 

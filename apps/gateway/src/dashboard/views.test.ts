@@ -117,10 +117,14 @@ describe('a pair under a policy version', () => {
     const { digest } = await pair();
     const page = await open(`/runs/${solo().id}/pairs/${digest}`);
     await page.getByRole('button', { name: 'Compute' }).click();
-    await page.getByText('Waiting for a reward worker…').waitFor();
+    await page.getByText('Starting a reward worker…').waitFor();
+    const progress = page.getByRole('progressbar', { name: 'Inspection' });
+    expect(await progress.getAttribute('value')).toBeNull();
+    await eventually(() => page.locator('.inspection-progress').innerText()).toMatch(/worker…\s+[1-9]\d* s$/);
     const asked = answerInspections(gateway.connection);
     const strips = page.locator('.strips.chosen .strip');
     await eventually(() => strips.count()).toBe(6);
+    expect(await progress.isVisible()).toBe(false);
     expect(page.url()).toContain('?step=8');
     expect(asked.questions.map(({ step }) => step)).toEqual([0, 8]);
 
@@ -276,7 +280,16 @@ describe('the page of the system', () => {
     await gateway.ledger.attempts.start({ job: `${solo().stages[0]!.digest}:0`, attempt: 1, worker: 'a-host:42' });
     await page.reload();
     const worker = page.locator('.system-table tbody tr').filter({ hasText: 'a-host:42' });
-    expect(await worker.innerText()).toMatch(/datagen[^]*compose/);
+    expect(await worker.innerText()).toMatch(/datagen[^]*compose[^]*no work yet/);
+    await gateway.ledger.workerDevices.tell('a-host:42', {
+      device: 'webgpu',
+      name: 'A GPU 3000',
+      reason: 'A GPU 3000 was found',
+      allocatedBytes: 1_234_000_000,
+      memoryBytes: 8e9,
+    });
+    await page.reload();
+    expect(await worker.innerText()).toMatch(/webgpu A GPU 3000[^]*1,234 MB of 8,000 MB in use; A GPU 3000 was found/);
     await request(gateway.url).post(`/v1/runs/${id}/cancel`).expect(200);
     await page.close();
   });

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { NATS_CONNECTION, RpcClient, wantWorker, type NatsConnection } from '@solopo/bus';
+import { NATS_CONNECTION, RpcClient, wantingWorker, type NatsConnection } from '@solopo/bus';
 import { inspectionSchema, SolopoError, type Inspection } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
@@ -25,9 +25,10 @@ export class InspectPair {
   async execute({ run, pair, step }: Query): Promise<Inspection> {
     await this.ledger.runs.require(run);
     const question = { run, pair, step: step ?? (await this.ledger.versions.list(run)).at(-1)?.step ?? 0 };
-    wantWorker(this.nats, 'reward');
     try {
-      return inspectionSchema.parse(await this.rpc.call('reward.inspect', question, this.config.inspectionMs));
+      return await wantingWorker(this.nats, 'reward', async () =>
+        inspectionSchema.parse(await this.rpc.call('reward.inspect', question, this.config.inspectionMs)),
+      );
     } catch (error) {
       throw SolopoError.from(error).code === 'not-ready' ? nobody(error) : error;
     }

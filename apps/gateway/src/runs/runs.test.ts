@@ -127,15 +127,15 @@ describe('a run', () => {
 
   it('shows its evidence', async () => {
     const run = await createRun({ seed: 3 });
-    const metrics = { loss: 0.5 };
+    const [metrics, phaseSeconds] = [{ loss: 0.5 }, { forward: 1.5 }];
     const [one, two] = ['a'.repeat(64), 'b'.repeat(64)];
     await gateway.ledger.steps.append(run.id, [
       { step: 1, digest: one, previousDigest: '0'.repeat(64), pairDigests: [], metrics, engine: 'an engine' },
-      { step: 2, digest: two, previousDigest: one, pairDigests: [], metrics, engine: 'an engine' },
+      { step: 2, digest: two, previousDigest: one, pairDigests: [], metrics, engine: 'an engine', phaseSeconds },
     ]);
     const get = async (rest: string): Promise<unknown> =>
       (await request(gateway.url).get(runsPath(run, rest)).expect(200)).body;
-    expect(await get('/steps?after=1')).toEqual([{ step: 2, digest: two, metrics }]);
+    expect(await get('/steps?after=1')).toEqual([{ step: 2, digest: two, metrics, phaseSeconds }]);
     expect(await get('/alignments')).toEqual([]);
     expect(await get('/evaluations')).toEqual([]);
     expect(await get('/pairs?limit=10&offset=5')).toEqual([]);

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { QueueStats } from '@solopo/bus';
 import type { FunctionView, StageKind, SystemView, WorkerView } from '@solopo/contracts';
 import { functionOf, STAGE_KINDS } from '@solopo/functions';
-import { Ledger, type KindWork, type WorkerRecord } from '@solopo/ledger';
+import { Ledger, type KindWork, type WorkerDeviceRecord, type WorkerRecord } from '@solopo/ledger';
 
 const DAY_MS = 86_400_000;
 
@@ -23,7 +23,10 @@ export class DescribeSystem {
       this.ledger.attempts.workers(DAY_MS),
       this.ledger.steps.enginesInUse(),
     ]);
-    const kinds = await this.ledger.stages.kinds(workers.map(({ stage }) => stage));
+    const [kinds, devices] = await Promise.all([
+      this.ledger.stages.kinds(workers.map(({ stage }) => stage)),
+      this.ledger.workerDevices.of(workers.map(({ worker }) => worker)),
+    ]);
     return {
       functions: STAGE_KINDS.map((kind) =>
         functionView(
@@ -34,7 +37,13 @@ export class DescribeSystem {
       ),
       streams: streams.map(({ stream, ...state }) => ({ name: stream, ...state })),
       outbox,
-      workers: workers.map((worker) => workerView(worker, kinds.get(worker.stage))),
+      workers: workers.map((worker) =>
+        workerView(
+          worker,
+          kinds.get(worker.stage),
+          devices.find((device) => device.worker === worker.worker),
+        ),
+      ),
       engines: engines.map(({ lastUsed, ...engine }) => ({ ...engine, lastUsed: lastUsed.toISOString() })),
     };
   }
@@ -66,7 +75,11 @@ function functionView(
 }
 
 /** A killed process's last job goes on in its row: within the time limit nobody can tell it from one at work. */
-function workerView(worker: WorkerRecord, kind: StageKind | undefined): WorkerView {
+function workerView(
+  worker: WorkerRecord,
+  kind: StageKind | undefined,
+  device: WorkerDeviceRecord | undefined,
+): WorkerView {
   const spec = kind === undefined ? undefined : functionOf(kind);
   const atWork = worker.outcome === null && Date.now() - worker.lastSeen.getTime() < (spec?.timeLimitMs ?? 0);
   return {
@@ -77,5 +90,10 @@ function workerView(worker: WorkerRecord, kind: StageKind | undefined): WorkerVi
     firstSeen: worker.firstSeen.toISOString(),
     lastSeen: worker.lastSeen.toISOString(),
     doing: atWork ? (kind ?? null) : null,
+    device: device === undefined ? null : deviceView(device),
   };
+}
+
+function deviceView({ device, name, reason, allocatedBytes, memoryBytes, toldAt }: WorkerDeviceRecord) {
+  return { device, name, reason, allocatedBytes, memoryBytes, toldAt: toldAt.toISOString() };
 }

@@ -38,6 +38,8 @@ export interface MadeUp {
   readonly trainer?: string;
   /** Metrics of a gradient step, and of a policy version on held-out pairs. */
   readonly step?: (step: number) => Readonly<Record<string, number>>;
+  /** Where the time of a gradient step went. */
+  readonly phases?: (step: number) => Readonly<Record<string, number>>;
   readonly version?: (step: number) => Readonly<Record<string, number>>;
   /** '1' or '0' for a question. */
   readonly answer?: (spec: StageSpecOf<'evaluate'>, question: number) => boolean;
@@ -221,7 +223,8 @@ class Worker {
     });
     const chain = chainSteps(head, { config: chainConfig(spec), engine: trainer }, links);
     const chainHead = chain.at(-1)?.digest ?? head;
-    await tx.steps.append(run, chain);
+    const { phases } = this.madeUp;
+    await tx.steps.append(run, phases ? chain.map((link) => ({ ...link, phaseSeconds: phases(link.step) })) : chain);
     await tx.checkpoints.insert(run, { step: range.to, digest: weights.digest, parametersDigest: weights.digest });
     await tx.versions.insert(run, { step: range.to, digest: weights.digest, chainHead });
     const progress = { step: range.to, chainHead, policyDigest: weights.digest, policyTokens: 1, seconds: 1 };

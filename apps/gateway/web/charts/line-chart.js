@@ -2,6 +2,7 @@ import uPlot from '/vendor/uplot/uPlot.esm.js';
 import { fill, h, setText } from '../dom.js';
 import { metric } from '../format.js';
 import { downsample, lowerBound } from '../model/downsample.js';
+import { stack } from '../model/stack.js';
 import { ViewRange } from '../model/view-range.js';
 import { colour, onThemeChange } from '../theme.js';
 import { perFrame } from '../timing.js';
@@ -25,10 +26,11 @@ const FONT = '11px Inter, system-ui, sans-serif';
  * @param {string} options.hint  What to look for.
  * @param {{ metric: string, label: string, colour: string, dash?: boolean, quiet?: boolean }[]} options.lines
  * @param {[number, number]} [options.range]  Of the values, where they are bound.
+ * @param {boolean} [options.stacked]  As areas one on the other, the first at the bottom.
  * @param {string} options.sync  Charts of one key show the same step under the pointer.
  * @param {import('../model/series.js').Series} series
  */
-export function lineChart({ title, hint, lines, range, sync }, series, signal) {
+export function lineChart({ title, hint, lines, range, sync, stacked = false }, series, signal) {
   const keys = new Map();
   const legend = h('ul', { class: 'legend' });
   const frame = h('div', {
@@ -59,7 +61,9 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
   const extent = () => [Math.min(series.steps[0] ?? 0, 1), Math.max(series.last, planned ?? 0, 2)];
   const data = () => {
     const [from, to] = view.of(-Infinity, Infinity);
-    const columns = shown().map(({ metric: name }) => series.column(name));
+    const own = shown().map(({ metric: name }) => series.column(name));
+    // What reaches higher is drawn first, and what lies before it covers it.
+    const columns = stacked ? stack(own).reverse() : own;
     const part = downsample(series.steps, columns, { from, to, limit: MAX_DRAWN });
     drawnSteps = part.xs;
     frame.dataset.drawn = String(part.xs.length);
@@ -72,7 +76,7 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
     for (const { metric: name } of shown())
       setText(
         keys.get(name),
-        metric(series.column(name)[index] ?? series.column(name).findLast((value) => value !== null)),
+        metric(series.column(name)[index] ?? (stacked ? 0 : series.column(name).findLast((value) => value !== null))),
       );
   };
 
@@ -97,8 +101,9 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
     plot?.destroy();
     plot = new uPlot(
       optionsOf({
-        visible,
-        range,
+        visible: stacked ? visible.toReversed() : visible,
+        range: stacked ? fromZero : range,
+        stacked,
         sync,
         width: frame.clientWidth,
         extent: () => view.of(...extent()),
@@ -182,7 +187,7 @@ export function lineChart({ title, hint, lines, range, sync }, series, signal) {
   };
 }
 
-function optionsOf({ visible, range, sync, width, extent, zoomed, reset, hover }) {
+function optionsOf({ visible, range, stacked, sync, width, extent, zoomed, reset, hover }) {
   const axis = {
     stroke: () => colour('--muted'),
     font: FONT,
@@ -218,8 +223,9 @@ function optionsOf({ visible, range, sync, width, extent, zoomed, reset, hover }
         stroke: () => colour(property),
         width: quiet ? 1 : 1.75,
         ...(dash && { dash: [4, 4] }),
+        ...(stacked && { fill: () => colour(property) }),
         spanGaps: true,
-        points: { show: ({ data }) => data[0].length <= MAX_POINTS, size: 5, fill: () => colour(property) },
+        points: { show: ({ data }) => !stacked && data[0].length <= MAX_POINTS, size: 5, fill: () => colour(property) },
       })),
     ],
     hooks: {
@@ -243,6 +249,10 @@ function paddedRange(_, min, max) {
   const margin = (max - min || Math.abs(max) || 1) * 0.08;
   const low = min >= 0 && min < 0.35 * max ? 0 : min - margin;
   return [low, max + margin];
+}
+
+function fromZero(_, __, max) {
+  return [0, 1.08 * (max || 1)];
 }
 
 function tick(value) {

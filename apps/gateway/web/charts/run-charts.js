@@ -96,9 +96,22 @@ export const SPEED_CHARTS = [
     hint: 'Of the policy, by slice: loading and checkpoint too',
     lines: [{ metric: 'tokens_per_second', label: 'tokens/s', colour: '--policy' }],
   },
+];
+
+export const PHASE_CHARTS = [
   {
-    title: 'Seconds per step',
-    hint: 'By slice: loading and checkpoint too',
-    lines: [{ metric: 'seconds_per_step', label: 'seconds', colour: '--ink' }],
+    title: 'Step time by phase',
+    hint: 'Seconds, one on the other; loading and checkpoint count to the first and the last step of a slice',
+    stacked: true,
+    lines: [
+      { metric: 'forward', label: 'forward', colour: '--phase-1' },
+      { metric: 'loss', label: 'loss', colour: '--phase-2' },
+      { metric: 'backward', label: 'backward', colour: '--phase-3' },
+      { metric: 'optimizer', label: 'optimizer', colour: '--phase-4' },
+      { metric: 'data', label: 'data', colour: '--phase-5' },
+      { metric: 'reference', label: 'reference', colour: '--phase-6' },
+      { metric: 'load', label: 'load', colour: '--phase-7' },
+      { metric: 'checkpoint', label: 'checkpoint', colour: '--phase-8' },
+    ],
   },
 ];

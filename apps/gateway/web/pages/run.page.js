@@ -1,7 +1,7 @@
 import { get, namesByDigest, post } from '../api.js';
 import { accuracyChart } from '../charts/accuracy-chart.js';
 import { lineChart } from '../charts/line-chart.js';
-import { HELD_OUT_CHARTS, SPEED_CHARTS, STEP_CHARTS } from '../charts/run-charts.js';
+import { HELD_OUT_CHARTS, PHASE_CHARTS, SPEED_CHARTS, STEP_CHARTS } from '../charts/run-charts.js';
 import { fill, h, setText } from '../dom.js';
 import { digest, duration, NONE, rate, short, when, whole } from '../format.js';
 import { accuracyByLength } from '../model/accuracy.js';
@@ -23,17 +23,22 @@ export async function runPage({ id, signal, follow, announce }) {
   const [first, names] = await Promise.all([get(path, signal), namesByDigest()]);
   let run = first;
   let step = first.step;
-  const [steps, heldOut, speed] = [new Series(), new Series(), new Series()];
+  const [steps, phases, heldOut, speed] = [new Series(), new Series(), new Series(), new Series()];
   const head = runHead(first, () => cancel());
   const figures = keyFigures();
   const trouble = h('div', {});
   const warnings = h('div', {});
   const stages = stageTimeline();
   const stepCharts = STEP_CHARTS.map((options) => lineChart({ ...options, sync: 'steps' }, steps, signal));
+  const phaseCharts = PHASE_CHARTS.map((options) => lineChart({ ...options, sync: 'steps' }, phases, signal));
   const heldOutCharts = HELD_OUT_CHARTS.map((options) => lineChart({ ...options, sync: 'versions' }, heldOut, signal));
   const speedCharts = SPEED_CHARTS.map((options) => lineChart({ ...options, sync: 'slices' }, speed, signal));
   const accuracy = accuracyChart(signal);
-  const learning = chartSection('steps-title', 'Training, by step', 'charts', [...stepCharts, ...speedCharts]);
+  const learning = chartSection('steps-title', 'Training, by step', 'charts', [
+    ...stepCharts,
+    ...speedCharts,
+    ...phaseCharts,
+  ]);
   const versions = chartSection('versions-title', 'Held-out pairs, by policy version', 'charts four', heldOutCharts);
 
   // What a run that has ended never came to is left out.
@@ -68,11 +73,15 @@ export async function runPage({ id, signal, follow, announce }) {
   };
   const draw = perFrame(() => {
     for (const chart of stepCharts) chart.update(run.steps);
+    for (const chart of phaseCharts) chart.update(run.steps);
     for (const chart of heldOutCharts) chart.update(run.steps);
     for (const chart of speedCharts) chart.update(run.steps);
   });
   const takeSteps = (views) => {
-    for (const view of views) steps.put(view.step, view.metrics);
+    for (const view of views) {
+      steps.put(view.step, view.metrics);
+      if (view.phaseSeconds) phases.put(view.step, view.phaseSeconds);
+    }
     step = Math.max(step, steps.last);
     draw();
   };
@@ -153,10 +162,7 @@ export async function runPage({ id, signal, follow, announce }) {
 function speedOf({ step, steps: count, seconds }, steps) {
   const tokensAt = (place) => (place === 0 ? 0 : steps.column('num_tokens')[steps.steps.indexOf(place)]);
   const tokens = tokensAt(step) - tokensAt(step - count);
-  return {
-    seconds_per_step: seconds / count,
-    ...(Number.isFinite(tokens) && seconds > 0 ? { tokens_per_second: tokens / seconds } : {}),
-  };
+  return Number.isFinite(tokens) && seconds > 0 ? { tokens_per_second: tokens / seconds } : {};
 }
 
 function chartSection(id, title, layout, charts) {

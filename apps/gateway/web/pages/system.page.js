@@ -111,11 +111,12 @@ function workersTable(workers) {
 function workersList(name, workers) {
   return table(
     name,
-    ['Worker', 'App', 'Now', 'Jobs', 'Failed', 'Last job', 'Seen since'],
+    ['Worker', 'App', 'Now', 'Device', 'Jobs', 'Failed', 'Last job', 'Seen since'],
     workers.map((w) => [
       h('code', {}, w.id),
       w.app === null ? NONE : tag(w.app),
       w.doing === null ? h('span', { class: 'sub' }, 'no job') : h('b', { class: 'live' }, w.doing),
+      deviceCell(w.device),
       whole(w.jobs),
       count(w.failures, 'bad'),
       h('time', { datetime: w.lastSeen, title: when(w.lastSeen) }, ago(w.lastSeen)),
@@ -124,6 +125,21 @@ function workersList(name, workers) {
     'No worker has taken up a job within a day.',
   );
 }
+
+/** The device, its name, what lies there, and why it is this one. */
+function deviceCell(device) {
+  if (device === null) return h('span', { class: 'sub' }, 'no work yet');
+  const { device: kind, name, reason, allocatedBytes, memoryBytes, toldAt } = device;
+  const of = memoryBytes === null ? '' : ` of ${megabytes(memoryBytes)}`;
+  const held = kind === 'cpu' ? '' : `${megabytes(allocatedBytes)}${of} in use; `;
+  return [
+    h('b', {}, kind),
+    name === null ? '' : ` ${name}`,
+    h('span', { class: 'sub device-reason', title: `as of ${when(toldAt)}` }, `${held}${reason}`),
+  ];
+}
+
+const megabytes = (bytes) => `${whole(Math.round(bytes / 1e6))} MB`;
 
 /** `onnxruntime 1.30.0; cpu float32; threads 1; layout 1; AMD EPYC` */
 function enginesTable(engines) {

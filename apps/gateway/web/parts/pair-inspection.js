@@ -4,9 +4,11 @@ import { fill, h, setText } from '../dom.js';
 import { problem } from './problem.js';
 import { differenceStrip, tokenStrip } from './token-strip.js';
 
-/** A worker takes a few seconds to start; the gateway says when to ask again. */
-const TRIES = 12;
-const PAUSE_MS = 5000;
+/** A worker starts in seconds, on a node that must be made first in minutes; after that nobody waits any more. */
+const LONGEST_WAIT_MS = 10 * 60_000;
+const PAUSE_MS = 2000;
+/** Where no worker is up the gateway says so at once: a question that takes longer has one. */
+const TAKEN_MS = 1500;
 const RESPONSES = [
   ['chosen', 'Chosen'],
   ['rejected', 'Rejected'],
@@ -22,7 +24,7 @@ export function pairInspection({ run, pair, alignments, query, signal, go, annou
     .filter((step) => step > 0)
     .sort((a, b) => b - a);
   const place = h('div', { class: 'inspection-body' });
-  const status = h('span', { class: 'sub', role: 'status' });
+  const progress = inspectionProgress();
   const known = new Map();
 
   const select = h(
@@ -34,36 +36,42 @@ export function pairInspection({ run, pair, alignments, query, signal, go, annou
   if (query.has('step')) select.value = query.get('step') === 'latest' ? (steps[0] ?? 0) : query.get('step');
   const button = h('button', { type: 'submit', class: 'primary' }, 'Compute');
 
-  const inspect = async (step) => {
-    for (let tries = 1; ; tries++) {
+  const inspect = async (step, computing) => {
+    if (known.has(step)) return known.get(step);
+    const started = Date.now();
+    computing();
+    for (;;) {
+      const taken = setTimeout(computing, TAKEN_MS);
       try {
-        if (!known.has(step)) known.set(step, await get(`${path}/inspection?step=${step}`, signal));
+        known.set(step, await get(`${path}/inspection?step=${step}`, signal));
         return known.get(step);
       } catch (error) {
-        if (error.status !== 503 || tries >= TRIES) throw error;
-        setText(status, 'Waiting for a reward worker…');
-        await pause(PAUSE_MS, signal);
+        if (error.status !== 503 || Date.now() - started > LONGEST_WAIT_MS) throw error;
+        progress.starting();
+      } finally {
+        clearTimeout(taken);
       }
+      await pause(PAUSE_MS, signal);
     }
   };
   const compute = async () => {
     const step = Number(select.value);
     button.disabled = true;
-    setText(status, 'Computing…');
     try {
-      const before = await inspect(0);
-      const after = step === 0 ? before : await inspect(step);
-      setText(status, '');
+      const parts = step === 0 ? 1 : 2;
+      const before = await inspect(0, () => progress.computing('the base model', 0, parts));
+      const after = step === 0 ? before : await inspect(step, () => progress.computing(`step ${step}`, 1, parts));
       fill(place, views(pair, before, after));
       announce('Log-probabilities and attention are shown');
     } catch (error) {
       if (signal.aborted) return;
-      setText(status, '');
       fill(place, problem('It could not be computed', error.message));
     } finally {
+      progress.over();
       button.disabled = false;
     }
   };
+  signal.addEventListener('abort', () => progress.over());
   const form = h(
     'form',
     {
@@ -77,7 +85,7 @@ export function pairInspection({ run, pair, alignments, query, signal, go, annou
     h('label', { for: 'inspected-step' }, 'Policy of'),
     select,
     button,
-    status,
+    progress.element,
   );
   if (query.has('step')) compute();
 
@@ -98,6 +106,42 @@ export function pairInspection({ run, pair, alignments, query, signal, go, annou
       form,
       place,
     ),
+  };
+}
+
+/** What is waited for, how far it is, and for how long it was waited: the seconds are for the eye alone. */
+function inspectionProgress() {
+  const bar = h('progress', { 'aria-label': 'Inspection', max: 1 });
+  const text = h('span', { role: 'status' });
+  const seconds = h('span', { 'aria-hidden': 'true' });
+  const element = h('span', { class: 'inspection-progress sub', hidden: true }, bar, text, seconds);
+  let ticking = null;
+  const show = (what) => {
+    if (text.textContent === what && !element.hidden) return;
+    setText(text, what);
+    clearInterval(ticking);
+    const started = Date.now();
+    const tick = () => setText(seconds, ` ${Math.round((Date.now() - started) / 1000)} s`);
+    tick();
+    ticking = setInterval(tick, 1000);
+    element.hidden = false;
+  };
+  return {
+    element,
+    starting() {
+      bar.removeAttribute('value');
+      show('Starting a reward worker…');
+    },
+    computing(what, done, parts) {
+      bar.max = parts;
+      bar.value = done;
+      show(`Computing ${what}…`);
+    },
+    over() {
+      clearInterval(ticking);
+      setText(text, '');
+      element.hidden = true;
+    },
   };
 }
 

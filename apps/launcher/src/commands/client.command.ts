@@ -9,5 +9,6 @@ export function client(args: readonly string[], plan: ServicePlan): Promise<numb
   const here = Object.values(DATA)
     .map((folder) => new StateFile(folder))
     .find((state) => runningLauncher(state) !== undefined);
-  return runClient(plan.client, args, process.env['SOLOPO_API'] ?? here?.read()?.api);
+  const api = process.env['SOLOPO_API'] ?? here?.read()?.api;
+  return runClient(plan.client, args, api === undefined ? {} : { SOLOPO_API: api });
 }

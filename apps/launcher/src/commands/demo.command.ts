@@ -14,7 +14,8 @@ export async function demo(options: LauncherOptions, plan: ServicePlan): Promise
   return runSystem(
     { dataDir, plan, port, threads, device, echo, ...(prepare && { prepare }) },
     async (system, signal) => {
-      const code = await runClient(plan.client, ['demo', ...options.rest], system.api, signal);
+      const env = { SOLOPO_API: system.api, ...(device && { SOLOPO_DEVICE: device }) };
+      const code = await runClient(plan.client, ['demo', ...options.rest], env, signal);
       if (options.keep && !signal.aborted) {
         console.log(`\nSolopo stays up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.`);
         await interrupted(signal);

@@ -22,4 +22,10 @@ for (const subject of ['jobs.datagen.compose', 'jobs.trainer.train']) {
     ack_wait: 1e9,
   });
 }
+await manager.streams.add({ name: 'wishes', subjects: ['wanted.*'], max_age: 5e9, max_msgs_per_subject: 1 });
+await manager.consumers.add('wishes', {
+  durable_name: 'wanted-datagen',
+  filter_subject: 'wanted.datagen',
+  ack_policy: 'explicit',
+});
 await nats.close();

@@ -21,6 +21,7 @@ import {
 } from '@solopo/pipeline';
 import { ModelFiles, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { ReferenceScores } from '../reference-scores.ts';
+import { SlicePhases } from '../slice-phases.ts';
 import { StepCounter } from '../step-counter.ts';
 import { TrainingMetrics } from '../training.metrics.ts';
 
@@ -47,17 +48,21 @@ export class TrainSlice implements JobFunction<'train'> {
       tokens: before?.metrics['num_tokens'] ?? 0,
       stepsPerEpoch: stepsPerEpoch(training, items),
     };
-    const onProgress = this.#keepAlive(run, fencing, context, new StepCounter(counted));
+    const phases = new SlicePhases(range);
+    const onProgress = this.#keepAlive(run, fencing, context, { counter: new StepCounter(counted), phases });
     const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
     try {
       const batches = stepBatches(training, { seed, pairs: items, ...range });
       const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
       const records = await this.ledger.pairs.training(spec.pair, ordinals);
+      phases.lap('data');
       const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
+      phases.lap('load');
       const { sums, rescored } = await this.references.read(spec, records, engine, {
         signal: context.signal,
         onProgress,
       });
+      phases.lap('reference');
       const pairs = records.map((record) => ({
         record,
         reference: Object.fromEntries(
@@ -89,10 +94,15 @@ export class TrainSlice implements JobFunction<'train'> {
         batches: batches.map((batch) => batch.map((ordinal) => place.get(ordinal) as number)),
         out,
       };
+      phases.lap('load');
       const { steps } = await this.engine.run('trainSlice', input, { signal: context.signal, onProgress });
+      phases.lap('steps');
 
       const parameters = await this.artifacts.put(alive(createReadStream(out.weights), onProgress));
       const optimizerState = await this.artifacts.put(alive(createReadStream(out.optimizerState), onProgress));
+      phases.lap('checkpoint');
+      const phaseSeconds = steps.map((step) => phases.of(step));
+      this.metrics.observePhases({ checkpoint: phaseSeconds.at(-1)?.['checkpoint'] ?? 0 });
       const counter = new StepCounter(counted);
       const policyTokens = steps.reduce((sum, step) => sum + step.policyTokens, 0);
       const chain = chainSteps(
@@ -113,7 +123,10 @@ export class TrainSlice implements JobFunction<'train'> {
         write: async (tx) => {
           await tx.leases.check(run, fencing);
           await tx.scores.insert(spec.pair, spec.model, rescored);
-          await tx.steps.append(run, chain);
+          await tx.steps.append(
+            run,
+            chain.map((link, i) => ({ ...link, phaseSeconds: phaseSeconds[i] ?? {} })),
+          );
           await tx.checkpoints.insert(run, {
             step: range.to,
             digest: optimizerState.digest,
@@ -142,7 +155,12 @@ export class TrainSlice implements JobFunction<'train'> {
   }
 
   /** Beats for the job and renews the lease while the engine makes progress, and tells whoever watches of each step. */
-  #keepAlive(run: string, fencing: number, context: JobContext, counter: StepCounter): (progress: Progress) => void {
+  #keepAlive(
+    run: string,
+    fencing: number,
+    context: JobContext,
+    { counter, phases }: { readonly counter: StepCounter; readonly phases: SlicePhases },
+  ): (progress: Progress) => void {
     let renewed = performance.now();
     return (progress) => {
       context.working();
@@ -152,10 +170,12 @@ export class TrainSlice implements JobFunction<'train'> {
         this.ledger.leases.renew(run, fencing, LEASE_MS).catch(() => undefined);
       }
       if (progress.kind === 'step') {
-        const { step } = progress.result;
-        const metrics = counter.count(progress.result);
-        this.metrics.observe(run, { metrics, seconds: progress.seconds });
-        this.events.publish({ type: 'run.step', run, at: new Date().toISOString(), data: { step, metrics } });
+        const { step, seconds } = progress.step;
+        const metrics = counter.count(progress.step);
+        const phaseSeconds = phases.of(progress.step);
+        this.metrics.observe(run, { metrics, seconds, phaseSeconds });
+        const data = { step, metrics, phaseSeconds };
+        this.events.publish({ type: 'run.step', run, at: new Date().toISOString(), data });
       }
     };
   }

@@ -22,6 +22,8 @@ import * as tokens from './0021-tokens.migration.ts';
 import * as stepEngines from './0022-step-engines.migration.ts';
 import * as scoresByEngine from './0023-scores-by-engine.migration.ts';
 import * as outboxTraceparent from './0024-outbox-traceparent.migration.ts';
+import * as stepPhases from './0025-step-phases.migration.ts';
+import * as workerDevices from './0026-worker-devices.migration.ts';
 import type { Migration } from 'kysely/migration';
 
 /** Forward only. A released migration is never edited: a change is a new one. */
@@ -50,4 +52,6 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0022-step-engines': stepEngines,
   '0023-scores-by-engine': scoresByEngine,
   '0024-outbox-traceparent': outboxTraceparent,
+  '0025-step-phases': stepPhases,
+  '0026-worker-devices': workerDevices,
 };

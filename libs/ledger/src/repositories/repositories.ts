@@ -19,6 +19,7 @@ import { StepRepository } from './step.repository.ts';
 import { TokenRepository } from './token.repository.ts';
 import { TrackingRepository } from './tracking.repository.ts';
 import { VersionRepository } from './version.repository.ts';
+import { WorkerDeviceRepository } from './worker-device.repository.ts';
 
 /** Everything the ledger holds, by noun. */
 export class Repositories {
@@ -40,6 +41,7 @@ export class Repositories {
   readonly outbox: OutboxRepository;
   readonly leases: LeaseRepository;
   readonly attempts: AttemptRepository;
+  readonly workerDevices: WorkerDeviceRepository;
   readonly deadLetters: DeadLetterRepository;
   readonly tokens: TokenRepository;
 
@@ -63,6 +65,7 @@ export class Repositories {
     this.outbox = new OutboxRepository(db);
     this.leases = new LeaseRepository(db);
     this.attempts = new AttemptRepository(db);
+    this.workerDevices = new WorkerDeviceRepository(db);
     this.deadLetters = new DeadLetterRepository(db);
     this.tokens = new TokenRepository(db);
     this.tracking = new TrackingRepository(db);

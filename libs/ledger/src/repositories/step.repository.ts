@@ -15,9 +15,11 @@ export interface NewStep {
   readonly metrics: Readonly<Record<string, number>>;
   /** Fingerprint of the engine that took it. */
   readonly engine: string;
+  /** Seconds by phase; its digest does not cover them. */
+  readonly phaseSeconds?: Readonly<Record<string, number>>;
 }
 
-export interface StepRecord extends Omit<NewStep, 'engine'> {
+export interface StepRecord extends Omit<NewStep, 'engine' | 'phaseSeconds'> {
   /** Null: the step is older than the column. */
   readonly engine: string | null;
 }
@@ -68,7 +70,7 @@ export class StepRepository {
         );
       return step;
     }, head);
-    const rows = added.map(({ step, digest, previousDigest, pairDigests, metrics, engine }) => ({
+    const rows = added.map(({ step, digest, previousDigest, pairDigests, metrics, engine, phaseSeconds }) => ({
       run,
       step,
       digest,
@@ -76,6 +78,7 @@ export class StepRepository {
       pair_digests: [...pairDigests],
       metrics: JSON.stringify(metrics),
       engine,
+      phase_seconds: phaseSeconds === undefined ? null : JSON.stringify(phaseSeconds),
     }));
     for (const batch of batches(rows)) await this.#db.insertInto('steps').values(batch).execute();
   }
@@ -84,7 +87,7 @@ export class StepRepository {
   async after(run: string, step: number, limit = 10_000): Promise<StepView[]> {
     return this.#db
       .selectFrom('steps')
-      .select(['step', 'digest', 'metrics'])
+      .select(['step', 'digest', 'metrics', 'phase_seconds as phaseSeconds'])
       .where('run', '=', run)
       .where('step', '>', step)
       .orderBy('step')

@@ -128,6 +128,7 @@ interface StepsTable {
   pair_digests: string[];
   engine: string | null;
   metrics: Json<Readonly<Record<string, number>>>;
+  phase_seconds: Json<Readonly<Record<string, number>>> | null;
   created_at: GeneratedAlways<Date>;
 }
 

@@ -11,6 +11,7 @@ export interface LiveTables {
   outbox: OutboxTable;
   leases: LeasesTable;
   attempts: AttemptsTable;
+  worker_devices: WorkerDevicesTable;
   dead_letters: DeadLettersTable;
   tokens: TokensTable;
 }
@@ -95,6 +96,16 @@ interface AttemptsTable {
   started_at: ColumnType<Date, never, Date>;
   outcome: string | null;
   error: string | null;
+}
+
+interface WorkerDevicesTable {
+  worker: string;
+  device: string;
+  name: string | null;
+  reason: string;
+  allocated_bytes: number;
+  memory_bytes: number | null;
+  told_at: ColumnType<Date, never, Date>;
 }
 
 interface DeadLettersTable {

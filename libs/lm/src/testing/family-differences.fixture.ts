@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   LanguageModel,
+  outputIndex,
   packTrees,
   readSafetensors,
   sample,
@@ -111,7 +112,7 @@ async function measure(
 async function firstLogits(model: LanguageModel): Promise<number[]> {
   const batch = packTrees(REFERENCE_TREES, model.packing);
   const { output } = await model.infer(batch);
-  const places = batch.targets.filter((target) => isOf(target, 0, 0)).map(({ index }) => index);
+  const places = batch.targets.filter((target) => isOf(target, 0, 0)).map(({ index }) => outputIndex(batch, index));
   return [...(await model.predict(output, places, 'logits'))];
 }
 

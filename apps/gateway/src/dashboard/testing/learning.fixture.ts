@@ -5,7 +5,7 @@ const fall = (step: number): number => Math.exp(-step / 12);
 const noise = (n: number): number => 2 * ((Math.sin(12.9898 * n) * 43758.5453) % 1);
 
 /** Figures of a run that learns. */
-export const LEARNING: Required<Pick<MadeUp, 'step' | 'version' | 'answer'>> = {
+export const LEARNING: Required<Pick<MadeUp, 'step' | 'phases' | 'version' | 'answer'>> = {
   step: (step) => ({
     loss: 0.3 + 1.2 * fall(step) + 0.06 * noise(step),
     'solo/loss_po': 0.2 + 0.5 * fall(step),
@@ -18,6 +18,15 @@ export const LEARNING: Required<Pick<MadeUp, 'step' | 'version' | 'answer'>> = {
     'solo/gap_signed': 0.1 + 0.65 * fall(step),
     grad_norm: 6 + 5 * fall(step) + noise(step),
     learning_rate: 5e-4 * Math.max(0.1, Math.cos(step / 30)),
+  }),
+  phases: (step) => ({
+    forward: 0.4 + 0.05 * noise(step),
+    loss: 0.02,
+    backward: 0.9 + 0.1 * noise(step + 0.2),
+    optimizer: 0.2,
+    data: 0.05,
+    ...(step % 4 === 1 ? { load: 0.3, reference: 0.1 } : {}),
+    ...(step % 4 === 0 ? { checkpoint: 0.4 } : {}),
   }),
   version: (step) => ({
     'solo/margin_short': 1.7 * (1 - fall(step)),
