@@ -206,7 +206,7 @@ describe('sampling', () => {
       for (const [branch, { tokens }] of samples.entries()) {
         const places = batch.targets.filter((target) => target.branch === branch);
         for (const [position, { index }] of places.entries()) {
-          const logits = [...(await lm.predict(output, [index], 'logits'))];
+          const logits = [...(await lm.predict(output, [outputIndex(batch, index)], 'logits'))];
           const u = uniform([...prompt.key, position, 0], [options.seed, branch]);
           expect(tokens[position]).toBe(drawSlowly(logits, { ...options, topP }, u));
         }
