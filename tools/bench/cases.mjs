@@ -50,10 +50,10 @@ const CASES = {
   /** A gradient step of an arm on one pair, the reference's scores given. */
   async step(options) {
     const { threads, short, long, response, arm = 'solo', aligned = true, recompute = 'auto' } = options;
-    const { pairs = 1, apart = false } = options;
+    const { pairs = 1, apart = false, frozenWeights = 'float32' } = options;
     const config = shape(options);
     const runtime = new Runtime({ threads });
-    const lm = model(config, runtime, { recompute });
+    const lm = model(config, runtime, { recompute, frozenWeights });
     const trainer = new PreferenceTrainer(lm, { ...TRAINING, arm });
     const pair = {
       short: tokens(config, short, 1),
@@ -86,9 +86,9 @@ const CASES = {
 
   /** Reference log-probabilities of the rows that the `solo` arm reads, one pair. */
   async score(options) {
-    const { threads, short, long, response } = options;
+    const { threads, short, long, response, frozenWeights = 'float32' } = options;
     const config = shape(options);
-    const lm = model(config, new Runtime({ threads }), { lora: false });
+    const lm = model(config, new Runtime({ threads }), { lora: false, frozenWeights });
     const [chosen, rejected] = [tokens(config, response, 3), tokens(config, response, 4)];
     const trees = [
       { prompt: tokens(config, short, 1), branches: [chosen, rejected] },
@@ -102,9 +102,9 @@ const CASES = {
 
   /** Answers to one prompt. */
   async sample(options) {
-    const { threads, prompt, samples, newTokens } = options;
+    const { threads, prompt, samples, newTokens, frozenWeights = 'float32' } = options;
     const config = shape(options);
-    const lm = model(config, new Runtime({ threads }), { lora: false });
+    const lm = model(config, new Runtime({ threads }), { lora: false, frozenWeights });
     const prompts = [{ tokens: tokens(config, prompt, 1), key: [1, 2] }];
     return {
       seconds: await seconds(options, () =>

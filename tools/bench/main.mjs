@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { arms } from './arms.mjs';
 import { block } from './block.mjs';
 import { coldstart } from './coldstart.mjs';
+import { frozen } from './frozen.mjs';
 import { growth } from './growth.mjs';
 import { memory } from './memory.mjs';
 import { sample } from './sample.mjs';
 import { score } from './score.mjs';
 import { step } from './step.mjs';
 
-const BENCHES = { block, step, memory, arms, sample, score, growth, coldstart };
+const BENCHES = { block, step, memory, arms, sample, score, frozen, growth, coldstart };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

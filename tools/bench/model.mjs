@@ -1,5 +1,5 @@
 // Models in the shape of published ones, with small random weights: what is timed does not depend on their values.
-import { initialiseLora, LanguageModel, modelParameters, parseModelConfig } from '@solopo/lm';
+import { initialiseLora, LanguageModel, modelParameters, packWeight, parseModelConfig } from '@solopo/lm';
 
 const SHAPES = {
   'qwen2.5-0.5b': {
@@ -31,8 +31,8 @@ export function shape({ shape: name = 'qwen2.5-0.5b', layers, vocabulary } = {})
   });
 }
 
-/** Uniform in +-0.035 (standard deviation 0.02); norms 1. */
-function randomWeights(config) {
+/** Uniform in +-0.035 (standard deviation 0.02); norms 1. Each is packed before the next is made, as a model is read. */
+function randomWeights(config, frozenWeights) {
   let state = 0x9e3779b9;
   return new Map(
     modelParameters(config).map(([name, dims]) => {
@@ -45,14 +45,20 @@ function randomWeights(config) {
           state ^= state << 5;
           data[i] = state * (0.035 / 2 ** 31);
         }
-      return [name, { dims, data }];
+      return [name, packWeight(name, { dims, data }, frozenWeights)];
     }),
   );
 }
 
 export function model(config, runtime, { lora = true, ...options } = {}) {
   const adapter = lora ? { options: LORA, weights: initialiseLora(config, LORA, 1) } : null;
-  return new LanguageModel(config, randomWeights(config), runtime, adapter, options);
+  return new LanguageModel(
+    config,
+    randomWeights(config, options.frozenWeights ?? 'float32'),
+    runtime,
+    adapter,
+    options,
+  );
 }
 
 export const tokens = (config, length, salt = 0) =>

@@ -20,6 +20,7 @@ const RUNS: Record<string, Changes> = {
     ARMS.map((arm, i) => [`lora ${arm}`, { arm, adapter, objective: { kind: OBJECTIVES[i % 3] ?? 'dpo' } }] as const),
   ),
   'lora sft': { arm: 'sft', adapter, objective: { kind: 'sft' } },
+  'lora int8': { adapter, frozenWeights: 'int8' },
   paper: { preset: 'paper' },
   'half aligned': { alignment: { fraction: 0.5, reference: 'per-context' } },
   'orpo with the prompt': { objective: { kind: 'orpo', nll: 'all' } },
@@ -141,7 +142,7 @@ describe.each(Object.keys(RUNS))('%s', (name) => {
 });
 
 test('what was read and made is verified in the ledger, adapters and unaligned pairs too', async () => {
-  for (const name of ['half aligned', 'lora solo', 'sft short', 'simpo solo-both']) {
+  for (const name of ['half aligned', 'lora solo', 'lora int8', 'sft short', 'simpo solo-both']) {
     const { body } = await system.api.get(`/v1/runs/${runOf(name).id}/verify`).expect(200);
     expect(body, name).toMatchObject({ ok: true });
   }
@@ -175,7 +176,8 @@ describe('what the runs cost', () => {
     expect(stages('sample').size).toBe(2);
     expect(stages('pair').size).toBe(2);
     // Short pairs: training short and long, held-out short and long; long pairs: training long, held-out short and long.
-    expect(stages('score').size).toBe(7);
+    // Over int8 weights: short pairs' training short, held-out short and long.
+    expect(stages('score').size).toBe(7 + 3);
   });
 });
 
@@ -187,6 +189,19 @@ describe('an adapter', () => {
       expect(firstStep(`lora ${arm}`)['loss']).toBeCloseTo(firstStep(`${kind} ${arm}`)['loss']!, 5);
       expect(runOf(`lora ${arm}`).policyDigest).not.toBe(runOf(`${kind} ${arm}`).policyDigest);
     }
+  });
+
+  test('over int8 weights has a reference of the same weights, near that of float32 and under a name of its own', async () => {
+    const [int8, exact] = [runOf('lora int8'), runOf('dpo solo')];
+    const [own, other] = [firstStep('lora int8')['logps/chosen']!, firstStep('dpo solo')['logps/chosen']!];
+    expect(own).not.toBe(other);
+    expect(Math.abs(own - other)).toBeLessThan(0.5);
+    const enginesOf = ({ id }: Finished) => system.ledger.steps.engines(id, 2);
+    expect(await enginesOf(int8)).toEqual([expect.stringContaining('float32, frozen weights int8;')]);
+    expect(await enginesOf(exact)).toEqual([expect.not.stringContaining('frozen weights')]);
+    expect(int8.alignments[0]!.metrics['eval_logps/chosen']).not.toBe(
+      exact.alignments[0]!.metrics['eval_logps/chosen'],
+    );
   });
 
   test('is evaluated, and is the same whether trained in one slice or two', async () => {
@@ -218,4 +233,5 @@ test('an objective that does not fit its arm is refused with what to do', async 
   await refused({ objective: { kind: 'dpo', loss: 'hinge', labelSmoothing: 0.1 } }, 'objective.labelSmoothing');
   await refused({ alignment: { fraction: 0 } }, 'alignment.fraction');
   await refused({ preset: 'papers' as never }, 'preset');
+  await refused({ frozenWeights: 'int8' }, 'frozenWeights');
 });

@@ -268,13 +268,22 @@ class Block {
   #product(x: Value, name: string): Value {
     const { g } = this;
     const { lora } = this.shape;
-    const weight = this.#weight(`${name}.weight`);
+    const weight = `${name}.weight`;
     const a = this.#weights.get(`${name}.lora_A.weight`);
-    if (!a || !lora) return g.matMul(x, weight, { transB: true });
+    if (!a || !lora) return this.#frozenProduct(x, weight);
     const b = this.#weight(`${name}.lora_B.weight`);
-    if (this.rows === 'many') return g.loraMatMul(x, weight, a, b, loraScale(lora));
+    if (this.rows === 'many') return g.loraMatMul(x, this.#weight(weight), a, b, loraScale(lora));
     const change = g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) });
-    return g.add(g.matMul(x, weight, { transB: true }), change);
+    return g.add(this.#frozenProduct(x, weight), change);
+  }
+
+  /** x W'. With few rows it is cheaper to scale what comes out than every row of W. */
+  #frozenProduct(x: Value, name: string): Value {
+    const { g } = this;
+    const scale = this.#weights.get(scaleOf(name));
+    if (!scale || this.rows === 'many') return g.matMul(x, this.#weight(name), { transB: true });
+    const whole = g.cast(this.#weights.get(name) as Value, 'float32');
+    return g.mul(g.matMul(x, whole, { transB: true }), g.reshape(scale, [scale.shape[0] as Dim]));
   }
 
   #norm(x: Value, name: string): Value {

@@ -1,4 +1,4 @@
-import type { PolicyManifest, RunView } from '@solopo/contracts';
+import type { PairDetails, PolicyManifest, RunView } from '@solopo/contracts';
 import { sha256 } from '@solopo/contracts';
 import { retrievalTokenizer } from '@solopo/corpus';
 import { TextModel, type Message } from '@solopo/text';
@@ -178,5 +178,33 @@ describe('the policy', () => {
     const card = files.find(({ name }) => name === 'README.md')?.content;
     expect(card).toContain('library_name: peft');
     expect(card).toContain('| Frozen weights | kept as int8 while the adapter was trained;');
+  });
+});
+
+describe("a pair's reference", () => {
+  it("is shown as scored over weights of the run's own format", async () => {
+    const lower = await createRun({ adapter: { kind: 'lora' }, frozenWeights: 'int8', seed: 11 });
+    const exact = await createRun({ seed: 11 });
+    for (const { id } of [lower, exact]) await finishRun(gateway, id);
+    const stages = await gateway.ledger.runs.stages(lower.id);
+    const stage = stages.find(({ kind }) => kind === 'pair')?.digest ?? '';
+    const [pair] = await gateway.ledger.pairs.list(stage, 'training', { from: 0, to: 1 });
+    if (pair === undefined) throw new Error('the run has no pairs');
+    const { model } = (await gateway.ledger.runs.require(lower.id)).resolved;
+    const shown = async (id: string) => {
+      const { body } = await request(gateway.url).get(`/v1/runs/${id}/pairs/${pair.digest}`).expect(200);
+      return (body as PairDetails).responses.chosen.logps.short;
+    };
+    const before = await shown(exact.id);
+    expect(before).not.toBeNull();
+    // The scorer that the fixture makes up computes in float32.
+    expect(await shown(lower.id)).toBeNull();
+    const logps = new Float32Array(pair.chosen.length).fill(-7);
+    const engine = 'an engine; cpu float32, frozen weights int8; threads 1';
+    await gateway.ledger.scores.insert(stage, model, [
+      { position: pair.position, context: 'short', response: 'chosen', engine, logps, sum: -7 * logps.length },
+    ]);
+    expect(await shown(lower.id)).toEqual([...logps]);
+    expect(await shown(exact.id)).toEqual(before);
   });
 });
