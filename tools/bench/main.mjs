@@ -60,6 +60,7 @@ for (const bench of chosen) {
     versions: { node: process.version, onnxruntime: require('onnxruntime-node/package.json').version },
     figures,
   });
+  // After each bench: an interrupted run leaves what it has.
+  if (values.json)
+    writeFileSync(values.json, `${JSON.stringify(chosen.length === 1 ? reports[0] : reports, null, 2)}\n`);
 }
-if (values.json)
-  writeFileSync(values.json, `${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2)}\n`);

@@ -1,4 +1,5 @@
 import {
+  alignedResponses,
   meanMetrics,
   pairTerm,
   promptRead,
@@ -146,74 +147,96 @@ export class PreferenceTrainer {
     const result: Accumulated = { terms: [], statistics: [], policyTokens: 0 };
     // A group holds whole pairs: a pair's short and long rows meet in one loss.
     const groups = groupByTokens(pairs, (pair) => this.#tokensOf(pair), microBatchTokens);
+    const passes = this.#passes();
     for (const group of groups) {
-      const batches: Batch[] = [];
-      try {
-        const passes = await this.#forward(group, batches);
-        const own = group.map(({ aligned = true }, i) => pairTerm(this.options, passes.rows[i] as Rows, { aligned }));
-        if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
-        result.terms.push(...own);
-        result.statistics.push(...passes.statistics);
-        this.#clock.lap('loss');
-        for (const { activations, places } of batches) {
-          result.policyTokens += activations.batch.tokenCount;
-          const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
-            const { pair, context, rows } = places[tree] as Place;
-            const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
-            return (own[pair]?.gradients[row] ?? 0) / pairs.length;
-          });
-          await this.model.backward(activations, dLogps, gradients);
-          this.#clock.lap('backward');
+      const scores: Scores = { rows: group.map(() => ({})), statistics: group.map(() => ({})) };
+      for (const contexts of passes) {
+        const last = contexts === passes.at(-1);
+        const batches: Batch[] = [];
+        try {
+          for (const context of contexts) await this.#forward(group, context, scores, batches);
+          const own = group.map(({ aligned = true }, i) =>
+            pairTerm(this.options, scores.rows[i] as Rows, { aligned: aligned && last }),
+          );
+          if (!own.every(({ loss }) => Number.isFinite(loss))) throw new LossNotFiniteError(step, 'the loss');
+          if (last) {
+            result.terms.push(...own);
+            result.statistics.push(...scores.statistics);
+          }
+          this.#clock.lap('loss');
+          for (const { activations, places } of batches) {
+            result.policyTokens += activations.batch.tokenCount;
+            const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
+              const { pair, context, rows } = places[tree] as Place;
+              const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
+              return (own[pair]?.gradients[row] ?? 0) / pairs.length;
+            });
+            await this.model.backward(activations, dLogps, gradients);
+            this.#clock.lap('backward');
+          }
+        } finally {
+          for (const { activations } of batches) activations.free();
         }
-      } finally {
-        for (const { activations } of batches) activations.free();
       }
     }
     return result;
+  }
+
+  /**
+   * Contexts whose activations must be there at the same time. Where the short reward is detached in the alignment, the
+   * short rows' gradients do not ask for the long ones: their backward pass comes first, and its memory is free for the next.
+   */
+  #passes(): readonly (readonly ('short' | 'long')[])[] {
+    const { arm, alignment } = this.options;
+    const apart = alignedResponses(arm).length > 0 && alignment.detach === 'short';
+    return apart ? [['short'], ['long']] : [['short', 'long']];
   }
 
   #tokensOf(pair: TrainingPair): number {
     return treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0);
   }
 
-  /** Adds to `batches` as it goes: whoever has the list frees what is on it. */
+  /** Adds to `scores`, and to `batches` as it goes: whoever has the list frees what is on it. */
   async #forward(
     pairs: readonly TrainingPair[],
+    context: 'short' | 'long',
+    { rows, statistics }: Scores,
     batches: Batch[],
-  ): Promise<{
-    rows: Rows[];
-    statistics: Partial<Record<Row, ResponseStatistics>>[];
-  }> {
-    const rows = pairs.map((): Partial<Record<Row | Prompt, RowLogps>> => ({}));
-    const statistics = pairs.map((): Partial<Record<Row, ResponseStatistics>> => ({}));
-    const trees = pairs.flatMap((pair, index) => treesOf(this.options, pair).map((tree) => ({ ...tree, pair: index })));
-    for (const context of ['short', 'long'] as const) {
-      const places = trees.filter((tree) => tree.context === context);
-      if (places.length === 0) continue;
-      const scorePrompt = promptRead(this.options) === promptOf(context);
-      const batch = packTrees(
-        places.map(({ tree }) => tree),
-        { ...this.model.packing, scorePrompt },
-      );
-      this.#clock.lap('data');
-      const activations = await this.model.forward(batch);
-      batches.push({ activations, places });
-      const stats = await this.model.targetStats(activations);
-      this.#clock.lap('forward');
-      const of = responseStatistics(batch.targets, stats);
-      places.forEach(({ pair, rows: names }, tree) => {
-        const [own, measured] = [rows[pair], statistics[pair]] as [(typeof rows)[0], (typeof statistics)[0]];
-        names.forEach((row, branch) => {
-          const { logp, tokens } = (measured[row] = of(tree, branch));
-          const reference = pairs[pair]?.reference[row];
-          own[row] = { policy: logp, tokens, ...(reference === undefined ? {} : { reference }) };
-        });
-        const { logp, tokens } = of(tree, PROMPT_BRANCH);
-        if (scorePrompt) own[promptOf(context)] = { policy: logp, tokens };
+  ): Promise<void> {
+    const places = pairs.flatMap((pair, index) =>
+      treesOf(this.options, pair)
+        .filter((tree) => tree.context === context)
+        .map((tree) => ({ ...tree, pair: index })),
+    );
+    if (places.length === 0) return;
+    const scorePrompt = promptRead(this.options) === promptOf(context);
+    const batch = packTrees(
+      places.map(({ tree }) => tree),
+      { ...this.model.packing, scorePrompt },
+    );
+    this.#clock.lap('data');
+    const activations = await this.model.forward(batch);
+    batches.push({ activations, places });
+    const stats = await this.model.targetStats(activations);
+    this.#clock.lap('forward');
+    const of = responseStatistics(batch.targets, stats);
+    places.forEach(({ pair, rows: names }, tree) => {
+      const [own, measured] = [rows[pair], statistics[pair]] as [(typeof rows)[0], (typeof statistics)[0]];
+      names.forEach((row, branch) => {
+        const { logp, tokens } = (measured[row] = of(tree, branch));
+        const reference = pairs[pair]?.reference[row];
+        own[row] = { policy: logp, tokens, ...(reference === undefined ? {} : { reference }) };
       });
-    }
-    return { rows, statistics };
+      const { logp, tokens } = of(tree, PROMPT_BRANCH);
+      if (scorePrompt) own[promptOf(context)] = { policy: logp, tokens };
+    });
   }
+}
+
+/** By pair of a group: what its rows are scored so far. */
+interface Scores {
+  readonly rows: readonly Partial<Record<Row | Prompt, RowLogps>>[];
+  readonly statistics: readonly Partial<Record<Row, ResponseStatistics>>[];
 }
 
 interface Batch {
