@@ -169,6 +169,8 @@ export class Runtime {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      // Each session's arena would hold on to its greatest run for good, and there is one of each part of a layer.
+      enableCpuMemArena: false,
       // Each session has threads of its own: one session's must not spin on the processors while another's work.
       extra: { session: { force_spinning_stop: '1' } },
     } as const;
