@@ -51,7 +51,7 @@ export class TaskRunner {
   }
 
   async #sample(
-    { model: source, prompts, options, batchTokens }: Tasks['sample']['input'],
+    { model: source, prompts, options, batchTokens, sliceMs }: Tasks['sample']['input'],
     report: Report,
   ): Promise<Tasks['sample']['output']> {
     const model = await this.#load(source);
@@ -65,19 +65,21 @@ export class TaskRunner {
         samples.push(...(await sample(model, group, options)));
         report({ kind: 'done', count: samples.length });
       },
+      after(sliceMs),
     );
     return samples;
   }
 
   async #score(
-    { model: source, trees, batchTokens }: Tasks['score']['input'],
+    { model: source, trees, batchTokens, sliceMs }: Tasks['score']['input'],
     report: Report,
   ): Promise<Tasks['score']['output']> {
     const logps = await scoreTrees(await this.#load(source), trees, {
       batchTokens,
       onBatch: (count) => report({ kind: 'done', count }),
+      enough: after(sliceMs),
     });
-    return { logps, tokens: trees.reduce((sum, tree) => sum + treeLength(tree), 0) };
+    return { logps, tokens: trees.slice(0, logps.length).reduce((sum, tree) => sum + treeLength(tree), 0) };
   }
 
   async #measure(
@@ -168,4 +170,10 @@ export class TaskRunner {
   async #close(model: LanguageModel, { adapter }: ModelSource): Promise<void> {
     await model.free({ weights: adapter === undefined });
   }
+}
+
+/** True once so many milliseconds have gone by from now. */
+function after(ms = Infinity): () => boolean {
+  const started = performance.now();
+  return () => performance.now() - started >= ms;
 }

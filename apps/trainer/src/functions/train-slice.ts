@@ -19,7 +19,7 @@ import {
   stepsOf,
   stepsPerEpoch,
 } from '@solopo/pipeline';
-import { ModelFiles, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { ModelFiles, tellJob, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { ReferenceScores } from '../reference-scores.ts';
 import { StepCounter } from '../step-counter.ts';
 import { TrainingMetrics } from '../training.metrics.ts';
@@ -144,8 +144,9 @@ export class TrainSlice implements JobFunction<'train'> {
   /** Beats for the job and renews the lease while the engine makes progress, and tells whoever watches of each step. */
   #keepAlive(run: string, fencing: number, context: JobContext, counter: StepCounter): (progress: Progress) => void {
     let renewed = performance.now();
+    const tell = tellJob(context);
     return (progress) => {
-      context.working();
+      tell(progress);
       if (performance.now() - renewed > LEASE_MS / 4) {
         renewed = performance.now();
         // A lease that is lost shows at the commit, which checks it.
