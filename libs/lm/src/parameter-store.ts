@@ -1,3 +1,5 @@
+import { DeviceMemoryError } from './device.ts';
+import { ModelError } from './model.error.ts';
 import type { Runtime } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import { float32, type Tensor } from './tensor.ts';
@@ -54,8 +56,20 @@ export class ParameterStore {
   async #place(): Promise<Map<string, Tensor>> {
     const placed = new Map<string, Tensor>();
     for (const [name, { dims, data }] of this.#host ?? [])
-      placed.set(name, await this.runtime.upload(float32(data, dims)));
+      placed.set(name, await this.runtime.upload(float32(data, dims)).catch(asTooBig(name, data.byteLength)));
     if (this.runtime.keepsOnDevice) this.#host = null;
     return placed;
   }
+}
+
+/** No smaller batch makes room for a parameter that no buffer of the device holds. */
+function asTooBig(name: string, bytes: number): (error: unknown) => never {
+  return (error) => {
+    const limit = error instanceof DeviceMemoryError && /max buffer size limit \((\d+)\)/.exec(error.message)?.[1];
+    if (!limit) throw error;
+    throw new ModelError(
+      `parameter "${name}" has ${Math.ceil(bytes / 1e6)} MB, and the device's largest buffer holds ${Math.floor(Number(limit) / 1e6)} MB; choose device cpu, or a GPU with larger buffers (docs/gpu.md)`,
+      { cause: error },
+    );
+  };
 }
