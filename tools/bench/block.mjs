@@ -52,7 +52,7 @@ export async function block({ quick, threads, device = 'cpu' }) {
 /** Against the same runs queued back to back, without the loop over chunks and layers between them. Quick: a driver in software can. */
 async function blockOnDevice({ quick, threads, device }) {
   const figures = [];
-  const [name, lengths, runs] = quick ? ['tiny', [64], 3] : ['0.5B', [512, 2048], 5];
+  const [name, lengths, runs] = quick ? ['tiny', [64, 256], 15] : ['0.5B', [512, 2048], 5];
   for (const length of lengths) {
     const runtime = new Runtime({ threads, device });
     const result = await blockOn(runtime, { shape: name, length, runs });

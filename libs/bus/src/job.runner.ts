@@ -112,9 +112,10 @@ export class JobRunner {
     const limit = new AbortController();
     const tooLong = new SolopoError(
       'timeout',
-      `The job took longer than ${spec.timeLimitMs / 1000} s; give it smaller chunks or a longer limit.`,
+      `The job got no further for ${spec.timeLimitMs / 1000} s; give it smaller batches or a longer limit.`,
     );
     const timer = setTimeout(() => limit.abort(tooLong), spec.timeLimitMs);
+    const advance = (): void => void timer.refresh();
     const signal = AbortSignal.any([this.#abandon.signal, limit.signal]);
     const finished = new AbortController();
     const overdue = async (): Promise<never> => {
@@ -125,7 +126,7 @@ export class JobRunner {
       throw signal.reason;
     };
     try {
-      await Promise.race([handle(job, new JobContext(message, signal, spec.ackWaitMs / 4)), overdue()]);
+      await Promise.race([handle(job, new JobContext(message, signal, spec.ackWaitMs / 4, advance)), overdue()]);
       return undefined;
     } catch (error) {
       return (

@@ -200,6 +200,19 @@ describe('a worker of jobs', () => {
     expect(reports.map(({ outcome }) => outcome)).toEqual(['retry', 'done']);
   });
 
+  it('lets a job go on that gets further all the time, however long it takes', async () => {
+    const spec = await provide({ timeLimitMs: 600, ackWaitMs: 5000 });
+    await work(spec, async (_job, context) => {
+      for (let step = 0; step < 8; step++) {
+        await sleep(150);
+        context.advanced();
+      }
+    });
+    await publish();
+    await queueEmpty();
+    expect(reports.map(({ outcome }) => outcome)).toEqual(['done']);
+  });
+
   it('holds a long job while it makes progress, with few beats', async () => {
     const spec = await provide({ ackWaitMs: 1000 });
     let beats = 0;

@@ -20,6 +20,7 @@ export function testFunction(settings: Partial<FunctionSpec> = {}): FunctionSpec
     concurrency: 1,
     ackWaitMs: 2000,
     timeLimitMs: 10_000,
+    sliceMs: 10_000,
     maxAttempts: 3,
     retryDelayMs: 100,
     device: 'cpu',

@@ -48,6 +48,23 @@ const score = async (model: ModelSource): Promise<number[]> => {
   return logps.flatMap((tree) => tree.flatMap((branch) => [...branch]));
 };
 
+test('sampling and scoring whose time is over end after a batch, and what follows is what it would have been', async () => {
+  const model = { folder };
+  const prompts = [ids(6, 1), ids(9, 2), ids(7, 3)].map((tokens, i) => ({ tokens, key: [i, 1] as const }));
+  const options = { samplesPerPrompt: 2, temperature: 1, topP: 1, maxNewTokens: 3, eosIds: [], seed: 4 };
+  const input = { model, prompts, options, batchTokens: 26 };
+  const silent = (): void => undefined;
+  const all = await runner.run('sample', input, silent);
+  const first = await runner.run('sample', { ...input, sliceMs: 0 }, silent);
+  expect([first.length, all.length]).toEqual([1, 3]);
+  const rest = await runner.run('sample', { ...input, prompts: prompts.slice(1) }, silent);
+  expect([...first, ...rest]).toEqual(all);
+
+  const several = [...trees, { prompt: ids(5, 9), branches: [ids(2, 1)] }];
+  const scored = await runner.run('score', { model, trees: several, batchTokens: 1, sliceMs: 0 }, silent);
+  expect(scored).toMatchObject({ logps: [[{ length: 4 }, { length: 5 }]], tokens: 21 });
+});
+
 /** A slice of SFT steps: it needs no reference. */
 function slice(
   model: ModelSource,

@@ -53,7 +53,7 @@ export class TaskRunner {
   }
 
   async #sample(
-    { model: source, prompts, options, batchTokens }: Tasks['sample']['input'],
+    { model: source, prompts, options, batchTokens, sliceMs }: Tasks['sample']['input'],
     report: Report,
   ): Promise<Tasks['sample']['output']> {
     const model = await this.#load(source);
@@ -67,19 +67,21 @@ export class TaskRunner {
         samples.push(...(await sample(model, group, options)));
         report({ kind: 'done', count: samples.length });
       },
+      after(sliceMs),
     );
     return samples;
   }
 
   async #score(
-    { model: source, trees, batchTokens }: Tasks['score']['input'],
+    { model: source, trees, batchTokens, sliceMs }: Tasks['score']['input'],
     report: Report,
   ): Promise<Tasks['score']['output']> {
     const logps = await scoreTrees(await this.#load(source), trees, {
       batchTokens,
       onBatch: (count) => report({ kind: 'done', count }),
+      enough: after(sliceMs),
     });
-    return { logps, tokens: trees.reduce((sum, tree) => sum + treeLength(tree), 0) };
+    return { logps, tokens: trees.slice(0, logps.length).reduce((sum, tree) => sum + treeLength(tree), 0) };
   }
 
   async #measure(
@@ -189,4 +191,10 @@ function trainedOver({ frozenWeights = 'float32' }: ModelSource): Readonly<Recor
 
 function withPhase(step: TakenStep, seconds: PhaseSeconds): TakenStep {
   return { ...step, phaseSeconds: { ...seconds, ...step.phaseSeconds } };
+}
+
+/** True once so many milliseconds have gone by from now. */
+function after(ms = Infinity): () => boolean {
+  const started = performance.now();
+  return () => performance.now() - started >= ms;
 }

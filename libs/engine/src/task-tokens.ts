@@ -4,7 +4,8 @@ import type { TaskName, Tasks } from './tasks.ts';
 const COUNTS: { readonly [K in TaskName]: (input: Tasks[K]['input'], output: Tasks[K]['output']) => number } = {
   fingerprint: () => 0,
   sample: ({ prompts }, samples) =>
-    sum(prompts.map(({ tokens }) => tokens.length)) + sum(samples.flat().map(({ tokens }) => tokens.length)),
+    sum(prompts.slice(0, samples.length).map(({ tokens }) => tokens.length)) +
+    sum(samples.flat().map(({ tokens }) => tokens.length)),
   score: (_, { tokens }) => tokens,
   measure: ({ trees }) => sum(trees.map(treeLength)),
   inspect: ({ rows }) => sum(rows.map(({ prompt, response }) => prompt.length + response.length)),

@@ -56,6 +56,11 @@ export interface TrainSliceOutput {
   readonly steps: readonly TakenStep[];
 }
 
+interface Sliced {
+  /** After so long no further batch is begun. Default: all are. */
+  readonly sliceMs?: number;
+}
+
 /** The engine's vocabulary: task name to input and output. Everything crosses a process boundary by structured clone. */
 export interface Tasks {
   /** Of the engine as it computes with a model whose weights are kept so. */
@@ -66,11 +71,17 @@ export interface Tasks {
       readonly prompts: readonly Prompt[];
       readonly options: SamplingOptions;
       readonly batchTokens: number;
-    };
+    } & Sliced;
+    /** Of the first prompts alone where the time was over. */
     readonly output: Sample[][];
   };
   score: {
-    readonly input: { readonly model: ModelSource; readonly trees: readonly Tree[]; readonly batchTokens: number };
+    readonly input: {
+      readonly model: ModelSource;
+      readonly trees: readonly Tree[];
+      readonly batchTokens: number;
+    } & Sliced;
+    /** Of the first trees alone where the time was over. */
     readonly output: ScoredTrees;
   };
   /** As score, with each response's tokens added up and what else the logits say of them. */

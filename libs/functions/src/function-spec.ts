@@ -18,8 +18,13 @@ export interface FunctionSpec {
    * on soon; the engine beats at least every half second, however long the job.
    */
   readonly ackWaitMs: number;
-  /** A job that takes longer is aborted and tried again. */
+  /** A job that gets no further for so long is aborted and tried again. */
   readonly timeLimitMs: number;
+  /**
+   * A job of many items that has worked for so long keeps what it has done, and leaves the rest to a next job. Training has its
+   * own slices.
+   */
+  readonly sliceMs: number;
   /** Failed deliveries before the job is a dead letter. */
   readonly maxAttempts: number;
   /** Wait before the second attempt; it doubles with each further one. */

@@ -8,6 +8,7 @@ const datagen = {
   concurrency: 1,
   ackWaitMs: 10_000,
   timeLimitMs: 15 * MINUTE_MS,
+  sliceMs: 2 * MINUTE_MS,
   maxAttempts: 5,
   retryDelayMs: 1000,
   device: 'auto',

@@ -32,7 +32,7 @@ export { Repositories } from './repositories/repositories.ts';
 export type { NewRun, RunFilter, RunRecord, SubscribedStage, TrainingProgress } from './repositories/run.repository.ts';
 export type { NewSample, SampleRecord } from './repositories/sample.repository.ts';
 export type { Score, ScoredContext, ScoredResponse } from './repositories/score.repository.ts';
-export type { KindWork, NewStage, StageRecord } from './repositories/stage.repository.ts';
+export type { ChunkProgress, ChunkState, KindWork, NewStage, StageRecord } from './repositories/stage.repository.ts';
 export {
   CHAIN_START,
   type ChainHead,

@@ -119,11 +119,14 @@ describe('live state', () => {
       result: { tokens: 5 },
       finishedAt: null,
     });
-    expect(await ledger.stages.chunkState(stage, 1)).toBe('done');
+    expect(await ledger.stages.chunkState(stage, 1)).toMatchObject({ state: 'done' });
+    await ledger.stages.continueChunk(stage, 0, { itemsDone: 7, seconds: 3, result: { tokens: 6 } });
+    expect(await ledger.stages.chunkState(stage, 0)).toEqual({ state: 'running', itemsDone: 7 });
     expect(await ledger.stages.openChunks(stage)).toEqual([0]);
     const done = await ledger.stages.finishChunk(stage, 0, { seconds: 2, result: null });
     expect(done).toMatchObject({ state: 'done', chunksDone: 2 });
     expect(done.finishedAt).not.toBeNull();
+    expect(await ledger.stages.chunkSeconds(stage)).toContainEqual({ chunk: 0, seconds: 5 });
     await expect(ledger.stages.chunkState(stage, 2)).rejects.toThrow(/no chunk 2/);
   });
 

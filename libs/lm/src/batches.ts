@@ -20,7 +20,8 @@ export function groupByTokens<T>(items: readonly T[], lengthOf: (item: T) => num
 
 /**
  * Works through the items in groups of at most `limit` tokens, in their order. A group that the device has no room for is
- * halved; what a group's failed try left behind must be nothing.
+ * halved; what a group's failed try left behind must be nothing. Ends early, after a group, where `enough` says so: whoever
+ * goes on from there has the same groups.
  *
  * @throws DeviceMemoryError when there is no room for a single item
  */
@@ -29,9 +30,14 @@ export async function inBatches<T>(
   lengthOf: (item: T) => number,
   limit: number,
   work: (group: readonly T[]) => Promise<void>,
+  enough: () => boolean = () => false,
 ): Promise<void> {
   const waiting = groupByTokens(items, lengthOf, limit);
-  for (let group = waiting.shift(); group; group = waiting.shift()) {
+  for (
+    let group = waiting.shift(), first = true;
+    group && (first || !enough());
+    group = waiting.shift(), first = false
+  ) {
     try {
       await work(group);
     } catch (error) {

@@ -1,7 +1,9 @@
+import { DeviceMemoryError } from './device.ts';
+import { ModelError } from './model.error.ts';
 import type { Runtime } from './runtime.ts';
 import { scaleOf, type StoredTensor, type StoredTensors } from './frozen-weights.ts';
 import type { HostTensor } from './safetensors.ts';
-import { float16, float32, int8, type Tensor } from './tensor.ts';
+import { bytesOf, float16, float32, int8, type Tensor } from './tensor.ts';
 
 /** Parameters by name: in this process's memory until they are first needed, then where the runtime computes. */
 export class ParameterStore {
@@ -55,7 +57,8 @@ export class ParameterStore {
   async #place(): Promise<Map<string, Tensor>> {
     const placed = new Map<string, Tensor>();
     for (const [name, tensor] of this.#host ?? [])
-      for (const [part, stored] of partsOf(name, tensor)) placed.set(part, await this.runtime.upload(stored));
+      for (const [part, stored] of partsOf(name, tensor))
+        placed.set(part, await this.runtime.upload(stored).catch(asTooBig(part, bytesOf(stored))));
     if (this.runtime.keepsOnDevice) this.#host = null;
     return placed;
   }
@@ -69,4 +72,16 @@ function partsOf(name: string, tensor: StoredTensor): readonly (readonly [name: 
     [name, int8(tensor.values, dims)],
     [scaleOf(name), float32(tensor.scales, [tensor.scales.length, 1])],
   ];
+}
+
+/** No smaller batch makes room for a parameter that no buffer of the device holds. */
+function asTooBig(name: string, bytes: number): (error: unknown) => never {
+  return (error) => {
+    const limit = error instanceof DeviceMemoryError && /max buffer size limit \((\d+)\)/.exec(error.message)?.[1];
+    if (!limit) throw error;
+    throw new ModelError(
+      `parameter "${name}" has ${Math.ceil(bytes / 1e6)} MB, and the device's largest buffer holds ${Math.floor(Number(limit) / 1e6)} MB; choose device cpu, or a GPU with larger buffers (docs/gpu.md)`,
+      { cause: error },
+    );
+  };
 }

@@ -6,20 +6,26 @@ import { packTrees, treeLength, type Tree } from './tree-batch.ts';
  * Log-probabilities of every response token: the same forward pass that training uses.
  * Trees are run in the order given, in batches of at most `batchTokens` padded tokens.
  *
- * @returns for each tree, for each branch, log p of each token
+ * @returns for each tree, for each branch, log p of each token; for the first trees alone where `enough` ended it early
  */
 export async function scoreTrees(
   model: LanguageModel,
   trees: readonly Tree[],
-  { batchTokens, onBatch }: { batchTokens: number; onBatch?: (done: number) => void },
+  { batchTokens, onBatch, enough }: { batchTokens: number; onBatch?: (done: number) => void; enough?: () => boolean },
 ): Promise<Float32Array[][]> {
   const scores: Float32Array[][] = [];
-  await inBatches(trees, treeLength, batchTokens, async (group) => {
-    const batch = packTrees(group, model.packing);
-    const { logps } = await consume(await model.infer(batch), (activations) => model.targetLogps(activations));
-    scores.push(...splitByBranch(group, logps));
-    onBatch?.(scores.length);
-  });
+  await inBatches(
+    trees,
+    treeLength,
+    batchTokens,
+    async (group) => {
+      const batch = packTrees(group, model.packing);
+      const { logps } = await consume(await model.infer(batch), (activations) => model.targetLogps(activations));
+      scores.push(...splitByBranch(group, logps));
+      onBatch?.(scores.length);
+    },
+    enough,
+  );
   return scores;
 }
 

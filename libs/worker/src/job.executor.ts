@@ -45,7 +45,12 @@ export class JobExecutor {
     context.signal.throwIfAborted();
     const seconds = (performance.now() - started) / 1000;
     const outcome = await this.ledger.transaction((tx) =>
-      completeChunk(tx, job, { seconds, result: effects.result, write: (transaction) => effects.write(transaction) }),
+      completeChunk(tx, job, {
+        seconds,
+        range: { from: range.from, to: effects.itemsDone === undefined ? range.to : range.from + effects.itemsDone },
+        result: effects.result,
+        write: (transaction) => effects.write(transaction),
+      }),
     );
     // Before this job is acknowledged, so that the scaler sees the next one when this one is gone.
     await this.relay.flush();

@@ -18,6 +18,8 @@ export interface Effects {
   write(tx: LedgerTransaction): Promise<void>;
   /** Counts, added up over the stage's chunks. */
   readonly result: Readonly<Record<string, number>>;
+  /** How many of the range's items were done, where the job's time was over before them all; the next job does the rest. */
+  readonly itemsDone?: number;
 }
 
 /** One kind of job. Stateless: the same work gives the same effects, wherever and however often it is executed. */

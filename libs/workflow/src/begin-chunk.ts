@@ -9,7 +9,7 @@ export type BegunChunk =
   | {
       readonly status: 'ready';
       readonly spec: StageSpec;
-      /** Items to work on: examples, questions or pairs in their order; steps, for `train`. */
+      /** Items to work on, without those that earlier jobs did: examples, questions or pairs in their order; steps, for `train`. */
       readonly range: ChunkRange;
       /** How many such items the whole stage has; training pairs, for `train`. */
       readonly items: number;
@@ -19,10 +19,11 @@ export type BegunChunk =
 
 /** Before the work, in a transaction of its own: what the job asks for, and whether anybody still wants it. */
 export async function beginChunk(tx: LedgerTransaction, job: Job): Promise<BegunChunk> {
-  const { disposition, stage, subscribers } = await lockChunk(tx, job);
+  const { disposition, stage, itemsDone, subscribers } = await lockChunk(tx, job);
   if (disposition !== 'open') return { status: disposition };
   const isFirst = await tx.stages.beginChunk(stage.digest, job.chunk);
   if (isFirst) await emitStageEvent(tx, subscribers, 'stage.started', { ...stage, state: 'running' });
   const items = await itemsOf(tx, stage.spec);
-  return { status: 'ready', spec: stage.spec, range: rangeOf(stage.spec, job.chunk, items), items };
+  const { from, to } = rangeOf(stage.spec, job.chunk, items);
+  return { status: 'ready', spec: stage.spec, range: { from: from + itemsDone, to }, items };
 }

@@ -1,10 +1,10 @@
 import type { Job } from '@solopo/contracts';
 import { functionOf } from '@solopo/functions';
 import type { LedgerTransaction, StageRecord } from '@solopo/ledger';
-import type { StageResult } from '@solopo/pipeline';
+import type { ChunkRange, StageResult } from '@solopo/pipeline';
 import { addUp } from './add-up.ts';
 import { advanceRuns } from './advance-run.ts';
-import { enqueueChunks } from './jobs.ts';
+import { enqueueChunks, enqueueRest } from './jobs.ts';
 import { lockChunk } from './lock-chunk.ts';
 import { emitEvents, emitStageEvent } from './run-events.ts';
 import { itemsOf, rangeOf } from './stage-items.ts';
@@ -12,6 +12,8 @@ import { watchRun } from './watch-run.ts';
 
 export interface ChunkOutcome {
   readonly seconds: number;
+  /** The items that were done, where a job may do a part of what it was given; a job for the rest follows. */
+  readonly range?: ChunkRange;
   /** Counts: those of all chunks are added up to the stage's result. A `pair` stage must give { pairs, heldOut }. */
   readonly result?: StageResult;
   /** Writes the evidence; not called when the chunk is done already or nobody wants it any more. */
@@ -22,15 +24,23 @@ export interface ChunkOutcome {
 export async function completeChunk(
   tx: LedgerTransaction,
   job: Job,
-  { seconds, result = {}, write }: ChunkOutcome,
-): Promise<'completed' | 'already-done' | 'unwanted'> {
-  const { disposition, stage, subscribers } = await lockChunk(tx, job);
+  { seconds, range, result = {}, write }: ChunkOutcome,
+): Promise<'completed' | 'continued' | 'already-done' | 'unwanted'> {
+  const { disposition, stage, itemsDone, subscribers } = await lockChunk(tx, job);
   if (disposition !== 'open') return disposition;
+  const whole = rangeOf(stage.spec, job.chunk, await itemsOf(tx, stage.spec));
+  // Another worker was given the same part, and was faster.
+  if (range !== undefined && range.from !== whole.from + itemsDone) return 'already-done';
   await write?.(tx);
-  const progressed = await tx.stages.finishChunk(stage.digest, job.chunk, {
-    seconds,
-    result: addUp(stage.result ?? {}, result),
-  });
+  const progress = { seconds, result: addUp(stage.result ?? {}, result) };
+  if (range !== undefined && range.to < whole.to) {
+    const done = range.to - whole.from;
+    const continued = await tx.stages.continueChunk(stage.digest, job.chunk, { ...progress, itemsDone: done });
+    await emitStageEvent(tx, subscribers, 'stage.progress', continued);
+    await enqueueRest(tx, stage, job.chunk, done);
+    return 'continued';
+  }
+  const progressed = await tx.stages.finishChunk(stage.digest, job.chunk, progress);
   await announce(tx, progressed, job.chunk, subscribers);
 
   if (stage.spec.kind === 'align') await watchRun(tx, stage.spec);

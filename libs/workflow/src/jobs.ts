@@ -10,10 +10,30 @@ interface JobSource {
 
 /** Puts jobs for the chunks into the outbox. A revived stage's jobs have new ids: old ones may still be deduplicated. */
 export async function enqueueChunks(tx: LedgerTransaction, stage: JobSource, chunks: readonly number[]): Promise<void> {
-  const subject = subjectOf(stage.spec.kind);
-  const suffix = stage.revivals === 0 ? '' : `:${stage.revivals}`;
-  const jobs = chunks.map((chunk): Job => ({ id: `${stage.digest}:${chunk}${suffix}`, stage: stage.digest, chunk }));
+  await enqueue(
+    tx,
+    stage,
+    chunks.map((chunk): Job => ({ id: jobId(stage, chunk), stage: stage.digest, chunk })),
+  );
+}
+
+/** The job that goes on with a chunk of which some items are done. */
+export async function enqueueRest(
+  tx: LedgerTransaction,
+  stage: JobSource,
+  chunk: number,
+  itemsDone: number,
+): Promise<void> {
+  await enqueue(tx, stage, [{ id: `${jobId(stage, chunk)}:from-${itemsDone}`, stage: stage.digest, chunk }]);
+}
+
+async function enqueue(tx: LedgerTransaction, { spec }: JobSource, jobs: readonly Job[]): Promise<void> {
+  const subject = subjectOf(spec.kind);
   await tx.outbox.add(jobs.map((job) => ({ subject, messageId: job.id, payload: job })));
+}
+
+function jobId({ digest, revivals }: JobSource, chunk: number): string {
+  return `${digest}:${chunk}${revivals === 0 ? '' : `:${revivals}`}`;
 }
 
 /** Everything still open, or just the next chunk where each builds on the one before. */

@@ -6,6 +6,8 @@ export type Disposition = 'open' | 'already-done' | 'unwanted';
 export interface LockedChunk {
   readonly disposition: Disposition;
   readonly stage: StageRecord;
+  /** Of the chunk's items, by earlier jobs. */
+  readonly itemsDone: number;
   /** The running runs that want the stage. */
   readonly subscribers: readonly string[];
 }
@@ -13,8 +15,8 @@ export interface LockedChunk {
 /** Locks the job's stage and says whether its chunk is still to be done. */
 export async function lockChunk(tx: LedgerTransaction, { stage: digest, chunk }: Job): Promise<LockedChunk> {
   const stage = await tx.stages.lock(digest);
-  const state = await tx.stages.chunkState(digest, chunk);
+  const { state, itemsDone } = await tx.stages.chunkState(digest, chunk);
   const subscribers = await tx.runs.subscribers(digest);
   const disposition = state === 'done' ? 'already-done' : subscribers.length === 0 ? 'unwanted' : 'open';
-  return { disposition, stage, subscribers };
+  return { disposition, stage, itemsDone, subscribers };
 }

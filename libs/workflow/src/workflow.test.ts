@@ -2,7 +2,7 @@ import { digestOf, eventSchema, type Arm, type Job } from '@solopo/contracts';
 import type { Ledger, LedgerTransaction } from '@solopo/ledger';
 import { composeSpec, type ChunkRange } from '@solopo/pipeline';
 import { describe, expect, it } from 'vitest';
-import { cancelRun, completeChunk, failStage, retryDeadLetter, startRun } from './index.ts';
+import { beginChunk, cancelRun, completeChunk, failStage, retryDeadLetter, startRun } from './index.ts';
 import { FakeExecutor, HELD_OUT, outcomeOf, PAIRS } from './testing/fake.executor.ts';
 import { configOf, EXAMPLES, MODEL, QUESTIONS, useLedger } from './testing/workflow.fixture.ts';
 
@@ -262,6 +262,30 @@ describe('a chunk', () => {
       ledger.transaction((tx) => completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 500 })));
     expect((await Promise.all([complete(), complete()])).sort()).toEqual(['already-done', 'completed']);
     expect((await ledger.stages.require(job.stage)).chunksDone).toBe(1);
+  });
+
+  it('of which a part is done goes on behind it, in a job of its own, and counts when all of it is done', async () => {
+    const { ledger } = fixture;
+    const executor = new FakeExecutor(ledger);
+    const id = await start(ledger, { evaluation: null });
+    const [job] = await executor.take(1);
+    if (job === undefined) throw new Error('There is a first job.');
+    const { spec } = await ledger.stages.require(job.stage);
+    const complete = (given: Job, range: ChunkRange) =>
+      ledger.transaction((tx) => completeChunk(tx, given, { ...outcomeOf(given, spec, range), range }));
+    expect(await complete(job, { from: 0, to: 200 })).toBe('continued');
+    expect((await ledger.stages.require(job.stage)).chunksDone).toBe(0);
+    // The same part by a worker that was slower leaves nothing.
+    expect(await complete(job, { from: 0, to: 180 })).toBe('already-done');
+    const rest = (await executor.take(10)).find(({ chunk }) => chunk === job.chunk);
+    expect(rest).toMatchObject({ stage: job.stage, id: `${job.id}:from-200` });
+    if (rest === undefined) return;
+    expect(await ledger.transaction((tx) => beginChunk(tx, rest))).toMatchObject({ range: { from: 200, to: 500 } });
+    expect(await complete(rest, { from: 200, to: 500 })).toBe('completed');
+    expect(await ledger.stages.require(job.stage)).toMatchObject({ chunksDone: 1, result: { made: 500 } });
+    expect(await ledger.stages.chunkSeconds(job.stage)).toEqual([{ chunk: 0, seconds: 2 }]);
+    expect((await ledger.counts()).stage_contexts).toBe(500);
+    await ledger.transaction((tx) => cancelRun(tx, id));
   });
 
   it('and the last other one, completed at the same time, start the next stage once', async () => {

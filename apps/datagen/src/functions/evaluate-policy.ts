@@ -2,8 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import { composeAt, judge } from '@solopo/corpus';
 import { Engine } from '@solopo/engine';
+import { FUNCTIONS } from '@solopo/functions';
 import { CONFIG } from '@solopo/platform';
-import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
 import { countRefusals } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
 
@@ -24,20 +25,26 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
       answers: content.answers,
       context: composeAt(content, documents, { prompt, text, seed }),
     }));
-    const asked = composed.flatMap(({ answers, context: made }) =>
-      'refused' in made ? [] : [{ answers, tokens: made.tokens }],
+    const prompts = composed.flatMap(({ answers, context: made }, index) =>
+      'refused' in made ? [] : [{ index, answers, tokens: made.tokens }],
     );
-    const reasons = composed.flatMap(({ context: made }) => ('refused' in made ? [made.refused] : []));
     const responses = await this.engine.run(
       'sample',
       {
         model: await this.models.source(model, { policy, adapter }),
-        prompts: asked.map(({ tokens }) => ({ tokens, key: [0, 0] })),
+        prompts: prompts.map(({ tokens }) => ({ tokens, key: [0, 0] })),
         options: { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens, eosIds: text.eosIds, seed },
         batchTokens: this.config.batchTokens,
+        sliceMs: FUNCTIONS.evaluate.sliceMs,
       },
-      { signal: context.signal, onProgress: () => context.working() },
+      { signal: context.signal, onProgress: tellJob(context) },
     );
+    // Up to the first question that the time did not suffice for.
+    const itemsDone = prompts[responses.length]?.index;
+    const asked = prompts.slice(0, responses.length);
+    const reasons = composed
+      .slice(0, itemsDone)
+      .flatMap(({ context: made }) => ('refused' in made ? [made.refused] : []));
     const outcomes = asked.map(({ answers }, i) => {
       const [response] = responses[i] ?? [];
       return response && judge(spec.judge, text.decode(response.tokens, { skipSpecial: true }).trim(), answers)
@@ -47,6 +54,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const correct = outcomes.filter((outcome) => outcome === '1').length;
     const { refused, ...byReason } = countRefusals(reasons);
     return {
+      ...(itemsDone === undefined ? {} : { itemsDone }),
       result: { asked: asked.length, correct, refused: refused ?? 0 },
       write: (tx) =>
         tx.evaluations.insert(stage, range.from, {

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import { Engine } from '@solopo/engine';
+import { FUNCTIONS } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
-import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
 import { promptKey } from '../prompt-key.ts';
 
 /** Answers of the model on the short contexts, or on the long ones. */
@@ -34,10 +35,12 @@ export class SampleResponses implements JobFunction<'sample'> {
           seed: spec.seed,
         },
         batchTokens: this.config.batchTokens,
+        sliceMs: FUNCTIONS.sample.sliceMs,
       },
-      { signal: context.signal, onProgress: () => context.working() },
+      { signal: context.signal, onProgress: tellJob(context) },
     );
-    const samples = contexts.flatMap(({ position }, i) =>
+    const sampled = contexts.slice(0, answers.length);
+    const samples = sampled.flatMap(({ position }, i) =>
       (answers[i] ?? []).map((answer, sampleIndex) => ({
         ...answer,
         position,
@@ -45,8 +48,11 @@ export class SampleResponses implements JobFunction<'sample'> {
         text: text.decode(answer.tokens, { skipSpecial: true }).trim(),
       })),
     );
+    // Examples without a context are between those with one: the first that is left decides where the next job begins.
+    const next = contexts[answers.length];
     return {
-      result: { contexts: contexts.length, samples: samples.length },
+      ...(next === undefined ? {} : { itemsDone: next.position - range.from }),
+      result: { contexts: sampled.length, samples: samples.length },
       write: (tx) => tx.samples.insert(stage, samples),
     };
   }

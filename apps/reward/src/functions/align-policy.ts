@@ -6,7 +6,7 @@ import { Ledger, type PairRecord } from '@solopo/ledger';
 import { promptRead, rowName, ROWS, type ResponseStatistics, type Row, type RowLogps } from '@solopo/objectives';
 import { referenceSums } from '@solopo/pipeline';
 import { CONFIG } from '@solopo/platform';
-import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
 import { HeldOutContexts } from '../held-out-contexts.ts';
 import { heldOutMetrics } from '../held-out-metrics.ts';
 import { heldOutPairMetrics, type HeldOutPair } from '../held-out-pair.ts';
@@ -92,7 +92,7 @@ export class AlignPolicy implements JobFunction<'align'> {
         batchTokens: this.config.batchTokens,
         scorePrompt,
       },
-      { signal: context.signal, onProgress: () => context.working() },
+      { signal: context.signal, onProgress: tellJob(context) },
     );
   }
 

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import { Engine } from '@solopo/engine';
+import { FUNCTIONS } from '@solopo/functions';
 import { Ledger, type Score } from '@solopo/ledger';
 import { sumOf } from '@solopo/pipeline';
 import { CONFIG } from '@solopo/platform';
-import { ModelFiles, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
 
 /** Reference log-probabilities of both responses of each pair under one kind of context: once, and kept. */
 @Injectable()
@@ -31,15 +32,20 @@ export class ScorePairs implements JobFunction<'score'> {
           branches: [chosen, rejected],
         })),
         batchTokens: this.config.batchTokens,
+        sliceMs: FUNCTIONS.score.sliceMs,
       },
-      { signal: context.signal, onProgress: () => context.working() },
+      { signal: context.signal, onProgress: tellJob(context) },
     );
-    const scores = pairs.flatMap(({ position }, i) =>
+    const scores = pairs.slice(0, logps.length).flatMap(({ position }, i) =>
       (['chosen', 'rejected'] as const).map((response, branch): Score => {
         const values = logps[i]?.[branch] as Float32Array;
         return { position, context: kind, response, engine, logps: values, sum: sumOf(values) };
       }),
     );
-    return { result: { rows: scores.length, tokens }, write: (tx) => tx.scores.insert(pair, model, scores) };
+    return {
+      ...(logps.length < pairs.length ? { itemsDone: logps.length } : {}),
+      result: { rows: scores.length, tokens },
+      write: (tx) => tx.scores.insert(pair, model, scores),
+    };
   }
 }

@@ -19,7 +19,7 @@ import {
   stepsOf,
   stepsPerEpoch,
 } from '@solopo/pipeline';
-import { ModelFiles, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { ModelFiles, tellJob, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { ReferenceScores } from '../reference-scores.ts';
 import { SlicePhases } from '../slice-phases.ts';
 import { StepCounter } from '../step-counter.ts';
@@ -162,8 +162,9 @@ export class TrainSlice implements JobFunction<'train'> {
     { counter, phases }: { readonly counter: StepCounter; readonly phases: SlicePhases },
   ): (progress: Progress) => void {
     let renewed = performance.now();
+    const tell = tellJob(context);
     return (progress) => {
-      context.working();
+      tell(progress);
       if (performance.now() - renewed > LEASE_MS / 4) {
         renewed = performance.now();
         // A lease that is lost shows at the commit, which checks it.

@@ -21,6 +21,19 @@ export interface StageRecord extends NewStage {
   readonly finishedAt: Date | null;
 }
 
+export interface ChunkState {
+  readonly state: WorkState;
+  /** Of the chunk's items, from its first. */
+  readonly itemsDone: number;
+}
+
+/** What working on a chunk, or a part of it, came to. */
+export interface ChunkProgress {
+  readonly seconds: number;
+  /** The stage's counts so far, with these. */
+  readonly result: Readonly<Record<string, unknown>> | null;
+}
+
 /** Chunks of all stages of a kind. */
 export interface KindWork {
   readonly kind: StageKind;
@@ -69,11 +82,11 @@ export class StageRepository {
     return row === undefined ? missing(digest) : stageOf(row);
   }
 
-  async chunkState(digest: string, chunk: number): Promise<WorkState> {
+  async chunkState(digest: string, chunk: number): Promise<ChunkState> {
     const row = await this.#chunk(digest, chunk).executeTakeFirst();
     if (row === undefined)
       throw new SolopoError('input-invalid', `Stage ${digest} has no chunk ${chunk}; drop the job that names it.`);
-    return row.state;
+    return { state: row.state, itemsDone: row.items_done };
   }
 
   async openChunks(digest: string): Promise<number[]> {
@@ -105,15 +118,32 @@ export class StageRepository {
     return begun !== undefined;
   }
 
-  /** Counts the chunk as done, and the stage with its last one. */
-  async finishChunk(
+  /** A part of the chunk is done: `itemsDone` of its items in all. */
+  async continueChunk(
     digest: string,
     chunk: number,
-    { seconds, result }: { readonly seconds: number; readonly result: Readonly<Record<string, unknown>> | null },
+    { itemsDone, seconds, result }: ChunkProgress & { readonly itemsDone: number },
   ): Promise<StageRecord> {
     await this.#db
       .updateTable('stage_chunks')
-      .set({ state: 'done', seconds, error: null })
+      .set({ items_done: itemsDone, seconds: addedSeconds(seconds) })
+      .where('stage', '=', digest)
+      .where('chunk', '=', chunk)
+      .execute();
+    const row = await this.#db
+      .updateTable('stages')
+      .set({ result: result === null ? null : JSON.stringify(result) })
+      .where('digest', '=', digest)
+      .returning(STAGE_COLUMNS)
+      .executeTakeFirstOrThrow();
+    return stageOf(row);
+  }
+
+  /** Counts the chunk as done, and the stage with its last one. */
+  async finishChunk(digest: string, chunk: number, { seconds, result }: ChunkProgress): Promise<StageRecord> {
+    await this.#db
+      .updateTable('stage_chunks')
+      .set({ state: 'done', seconds: addedSeconds(seconds), error: null })
       .where('stage', '=', digest)
       .where('chunk', '=', chunk)
       .execute();
@@ -205,9 +235,15 @@ export class StageRepository {
   }
 
   #chunk(digest: string, chunk: number) {
-    return this.#db.selectFrom('stage_chunks').select('state').where('stage', '=', digest).where('chunk', '=', chunk);
+    return this.#db
+      .selectFrom('stage_chunks')
+      .select(['state', 'items_done'])
+      .where('stage', '=', digest)
+      .where('chunk', '=', chunk);
   }
 }
+
+const addedSeconds = (seconds: number) => sql<number>`coalesce(seconds, 0) + ${seconds}`;
 
 export const STAGE_COLUMNS = [
   'stages.digest',

@@ -63,6 +63,8 @@ interface StageChunksTable {
   attempts: Generated<number>;
   seconds: number | null;
   error: string | null;
+  /** Of the chunk's items, from its first; their evidence is there. */
+  items_done: Generated<number>;
 }
 
 interface RunStagesTable {
