@@ -38,7 +38,7 @@ export async function step({ quick, threads, peers }) {
           `${label}: times its seconds that this engine is faster`,
           other.medianSeconds / mine.medianSeconds,
           'x',
-          goals && { atLeast: goals },
+          goals === null ? {} : { atLeast: goals },
         ),
         figure(
           `${label}: executed multiply-adds over this engine's`,

@@ -2,7 +2,7 @@ import { EventBus } from '@solopo/bus';
 import axe, { type AxeResults } from 'axe-core';
 import type { PairView, RunConfigInput, RunView, StepView } from '@solopo/contracts';
 import { failStage } from '@solopo/workflow';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import request from 'supertest';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { finishRun, type MadeUp } from '../testing/finish-run.fixture.ts';
@@ -55,6 +55,12 @@ function workInTwo(run: string, slice: number): { readonly goOn: () => void; rea
 }
 
 const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 15_000 });
+
+/** The table is filled after it opened. */
+async function showValues(figure: Locator): Promise<void> {
+  await figure.getByText('Values').click();
+  await figure.locator('tbody td').first().waitFor();
+}
 
 /** A page that was loaded anew has lost it. */
 const mark = (page: Page) => page.evaluate('document.body.dataset.mark = "kept"');
@@ -141,13 +147,13 @@ describe('the page of a run', () => {
       await eventually(() => inkOf(page, chart)).toBeGreaterThan(500);
 
     const loss = page.getByRole('figure', { name: 'Loss', exact: true });
-    await loss.getByText('Values').click();
+    await showValues(loss);
     const cells = await loss.locator('tbody td:first-of-type').allInnerTexts();
     expect(cells).toEqual(steps.map(({ metrics }) => metrics['loss']?.toFixed(4)));
 
     const phases = page.getByRole('figure', { name: 'Step time by phase' });
     await eventually(() => inkOf(page, 'Step time by phase')).toBeGreaterThan(5000);
-    await phases.getByText('Values').click();
+    await showValues(phases);
     expect((await phases.locator('thead th').allInnerTexts()).slice(1)).toEqual(
       expect.arrayContaining(['forward', 'backward', 'optimizer', 'load', 'checkpoint']),
     );
@@ -176,7 +182,7 @@ describe('the page of a run', () => {
     await eventually(() => step.innerText()).toBe('8 / 8');
     await page.locator('.state.succeeded').waitFor();
     const margins = page.getByRole('figure', { name: 'Margin, short and long' });
-    await margins.getByText('Values').click();
+    await showValues(margins);
     await eventually(() => margins.locator('tbody tr').count()).toBe(5);
     await eventually(() => page.locator('.accuracy-plot .accuracy-policy circle').count()).toBe(2);
     expect(await isMarked(page)).toBe(true);
