@@ -2,8 +2,12 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** As the engine's own process is started: both sides take big tensors from huge pages, where glibc does that. */
-export const ENVIRONMENT = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1', ...process.env };
+/** As the engine's own process is started (libs/engine/src/engine.ts); both sides take their memory so, where glibc is. */
+export const ENVIRONMENT = {
+  GLIBC_TUNABLES:
+    'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=8000000000:glibc.malloc.arena_max=1',
+  ...process.env,
+};
 
 const PROGRAM = fileURLToPath(new URL('cases.mjs', import.meta.url));
 

@@ -22,8 +22,16 @@ const CHILD = fileURLToPath(
 /** A GPU's driver may compile kernels for long while nothing is heard; that its process is there counts as a sign of life. */
 const ALIVE_INTERVAL_MS = 2000;
 
-/** Big tensors come and go; from huge pages they cost a third (docs/log.md). glibc alone reads it. */
-const HUGE_PAGES = 'glibc.malloc.hugetlb=1';
+/**
+ * Big tensors come and go: from huge pages they cost a third, and memory that was freed is kept, since the system would
+ * clear it again each time (docs/log.md). glibc alone reads it.
+ */
+const MEMORY_SETTINGS = [
+  'glibc.malloc.hugetlb=1',
+  'glibc.malloc.mmap_threshold=4000000000',
+  'glibc.malloc.trim_threshold=8000000000',
+  'glibc.malloc.arena_max=1',
+].join(':');
 
 export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
@@ -134,7 +142,7 @@ export class Engine {
     const child = fork(CHILD, [], {
       execArgv: [],
       serialization: 'advanced',
-      env: { GLIBC_TUNABLES: HUGE_PAGES, ...process.env, ...childEnvironment(this.options) },
+      env: { GLIBC_TUNABLES: MEMORY_SETTINGS, ...process.env, ...childEnvironment(this.options) },
     });
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('exit', (code, signal) => {
