@@ -135,7 +135,7 @@ function deviceCell(device) {
   return [
     h('b', {}, kind),
     name === null ? '' : ` ${name}`,
-    h('span', { class: 'sub device-reason', title: `as of ${when(toldAt)}` }, `${held}${reason}`),
+    h('span', { class: 'sub device-reason', title: `as of ${when(toldAt)}` }, ` ${held}${reason}`),
   ];
 }
 
