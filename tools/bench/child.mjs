@@ -1,13 +1,10 @@
 // Runs a case of cases.mjs in a process of its own, so that its peak memory is its own.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { MEMORY_SETTINGS } from '@solopo/engine';
 
-/** As the engine's own process is started (libs/engine/src/engine.ts); both sides take their memory so, where glibc is. */
-export const ENVIRONMENT = {
-  GLIBC_TUNABLES:
-    'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4000000000:glibc.malloc.trim_threshold=8000000000:glibc.malloc.arena_max=1',
-  ...process.env,
-};
+/** As the engine's own process is started: both sides of a benchmark take their memory so. */
+export const ENVIRONMENT = { GLIBC_TUNABLES: MEMORY_SETTINGS, ...process.env };
 
 const PROGRAM = fileURLToPath(new URL('cases.mjs', import.meta.url));
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { SolopoError, type ErrorCode } from '@solopo/contracts';
 import { activeTraceparent, SpanKind, withSpan } from '@solopo/tracing';
 import { childEnvironment, type EngineOptions } from './child.options.ts';
+import { MEMORY_SETTINGS } from './memory-settings.ts';
 import { tokensOf } from './task-tokens.ts';
 import type { Activity, EngineState, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
 
@@ -21,17 +22,6 @@ const CHILD = fileURLToPath(
 
 /** A GPU's driver may compile kernels for long while nothing is heard; that its process is there counts as a sign of life. */
 const ALIVE_INTERVAL_MS = 2000;
-
-/**
- * Big tensors come and go: from huge pages they cost a third, and memory that was freed is kept, since the system would
- * clear it again each time (docs/log.md). glibc alone reads it.
- */
-const MEMORY_SETTINGS = [
-  'glibc.malloc.hugetlb=1',
-  'glibc.malloc.mmap_threshold=4000000000',
-  'glibc.malloc.trim_threshold=8000000000',
-  'glibc.malloc.arena_max=1',
-].join(':');
 
 export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
