@@ -1,7 +1,7 @@
 // Forward and backward of a Qwen2.5-0.5B-shaped block with LoRA against a bare warm MatMul in the same process, in
 // executed multiply-adds a second.
 import { encodeModel, Graph } from '@solopo/onnx-graph';
-import { packSequences, Runtime } from '@solopo/lm';
+import { freeGradients, packSequences, Runtime } from '@solopo/lm';
 import * as ort from 'onnxruntime-node';
 import { blockOn } from '../gpu/block.mjs';
 import { figure } from './figure.mjs';
@@ -20,16 +20,14 @@ export async function block({ quick, threads, device = 'cpu' }) {
     const matMul = await matMulRate(T, threads, runs);
     figures.push(figure(`T ${T}: MatMul ${T} x ${d} x ${f}`, matMul / 1e9, 'Gmadd/s'));
     const work = passWork(config, T);
-    const batch = packSequences([tokens(config, T)]);
     // One target is enough: the head is not what is measured.
-    const dLogps = new Float32Array(batch.targets.length);
-    dLogps[T - 2] = 1;
+    const packed = packSequences([tokens(config, T)]);
+    const batch = { ...packed, targets: packed.targets.slice(-1) };
+    const dLogps = Float32Array.of(1);
     const goal = T === 2048 ? { atLeast: 0.85 } : {};
     for (const recompute of ['none', 'all']) {
       const lm = model(config, runtime, { recompute });
-      const forward = await median(runs, () => lm.forward(batch));
-      const activations = await lm.forward(batch);
-      const backward = await median(runs, () => lm.backward(activations, dLogps, new Map()));
+      const { forward, backward } = await passes(lm, runs, { batch, dLogps });
       const again = recompute === 'all' ? work.recompute : 0;
       const kept = recompute === 'all' ? '' : ', activations kept';
       figures.push(
@@ -85,6 +83,26 @@ async function matMulRate(T, threads, runs) {
   return (T * d * f) / seconds;
 }
 
+/** Median seconds of a forward pass, and of the backward pass that takes its activations. */
+async function passes(lm, runs, { batch, dLogps }) {
+  const forward = [];
+  const backward = [];
+  for (let i = -2; i < runs; i++) {
+    const gradients = new Map();
+    const started = performance.now();
+    const activations = await lm.forward(batch);
+    const turned = performance.now();
+    await lm.backward(activations, dLogps, gradients);
+    const ended = performance.now();
+    activations.free();
+    freeGradients(lm.runtime, gradients);
+    if (i < 0) continue;
+    forward.push((turned - started) / 1000);
+    backward.push((ended - turned) / 1000);
+  }
+  return { forward: middle(forward), backward: middle(backward) };
+}
+
 /** Median seconds of warm runs. */
 async function median(runs, work) {
   for (let i = 0; i < 2; i++) await work();
@@ -94,5 +112,7 @@ async function median(runs, work) {
     await work();
     seconds.push((performance.now() - started) / 1000);
   }
-  return seconds.sort((a, b) => a - b)[runs >> 1];
+  return middle(seconds);
 }
+
+const middle = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];

@@ -24,7 +24,7 @@ def figures_of(name, options):
             return [(each, "step_best.step", {**best[each], "compiled": options.compile}, {}) for each in chosen]
         case "memory":
             steps = {**{each: ("step_trl.step", arguments) for each, arguments in trl.items()}, **{each: ("step_best.step", arguments) for each, arguments in best.items()}}
-            return [(f"long {long}: {each}", *step, {"long": long, "runs": 1, "warmup": 1}) for long in options.lengths for each, step in steps.items()]
+            return [(f"long {long}: {each}", *step, {"long": long, "runs": 1, "warmup": 0}) for long in options.lengths for each, step in steps.items()]
         case "arms":
             figures = []
             for long in options.lengths:

@@ -17,8 +17,10 @@ import { storedBlockParameters } from './parameters.ts';
 export interface BlockShape {
   readonly config: ModelConfig;
   readonly lora: LoraOptions | null;
-  /** How the linear layers' weights are given; the graphs compute in float32. Default: float32. */
+  /** How the linear layers' weights are given. Default: float32. */
   readonly frozenWeights?: FrozenWeights;
+  /** Products with weights given as float16 are of half-precision numbers; all else is float32. Default: float32. */
+  readonly products?: 'float16';
 }
 
 /** What the backward graphs read of a forward pass beside the block's input, by the graphs' names of it. */
@@ -272,7 +274,9 @@ class Block {
     const a = this.#weights.get(`${name}.lora_A.weight`);
     if (!a || !lora) return this.#frozenProduct(x, weight);
     const b = this.#weight(`${name}.lora_B.weight`);
-    if (this.rows === 'many') return g.loraMatMul(x, this.#weight(weight), a, b, loraScale(lora));
+    // A change added to a half-precision weight would be rounded away.
+    if (this.rows === 'many' && !this.shape.products)
+      return g.loraMatMul(x, this.#weight(weight), a, b, loraScale(lora));
     const change = g.matMul(g.matMul(x, a, { transB: true }), b, { transB: true, alpha: loraScale(lora) });
     return g.add(this.#frozenProduct(x, weight), change);
   }
@@ -280,6 +284,7 @@ class Block {
   /** x W'. With few rows it is cheaper to scale what comes out than every row of W. */
   #frozenProduct(x: Value, name: string): Value {
     const { g } = this;
+    if (this.shape.products) return g.halfMatMul(x, this.#weights.get(name) as Value, { transB: true });
     const scale = this.#weights.get(scaleOf(name));
     if (!scale || this.rows === 'many') return g.matMul(x, this.#weight(name), { transB: true });
     const whole = g.cast(this.#weights.get(name) as Value, 'float32');

@@ -134,7 +134,12 @@ export class LanguageModel {
             new Map([...weights].map(([name, tensor]) => [name, packWeight(name, tensor, frozenWeights)])),
           );
     this.#adapter = new ParameterStore(runtime, adapter?.weights ?? new Map());
-    this.#shape = { config, lora: adapter?.options ?? null, ...(frozenWeights === 'float32' ? {} : { frozenWeights }) };
+    this.#shape = {
+      config,
+      lora: adapter?.options ?? null,
+      ...(frozenWeights !== 'float32' && { frozenWeights }),
+      ...(frozenWeights === 'float16' && runtime.halfProducts && { products: 'float16' }),
+    };
     // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
     const shape = JSON.stringify(this.#shape);
     this.#key = (graph) => `${graph} ${shape}`;

@@ -11,7 +11,7 @@ import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
-const LAYOUT_VERSION = 3;
+const LAYOUT_VERSION = 4;
 
 export interface RuntimeOptions {
   readonly threads: number;
@@ -21,6 +21,11 @@ export interface RuntimeOptions {
   readonly maxDeviceMemoryBytes?: number;
   /** How graphs are written. Default: as the device is fastest, which for a driver in software is as loops. */
   readonly form?: GraphForm;
+  /**
+   * What products with weights that are kept as float16 are made of. Default: half-precision numbers on a GPU, where that is
+   * why they are kept so; float32 on the processor, which has no such products.
+   */
+  readonly halfProducts?: boolean;
   /** A folder for what onnxruntime tells of every node it runs: see `placements`. */
   readonly profile?: string;
   /** Called after every run of a session: a sign of life. */
@@ -40,6 +45,8 @@ export class Runtime {
   readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
   readonly #live = new Map<Tensor, number>();
   #liveBytes = 0;
+  /** In this process's memory: what runs gave and nobody reads. */
+  readonly #unread = new WeakSet<Tensor>();
 
   constructor(readonly options: RuntimeOptions) {
     this.device = options.device ?? 'cpu';
@@ -57,10 +64,16 @@ export class Runtime {
   /** With the format of a model's frozen weights, which changes every number. */
   fingerprintOf(frozenWeights: FrozenWeights): string {
     const { threads } = this.options;
-    const weights = frozenWeights === 'float32' ? '' : `, frozen weights ${frozenWeights}`;
+    const products = frozenWeights === 'float16' && this.halfProducts ? ', float16 products' : '';
+    const weights = frozenWeights === 'float32' ? '' : `, frozen weights ${frozenWeights}${products}`;
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
     const form = this.form === 'loops' ? ', loops' : '';
     return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+  }
+
+  /** Whether products with weights kept as float16 are of half-precision numbers. */
+  get halfProducts(): boolean {
+    return this.options.halfProducts ?? this.device !== 'cpu';
   }
 
   /** Whether tensors stay outside this process's memory between runs. */
@@ -107,7 +120,9 @@ export class Runtime {
     const outputs = await session.run(inputs).catch((error: unknown) => {
       throw this.#explained(error);
     });
-    for (const output of Object.values(outputs)) this.#count(output);
+    for (const [name, output] of Object.entries(outputs))
+      if (isOnDevice(output)) this.#count(output);
+      else if (!fetch.includes(name)) this.#unread.add(output);
     this.options.onRun?.();
     if (this.#liveBytes > this.memoryBytes) {
       for (const output of Object.values(outputs)) this.free(output);
@@ -125,13 +140,20 @@ export class Runtime {
 
   /** The tensor's numbers, in this process's memory. */
   async read(tensor: Tensor): Promise<Float32Array> {
-    if (!isOnDevice(tensor)) return hostFloats(tensor);
+    if (!isOnDevice(tensor)) {
+      this.#unread.delete(tensor);
+      return hostFloats(tensor);
+    }
     const { y } = await this.run(...identity(tensor), { x: tensor }, ['y']);
     return hostFloats(y as Tensor);
   }
 
-  /** Gives a tensor's memory on the device back: garbage collection does not. */
+  /**
+   * Gives a tensor's memory back: on a device garbage collection does not, and in this process it does so late. What was
+   * fetched or read is left to it.
+   */
   free(tensor: Tensor): void {
+    if (this.#unread.delete(tensor)) release(tensor);
     const bytes = this.#live.get(tensor);
     if (bytes === undefined) return;
     this.#live.delete(tensor);
@@ -195,7 +217,6 @@ export class Runtime {
   }
 
   #count(tensor: Tensor): void {
-    if (!isOnDevice(tensor)) return;
     const bytes = bytesOf(tensor);
     this.#live.set(tensor, bytes);
     this.#liveBytes += bytes;
@@ -231,6 +252,11 @@ const NO_FLOAT16 =
 
 const NO_CUDA =
   'onnxruntime has no CUDA provider here: add its libraries and CUDA as docs/gpu.md says, or choose device webgpu or cpu';
+
+/** The memory goes back to the allocator at once, and into the next run's outputs. */
+function release(tensor: Tensor): void {
+  (hostFloats(tensor).buffer as ArrayBuffer).transfer(0);
+}
 
 function identity(tensor: Tensor): [key: string, graph: () => Graph] {
   const [dtype, rank] = [dtypeOf(tensor), tensor.dims.length];

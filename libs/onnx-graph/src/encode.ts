@@ -71,6 +71,8 @@ const ENCODINGS: Encodings = {
     attributes: { transA: 0, transB: 1, alpha: { float: 1 } },
     reads: 2,
   }),
+  // The product stands before it; the operands are there for the gradient.
+  HalfMatMul: () => ({ type: 'Identity', reads: 1 }),
   ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
   ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
   ReduceLogSumExp: () => ({ type: 'ReduceLogSumExp', attributes: { keepdims: 1 } }),

@@ -105,6 +105,12 @@ export const GRADIENTS: Rules = {
     return [g.matMul(dy, merged), undefined, da, db];
   },
 
+  // y = x W' (or x W) with rounded rows:  dx = dy W (or dy W') with rounded rows;  W is frozen
+  HalfMatMul: (g, { inputs: [, x, weight], attributes: { transB } }, [dy]) => [
+    undefined,
+    dy && x && weight && g.halfMatMul(dy, weight, { transB: !transB }),
+  ],
+
   // y = sum x:  dx = dy everywhere
   ReduceSum: (g, { inputs: [x] }, [dy]) => [dy && x && g.expandLike(dy, x)],
   // y = mean of n of x:  dx = dy / n everywhere

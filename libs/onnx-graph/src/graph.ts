@@ -3,6 +3,9 @@ import type { OpAttributes, OpName } from './ops.ts';
 
 export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'bool';
 
+/** A device may sum a half-precision product in half precision: it is given no more terms at a time than these. */
+const MAX_HALF_TERMS = 512;
+
 export interface TensorData {
   readonly dtype: DType;
   readonly dims: readonly number[];
@@ -35,6 +38,7 @@ export class Graph {
   /** Values that are fed instead of being computed, and the inputs that stand for them. */
   readonly givens = new Map<Value, Value>();
   readonly #scalars = new Map<string, Value>();
+  readonly #halves = new Map<Value, { readonly rows: Value; readonly scale: Value }>();
   #count = 0;
 
   constructor(readonly name: string) {}
@@ -148,6 +152,45 @@ export class Graph {
     const merged = this.add(weight, this.matMul(b, a, { alpha: scale }));
     const shape = [...x.shape.slice(0, -1), lastTwo(weight.shape, false)[0]];
     return this.#node('LoraMatMul', [x, merged, a, b], { scale }, [{ dtype: x.dtype, shape }]);
+  }
+
+  /**
+   * x W' (or x W) of float32 x [..., in] and float16 W, multiplied as half-precision numbers; float32. Each row of x is divided
+   * by its greatest magnitude s before it is rounded, and its products are multiplied by it:
+   *
+   *     y = s (round16(x / s) W'),   s = max |x|
+   *
+   * so rows neither overflow nor vanish, gradients no more than activations, and a loss needs no scale. Its gradient reaches
+   * x, and is such a product; W is frozen.
+   */
+  halfMatMul(x: Value, weight: Value, { transB = false } = {}): Value {
+    const { rows, scale } = this.#halfRows(x);
+    const terms = x.shape.at(-1);
+    if (typeof terms !== 'number') throw new ShapeError('HalfMatMul: a product needs a width that is known');
+    const pieces = Array.from({ length: Math.ceil(terms / MAX_HALF_TERMS) }, (_, i) => {
+      const range = [i * MAX_HALF_TERMS, Math.min(terms, (i + 1) * MAX_HALF_TERMS)] as const;
+      const product = this.matMul(this.#terms(rows, -1, range), this.#terms(weight, transB ? 1 : 0, range), { transB });
+      return this.cast(product, 'float32');
+    });
+    const sum = pieces.reduce((a, b) => this.add(a, b));
+    const product = this.mul(sum, scale);
+    return this.#node('HalfMatMul', [product, x, weight], { transB }, [product]);
+  }
+
+  #terms(x: Value, axis: number, [from, to]: readonly [number, number]): Value {
+    if (from === 0 && to === x.shape.at(axis)) return x;
+    return this.slice(x, axis, this.int64s([from]), this.int64s([to]), to - from);
+  }
+
+  /** Rows over their greatest magnitude, rounded, and that magnitude [..., 1]; one for all products of x. */
+  #halfRows(x: Value): { readonly rows: Value; readonly scale: Value } {
+    const known = this.#halves.get(x);
+    if (known) return known;
+    const greatest = this.reduceMax(this.mul(x, x), [-1]);
+    const scale = this.sqrt(this.add(greatest, this.scalar(1e-30)));
+    const halves = { rows: this.cast(this.div(x, scale), 'float16'), scale };
+    this.#halves.set(x, halves);
+    return halves;
   }
 
   softmax(x: Value): Value {

@@ -35,7 +35,8 @@ class Writer {
       const count = sizeOf(x.shape, node.attributes.axes);
       if (count === null) this.nodes.push(node);
       else this.#sum(x, node.attributes.axes, 1 / count, y);
-    } else if (isA(node, 'Softmax')) {
+    } else if (isA(node, 'ReduceMax') && isLast(x.shape, node.attributes.axes)) this.#greatest(x, y);
+    else if (isA(node, 'Softmax')) {
       const { exponentials, sum } = this.#exponentials(x, y);
       this.#add('Div', [exponentials, sum], {}, y);
     } else if (isA(node, 'ReduceLogSumExp') && isLast(x.shape, node.attributes.axes)) {
@@ -86,13 +87,18 @@ class Writer {
     const axis = x.shape.length - 1;
     const column: Shape = [...x.shape.slice(0, -1), 1];
     const named = (name: string, shape: Shape): Value => ({ ...x, name: `${y.name}_${name}`, shape });
-    const place = this.#add('ArgMax', [x], { axis }, { ...named('place', column), dtype: 'int64' });
-    const greatest = this.#add('GatherElements', [x, place], {}, named('max', column));
+    const greatest = this.#greatest(x, named('max', column));
     const less = this.#add('Sub', [x, greatest], {}, named('less', x.shape));
     const exponentials = this.#add('Exp', [less], {}, named('exp', x.shape));
     const sum = named('sum', column);
     this.#sum(exponentials, [axis], 1, sum);
     return { exponentials, sum, greatest };
+  }
+
+  /** Along the last axis. */
+  #greatest(x: Value, y: Value): Value {
+    const place = { ...y, name: `${y.name}_place`, dtype: 'int64' as const };
+    return this.#add('GatherElements', [x, this.#add('ArgMax', [x], { axis: x.shape.length - 1 }, place)], {}, y);
   }
 
   #constant(factor: number, dims: readonly number[]): Value {

@@ -28,6 +28,7 @@ export interface OpAttributes {
   /** MatMul of two matrices: every provider has it with its transposes. */
   Gemm: ProductAttributes;
   LoraMatMul: { readonly scale: number };
+  HalfMatMul: { readonly transB: boolean };
   ReduceSum: { readonly axes: readonly number[] };
   ReduceMean: { readonly axes: readonly number[] };
   ReduceLogSumExp: { readonly axes: readonly number[] };

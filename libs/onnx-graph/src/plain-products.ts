@@ -9,6 +9,9 @@ import type { OpAttributes, OpName } from './ops.ts';
  *     x [.., k] W' [n, k], a weight for all rows:  Gemm over the flattened rows, nothing is moved
  *     a b' of batches:                             b transposed
  *     a' b of batches:                             a transposed or, where a is the longer one, (b' a)'
+ *     log sum exp x:                               log sum exp (x - max x) + max x
+ *
+ * (WebGPU's own kernel of the last sums exp x, which is infinite from x = 88.7 on.)
  */
 export function plainProducts(nodes: readonly GraphNode[]): {
   readonly nodes: readonly GraphNode[];
@@ -18,6 +21,7 @@ export function plainProducts(nodes: readonly GraphNode[]): {
   for (const node of nodes) {
     if (node.op === 'MatMul') writer.product(node as GraphNode<'MatMul'>);
     else if (node.op === 'LoraMatMul') writer.product(withMergedWeight(node as GraphNode<'LoraMatMul'>));
+    else if (node.op === 'ReduceLogSumExp') writer.logSumExp(node as GraphNode<'ReduceLogSumExp'>);
     else writer.nodes.push(node);
   }
   return writer;
@@ -43,6 +47,17 @@ class Writer {
     else if (a.shape.length === 2 && b.shape.length === 2) this.#add('Gemm', [a, b], node.attributes, y);
     else if (b.shape.length === 2 && !transA) this.#rowsTimesWeight(node, a, b, y);
     else this.#batches(node, a, b, y);
+  }
+
+  logSumExp({ inputs: [x, axes], outputs: [y], attributes }: GraphNode<'ReduceLogSumExp'>): void {
+    if (!x || !axes || !y) return;
+    const named = (name: string, { shape }: Value): Value => ({ ...y, name: `${y.name}_${name}`, shape });
+    const greatest = this.#add('ReduceMax', [x, axes], attributes, named('max', y));
+    const less = this.#add('Sub', [x, greatest], {}, named('less', x));
+    const exponentials = this.#add('Exp', [less], {}, named('exp', x));
+    const sum = this.#add('ReduceSum', [exponentials, axes], attributes, named('sum', y));
+    const log = this.#add('Log', [sum], {}, named('log', y));
+    this.#add('Add', [log, greatest], {}, y);
   }
 
   #rowsTimesWeight({ attributes }: GraphNode<'MatMul'>, a: Value, b: Value, y: Value): void {
