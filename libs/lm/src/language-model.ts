@@ -43,7 +43,7 @@ export interface LanguageModelOptions {
   /**
    * What the backward pass computes again: `all` keeps only each block's input, `none` keeps what it reads (its products
    * too), `auto` (the default) keeps that for as many of the last blocks as fit into half of the memory that is available. The
-   * numbers are the same, bit by bit.
+   * numbers are the same, bit by bit. Where weights live in sessions (see `Runtime`) it is always `all`.
    */
   readonly recompute?: 'auto' | 'all' | 'none';
   /**
@@ -117,7 +117,7 @@ export interface TargetStatistics {
 
 /**
  * A decoder-only transformer run block by block on onnxruntime. Weights go to the device with the first run; where there
- * is none they may be changed in place between runs.
+ * is none they may be changed in place between runs, unless they are frozen.
  */
 export class LanguageModel {
   readonly #weights: ParameterStore;

@@ -347,6 +347,16 @@ describe('sessions that hold weights', () => {
     expect(await scores(other)).toEqual(await scores(fed));
   });
 
+  test.each([
+    ['train: forward and backward', gradientsOf],
+    ['sample: prompts and decoding', (model: LanguageModel) => sample(model, prompts, { ...sampling, temperature: 1 })],
+  ] as const)("hold the layers' weights twice to %s", async (_, work) => {
+    const runtime = runtimeWith({ weightsInSessions: true });
+    await work(modelOn(runtime, config));
+    const ofLayers = bytesOfWeights(config, (name) => name.includes('layers'));
+    expect(runtime.allocated.bytes).toBe(weights + table + ofLayers);
+  });
+
   test('are shared by adapters of one shape, whose matrices are fed', async () => {
     const runtime = runtimeWith({ weightsInSessions: true });
     const base = modelOn(runtime, config, { adapter: false });
