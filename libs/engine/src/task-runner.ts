@@ -111,7 +111,7 @@ export class TaskRunner {
   async #trainSlice(input: Tasks['trainSlice']['input'], report: Report): Promise<Tasks['trainSlice']['output']> {
     const { pairs, batches, out, model: source } = input;
     const clock = new PhaseClock<'load' | 'steps' | 'checkpoint'>();
-    const model = await this.#open(source);
+    const model = await this.#open(source, { frozen: false });
     const trainer = this.#restore(model, input);
     clock.lap('load');
     try {
@@ -150,13 +150,16 @@ export class TaskRunner {
     if (this.#model?.key === key) return this.#model.model;
     if (this.#model) await this.#close(this.#model.model, this.#model.source);
     this.#model = undefined;
-    const model = await this.#open(source);
+    const model = await this.#open(source, { frozen: true });
     this.#model = { key, source, model };
     return model;
   }
 
-  async #open({ folder, weights, adapter, frozenWeights = 'float32' }: ModelSource): Promise<LanguageModel> {
-    const format = { frozenWeights };
+  async #open(
+    { folder, weights, adapter, frozenWeights = 'float32' }: ModelSource,
+    { frozen }: { readonly frozen: boolean },
+  ): Promise<LanguageModel> {
+    const format = { frozenWeights, frozen };
     if (weights) {
       const config = readModelConfig(folder);
       const tensors = checkWeights(config, readSafetensors(weights).tensors);

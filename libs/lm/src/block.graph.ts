@@ -54,7 +54,7 @@ export function projectBackward(shape: BlockShape, { outputs, add }: ProjectOpti
     y,
     dy: g.input(`d_${name}`, 'float32', y.shape),
   }));
-  const trained = block.trained.filter(([name]) => isProjection(name));
+  const trained = block.trainedIn('project');
   const [dh, ...dTrained] = differentiate(
     g,
     [{ y: some, dy: g.input('dh_past', 'float32', some.shape) }, ...gradients],
@@ -65,24 +65,24 @@ export function projectBackward(shape: BlockShape, { outputs, add }: ProjectOpti
   return g;
 }
 
-function project(
-  g: Graph,
-  block: Block,
-  outputs: 'all' | 'some',
-): Readonly<Record<'h' | 'queries' | 'keys' | 'values', Value> & { h_some?: Value }> {
-  const { hiddenSize, headSize } = block.shape.config;
-  const h = g.input('h', 'float32', ['B', 'T', hiddenSize]);
-  const angles = (name: string): Value => g.input(name, 'float32', ['B', 'T', 1, 1, headSize / 2]);
-  const [cos, sin] = [angles('cos'), angles('sin')];
-  const byHead = (x: Value): Value => g.transpose(g.squeeze(x, 3), [0, 2, 1, 3]); // [B, T, G, 1, K] -> [B, G, T, K]
-  const x = block.normed(h);
-  const keys = byHead(block.keys(x, cos, sin, 'T'));
-  const values = byHead(block.values(x, 'T'));
-  if (outputs === 'all') return { h, queries: block.queries(x, cos, sin, 'T'), keys, values };
-  const [from, to] = [g.input('output_from', 'int64', [1]), g.input('output_to', 'int64', [1])];
-  const some = (all: Value): Value => g.slice(all, 1, from, to, 'S');
-  return { h, h_some: some(h), queries: block.queries(some(x), some(cos), some(sin), 'S'), keys, values };
+function project(g: Graph, block: Block, outputs: 'all' | 'some'): ProjectedBlock & { readonly h: Value } {
+  const h = g.input('h', 'float32', ['B', 'T', block.shape.config.hiddenSize]);
+  return { h, ...block.project(h, angleInputs(g, block.shape.config), outputs === 'all' ? null : outputRange(g)) };
 }
+
+/** Cosines and sines of the tokens' positions. */
+export function angleInputs(g: Graph, { headSize }: ModelConfig, suffix = ''): Readonly<Record<'cos' | 'sin', Value>> {
+  const angles = (name: string): Value => g.input(`${name}${suffix}`, 'float32', ['B', 'T', 1, 1, headSize / 2]);
+  return { cos: angles('cos'), sin: angles('sin') };
+}
+
+/** The tokens of which a block makes its output. */
+export function outputRange(g: Graph): Readonly<Record<'from' | 'to', Value>> {
+  return { from: g.input('output_from', 'int64', [1]), to: g.input('output_to', 'int64', [1]) };
+}
+
+/** `h_some`: the tokens of h whose output the block makes; absent where these are all. */
+export type ProjectedBlock = Readonly<Record<'queries' | 'keys' | 'values', Value> & { h_some?: Value }>;
 
 /** h [B, T, d], mixed [B, T, G R K] -> h_out [B, T, d] and what the backward graph reads; of these, what is asked for. */
 export function finishForward(shape: BlockShape, wanted: { output: boolean; activations: boolean }): Graph {
@@ -105,7 +105,7 @@ export function finishBackward(shape: BlockShape, { add }: { add: boolean }): Gr
   const g = new Graph('finish-backward');
   const block = new Block(g, shape);
   const { h, mixed, output, ...activations } = finish(g, block);
-  const trained = block.trained.filter(([name]) => !isProjection(name));
+  const trained = block.trainedIn('finish');
   const dy = g.input('dh_out', 'float32', output.shape);
   const [dMixed, dh, ...dTrained] = differentiate(
     g,
@@ -119,7 +119,7 @@ export function finishBackward(shape: BlockShape, { add }: { add: boolean }): Gr
   return g;
 }
 
-function outputTrained(
+export function outputTrained(
   g: Graph,
   trained: readonly (readonly [name: string, value: Value])[],
   gradients: readonly Value[],
@@ -192,7 +192,7 @@ export function blockDecode(shape: BlockShape, { first }: { first: boolean }): G
  * A transformer block: h + attention(norm h), then + feed-forward(norm of that). Where a family norms what each of the two
  * gives as well, it is added normed.
  */
-class Block {
+export class Block {
   readonly #weights: ReadonlyMap<string, Value>;
   /** What gradients are taken of, by name. */
   readonly trained: readonly (readonly [name: string, value: Value])[];
@@ -202,16 +202,39 @@ class Block {
     readonly shape: BlockShape,
     /** With few rows a product with the adapter's matrices is cheaper than adding them to the weight. */
     private readonly rows: 'many' | 'few' = 'many',
+    /** What stands before the names of its inputs. */
+    prefix = '',
   ) {
     const { config, lora, frozenWeights = 'float32' } = shape;
     const base = storedBlockParameters(config, frozenWeights).map(
-      ([name, dtype, dims]) => [name, g.input(name, dtype, dims)] as const,
+      ([name, dtype, dims]) => [name, g.input(`${prefix}${name}`, dtype, dims)] as const,
     );
     const adapter = (lora ? blockLoraParameters(config, lora) : []).map(
-      ([name, dims]) => [name, g.input(name, 'float32', dims)] as const,
+      ([name, dims]) => [name, g.input(`${prefix}${name}`, 'float32', dims)] as const,
     );
     this.#weights = new Map([...base, ...adapter]);
     this.trained = lora ? adapter : base;
+  }
+
+  /** What is trained in what makes queries, keys and values, or in what makes the output of the mixed values. */
+  trainedIn(part: 'project' | 'finish'): readonly (readonly [name: string, value: Value])[] {
+    return this.trained.filter(([name]) => isProjection(name) === (part === 'project'));
+  }
+
+  /** h [B, T, d] -> queries, rotated, of the tokens of which the output is made (null: of all), and all keys and values. */
+  project(
+    h: Value,
+    { cos, sin }: Readonly<Record<'cos' | 'sin', Value>>,
+    range: Readonly<Record<'from' | 'to', Value>> | null,
+  ): ProjectedBlock {
+    const { g } = this;
+    const byHead = (x: Value): Value => g.transpose(g.squeeze(x, 3), [0, 2, 1, 3]); // [B, T, G, 1, K] -> [B, G, T, K]
+    const x = this.normed(h);
+    const keys = byHead(this.keys(x, cos, sin, 'T'));
+    const values = byHead(this.values(x, 'T'));
+    if (!range) return { queries: this.queries(x, cos, sin, 'T'), keys, values };
+    const some = (all: Value): Value => g.slice(all, 1, range.from, range.to, 'S');
+    return { h_some: some(h), queries: this.queries(some(x), some(cos), some(sin), 'S'), keys, values };
   }
 
   /** What queries, keys and values are made of. */

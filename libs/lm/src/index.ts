@@ -50,7 +50,7 @@ export { Pretrainer, type PretrainOptions, type WeightedSequence } from './pretr
 export { measureTrees, type MeasuredTree } from './response-statistics.ts';
 export { ParameterStore } from './parameter-store.ts';
 export { fallbacks, readPlacements, type Placement } from './placement.ts';
-export { Runtime, type RuntimeOptions } from './runtime.ts';
+export { Runtime, type RuntimeOptions, type Traffic, type Weights } from './runtime.ts';
 export {
   readSafetensors,
   readSafetensorsHeader,

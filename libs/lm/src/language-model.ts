@@ -1,4 +1,4 @@
-import { attentionBackward, attentionForward, joinTokens } from './attention.graph.ts';
+import { attentionBackward, attentionForward, CHUNK_COLUMNS, joinTokens } from './attention.graph.ts';
 import {
   finishBackward,
   finishForward,
@@ -9,6 +9,7 @@ import {
 } from './block.graph.ts';
 import { sumsSoFar, type Gradients } from './gradients.ts';
 import { addToRows, embed, embedBackward, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
+import { layerBackward, layersForward, type LayersWanted } from './layers.graph.ts';
 import { blockLoraParameters, type LoraOptions } from './lora.ts';
 import { layerKind, type LayerKind, type ModelConfig } from './model-config.ts';
 import { packWeight, type FrozenWeights, type StoredTensors } from './frozen-weights.ts';
@@ -24,10 +25,10 @@ import {
 } from './parameters.ts';
 import { ParameterStore } from './parameter-store.ts';
 import { RotaryTable, sharedPromptLimit } from './rotary.ts';
-import type { Outputs, Runtime } from './runtime.ts';
+import type { Feeds, Outputs, Runtime, Weights } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import { Scope } from './scope.ts';
-import { float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
+import { bytesOf, float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
 import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
 import { outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
 
@@ -42,7 +43,7 @@ export interface LanguageModelOptions {
   /**
    * What the backward pass computes again: `all` keeps only each block's input, `none` keeps what it reads (its products
    * too), `auto` (the default) keeps that for as many of the last blocks as fit into half of the memory that is available. The
-   * numbers are the same, bit by bit.
+   * numbers are the same, bit by bit. Where weights live in sessions (see `Runtime`) it is always `all`.
    */
   readonly recompute?: 'auto' | 'all' | 'none';
   /**
@@ -50,6 +51,11 @@ export interface LanguageModelOptions {
    * in float32 all the same. Only for what trains an adapter, or nothing. Default float32.
    */
   readonly frozenWeights?: FrozenWeights;
+  /**
+   * Nothing of the model is trained, and its weights are not changed in place: they may live in sessions
+   * (`weightsInSessions`). Under an adapter, and in a lower format, the weights are frozen anyway. Default false.
+   */
+  readonly frozen?: boolean;
 }
 
 /**
@@ -83,7 +89,13 @@ interface TokenGeometry {
   readonly outputs: 'all' | 'some';
   readonly feeds: Readonly<Record<string, Tensor>>;
   readonly window: number | null;
-  readonly chunks: readonly Readonly<Record<string, Tensor>>[];
+  readonly chunks: readonly Readonly<Record<(typeof CHUNK_COLUMNS)[number], Tensor>>[];
+}
+
+/** Tensors as a run takes them: those that are fed, and those that never change. */
+interface RunWeights {
+  readonly feeds: Feeds;
+  readonly weights: Weights | undefined;
 }
 
 /** A low-rank adapter on a model: what is trained instead of the model's own parameters. */
@@ -105,12 +117,14 @@ export interface TargetStatistics {
 
 /**
  * A decoder-only transformer run block by block on onnxruntime. Weights go to the device with the first run; where there
- * is none they may be changed in place between runs.
+ * is none they may be changed in place between runs, unless they are frozen.
  */
 export class LanguageModel {
   readonly #weights: ParameterStore;
   readonly #adapter: ParameterStore;
   readonly #shape: BlockShape;
+  /** Whether the weights, the adapter's matrices aside, never change. */
+  readonly #frozen: boolean;
   readonly #key: (graph: string) => string;
   readonly #rotary: ReadonlyMap<LayerKind, RotaryTable>;
 
@@ -140,6 +154,7 @@ export class LanguageModel {
       ...(frozenWeights !== 'float32' && { frozenWeights }),
       ...(frozenWeights === 'float16' && runtime.halfProducts && { products: 'float16' }),
     };
+    this.#frozen = adapter !== null || frozenWeights !== 'float32' || options.frozen === true;
     // Graphs differ between architectures and adapters, so a shared runtime keeps them apart.
     const shape = JSON.stringify(this.#shape);
     this.#key = (graph) => `${graph} ${shape}`;
@@ -160,6 +175,7 @@ export class LanguageModel {
   get trained(): ParameterStore {
     const { lora, frozenWeights } = this.#shape;
     if (lora) return this.#adapter;
+    if (this.options.frozen) throw new ModelError('this model was made as frozen: make it without that to train it');
     if (frozenWeights)
       throw new ModelError(
         `with frozenWeights ${frozenWeights} a model's own parameters cannot be trained; train an adapter (adapter: { kind: lora }), or leave frozenWeights at float32`,
@@ -177,10 +193,15 @@ export class LanguageModel {
     return new LanguageModel(this.config, this.#weights, this.runtime, adapter, this.options);
   }
 
-  /** Gives back the adapter's memory on the device, and that of the weights. The model is not used afterwards. */
+  /**
+   * Gives back the adapter's memory on the device, and that of the weights, with the sessions that hold some. The model is not used
+   * afterwards; without `weights` others that share them are.
+   */
   async free({ weights = true } = {}): Promise<void> {
     await this.#adapter.free();
-    if (weights) await this.#weights.free();
+    if (!weights) return;
+    await this.runtime.releaseSessions(this.#weights);
+    await this.#weights.free();
   }
 
   get shape(): BlockShape {
@@ -189,6 +210,7 @@ export class LanguageModel {
 
   /** Runs every block, and keeps what the backward pass needs. */
   async forward(batch: TreeBatch): Promise<Activations> {
+    if (this.#inSessions) return this.#forwardInSessions(batch);
     const firstKept = this.config.layers - this.#layersKept(batch);
     const layers: LayerActivations[] = [];
     return this.#activations(batch, layers, async (scope) => {
@@ -207,6 +229,10 @@ export class LanguageModel {
 
   /** Runs every block for its output alone; nothing is kept for a backward pass. */
   async infer(batch: TreeBatch): Promise<Activations> {
+    if (this.#inSessions)
+      return this.#activations(batch, [], (scope) =>
+        this.#throughSessions(scope, batch, 'output', (_range, h) => scope.free(h)),
+      );
     return this.prefill(batch, () => []);
   }
 
@@ -215,6 +241,7 @@ export class LanguageModel {
    * says which of them to keep. The last layer's queries begin at the batch's `readFrom`.
    */
   async prefill(batch: TreeBatch, onLayer: (projected: Projected) => readonly Tensor[]): Promise<Activations> {
+    if (this.#inSessions) return this.#prefillInSessions(batch, onLayer);
     return this.#activations(batch, [], async (scope) => {
       const geometry = await this.#geometry(batch, scope);
       let h = await this.embed(scope, batch.tokens, [batch.rows, batch.length]);
@@ -226,6 +253,108 @@ export class LanguageModel {
       }
       return h;
     });
+  }
+
+  /** Whether the weights live in sessions of whole layers: then hidden states are all that goes from run to run. */
+  get #inSessions(): boolean {
+    return this.#frozen && this.runtime.weightsInSessions;
+  }
+
+  /** As forward; every block is computed again. */
+  async #forwardInSessions(batch: TreeBatch): Promise<Activations> {
+    const layers: LayerActivations[] = [];
+    return this.#activations(batch, layers, (scope) =>
+      this.#throughSessions(scope, batch, 'inputs', ([from, to], input, outputs) => {
+        for (let layer = from; layer < to; layer++)
+          layers.push({ h: layer === from ? input : (outputs[`h_${layer}`] as Tensor), kept: null });
+      }),
+    );
+  }
+
+  async #prefillInSessions(
+    batch: TreeBatch,
+    onLayer: (projected: Projected) => readonly Tensor[],
+  ): Promise<Activations> {
+    return this.#activations(batch, [], (scope) =>
+      this.#throughSessions(scope, batch, 'projected', ([from, to], input, outputs) => {
+        scope.free(input);
+        for (let layer = from; layer < to; layer++) {
+          const ofLayer = (name: string): Tensor => outputs[`${name}_${layer}`] as Tensor;
+          const projected = { queries: ofLayer('queries'), keys: ofLayer('keys'), values: ofLayer('values') };
+          const kept = onLayer(projected);
+          scope.free(...Object.values(projected).filter((tensor) => !kept.includes(tensor)));
+        }
+      }),
+    );
+  }
+
+  /** Runs every session of layers; `onSession` is given its layers, the first one's input, and what came out. */
+  async #throughSessions(
+    scope: Scope,
+    batch: TreeBatch,
+    wanted: LayersWanted,
+    onSession: (layers: readonly [from: number, to: number], input: Tensor, outputs: Outputs) => void,
+  ): Promise<Tensor> {
+    const geometry = await this.#geometry(batch, scope);
+    let h = await this.embed(scope, batch.tokens, [batch.rows, batch.length]);
+    for (const [from, to] of await this.#sessionRanges()) {
+      const { feeds, weights } = await this.#rangeWeights(from, to);
+      const outputs = await scope.run(
+        this.#key(`layers-forward ${from}-${to} ${wanted}`),
+        () => layersForward(this.#shape, [from, to], wanted),
+        { ...feeds, ...this.#rangeFeeds(from, to, geometry), h },
+        [],
+        weights,
+      );
+      onSession([from, to], h, outputs);
+      h = outputs.h_out as Tensor;
+    }
+    return h;
+  }
+
+  /** Consecutive layers, as many to a session as its bound of bytes allows. */
+  async #sessionRanges(): Promise<readonly (readonly [from: number, to: number])[]> {
+    const ranges: [number, number][] = [];
+    let room = 0;
+    for (let layer = 0; layer < this.config.layers; layer++) {
+      const { weights } = await this.layerWeights(layer);
+      const bytes = Object.values(weights?.tensors ?? {}).reduce((sum, tensor) => sum + bytesOf(tensor), 0);
+      const range = ranges.at(-1);
+      if (range && bytes <= room) range[1] = layer + 1;
+      else {
+        ranges.push([layer, layer + 1]);
+        room = this.runtime.maxSessionWeightBytes;
+      }
+      room -= bytes;
+    }
+    return ranges;
+  }
+
+  /** The weights of consecutive layers, by their names in the model. */
+  async #rangeWeights(from: number, to: number): Promise<RunWeights> {
+    const feeds: Record<string, Tensor> = {};
+    const tensors: Record<string, Tensor> = {};
+    for (let layer = from; layer < to; layer++) {
+      const ofLayer = await this.layerWeights(layer);
+      for (const [name, tensor] of Object.entries(ofLayer.feeds)) feeds[layerParameter(layer, name)] = tensor;
+      for (const [name, tensor] of Object.entries(ofLayer.weights?.tensors ?? {}))
+        tensors[layerParameter(layer, name)] = tensor;
+    }
+    return { feeds, weights: { owner: this.#weights, part: `layers ${from}-${to}`, tensors } };
+  }
+
+  /** What a session of layers reads of the batch beside h. */
+  #rangeFeeds(from: number, to: number, geometry: (layer: number) => TokenGeometry): Feeds {
+    const { cos: _cos, sin: _sin, ...shared } = geometry(to - 1).feeds;
+    const feeds: Record<string, Tensor> = { ...shared };
+    for (let layer = from; layer < to; layer++) {
+      const kind = this.config.kindOfLayer[layer] as number;
+      const { feeds: ofLayer, chunks, outputs } = geometry(layer);
+      feeds[`cos_${kind}`] = ofLayer['cos'] as Tensor;
+      feeds[`sin_${kind}`] = ofLayer['sin'] as Tensor;
+      feeds[outputs === 'some' ? 'last_chunks' : 'chunks'] = chunkTable(chunks);
+    }
+    return feeds;
   }
 
   async #activations(
@@ -258,11 +387,14 @@ export class LanguageModel {
 
   async #project(scope: Scope, layer: number, h: Tensor, geometry: TokenGeometry): Promise<Projected> {
     const { outputs } = geometry;
-    return (await scope.run(this.#key(`project-forward ${outputs}`), () => projectForward(this.#shape, { outputs }), {
-      ...geometry.feeds,
-      ...(await this.layerWeights(layer)),
-      h,
-    })) as Outputs & Projected;
+    const { feeds, weights } = await this.layerWeights(layer);
+    return (await scope.run(
+      this.#key(`project-forward ${outputs}`),
+      () => projectForward(this.#shape, { outputs }),
+      { ...geometry.feeds, ...feeds, h },
+      [],
+      weights,
+    )) as Outputs & Projected;
   }
 
   async #attend(scope: Scope, projected: Projected, geometry: TokenGeometry): Promise<Tensor> {
@@ -286,11 +418,14 @@ export class LanguageModel {
     mixed: Tensor,
     wanted: { readonly output: boolean; readonly activations: boolean },
   ): Promise<Outputs> {
-    return scope.run(this.#key(`finish-forward ${JSON.stringify(wanted)}`), () => finishForward(this.#shape, wanted), {
-      ...(await this.layerWeights(layer)),
-      h,
-      mixed,
-    });
+    const { feeds, weights } = await this.layerWeights(layer);
+    return scope.run(
+      this.#key(`finish-forward ${JSON.stringify(wanted)}`),
+      () => finishForward(this.#shape, wanted),
+      { ...feeds, h, mixed },
+      [],
+      weights,
+    );
   }
 
   /** Pieces along the token axis, joined; they are freed. */
@@ -335,11 +470,13 @@ export class LanguageModel {
     const wanted = { statistics, gradients };
     for (const [from, to] of this.#headChunks(targets.length)) {
       const chunk = targets.slice(from, to);
+      const { feeds, weights } = await this.#headFeeds(output, placesOf(batch, chunk));
       const outputs = await scope.run(
         this.#key(`head-score ${JSON.stringify(wanted)}`),
         () => headScore(this.config, wanted),
-        { ...(await this.#headFeeds(output, placesOf(batch, chunk))), targets: targetTensor(chunk) },
+        { ...feeds, targets: targetTensor(chunk) },
         fetched,
+        weights,
       );
       if (gradients) headGradients.push(outputs.d_logps as Tensor);
       result.logps.set(hostFloats(outputs.logps as Tensor), from);
@@ -360,11 +497,13 @@ export class LanguageModel {
     indices: readonly number[],
     output: 'logits' | 'argmax',
   ): Promise<Float32Array | BigInt64Array> {
+    const { feeds, weights } = await this.#headFeeds(hidden, indices);
     const outputs = await this.runtime.run(
       this.#key(`head-${output}`),
       () => headPredict(this.config, output),
-      await this.#headFeeds(hidden, indices),
+      feeds,
       [output],
+      weights,
     );
     const tensor = outputs[output] as Tensor;
     return output === 'logits' ? hostFloats(tensor) : hostIntegers(tensor);
@@ -380,15 +519,17 @@ export class LanguageModel {
     const distributions: TokenDistribution[] = [];
     for (const [from, to] of this.#headChunks(indices.length)) {
       const chunk = indices.slice(from, to);
+      const { feeds, weights } = await this.#headFeeds(hidden, chunk);
       const outputs = await this.runtime.run(
         this.#key('head-draw'),
         () => headDraw(this.config),
-        { ...(await this.#headFeeds(hidden, chunk)), temperature: float32(Float32Array.of(options.temperature), [1]) },
+        { ...feeds, temperature: float32(Float32Array.of(options.temperature), [1]) },
         ['weights', 'log_totals'],
+        weights,
       );
-      const weights = hostFloats(outputs.weights as Tensor);
+      const drawn = hostFloats(outputs.weights as Tensor);
       hostFloats(outputs.log_totals as Tensor).forEach((logTotal, i) =>
-        distributions.push(new TokenDistribution(weights.subarray(i * size, (i + 1) * size), logTotal, options)),
+        distributions.push(new TokenDistribution(drawn.subarray(i * size, (i + 1) * size), logTotal, options)),
       );
     }
     return distributions;
@@ -411,7 +552,9 @@ export class LanguageModel {
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
         // Taken off the tape: what a block kept is let go as soon as the block is done.
         const { h, kept } = tape.pop() as LayerActivations;
-        dh = await this.#blockBackward(scope, layer, { h, kept }, dh, geometry(layer), gradients);
+        dh = this.#inSessions
+          ? await this.#layerBackward(scope, layer, h, dh, geometry(layer), gradients)
+          : await this.#blockBackward(scope, layer, { h, kept }, dh, geometry(layer), gradients);
         if (kept) tapeScope.free(...Object.values(kept));
         tapeScope.free(h);
       }
@@ -467,11 +610,12 @@ export class LanguageModel {
       const scatter = !onDevice ? 'rows' : dHidden ? 'add' : 'first';
       const add = gradients.has(names.table);
       const places = placesOf(batch, chunk);
+      const { feeds, weights } = await this.#headFeeds(output, places);
       const outputs = await scope.run(
         this.#key(`head-backward ${scatter} ${add}`),
         () => headBackward(this.config, { add, scatter }),
         {
-          ...(await this.#headFeeds(output, places)),
+          ...feeds,
           targets: targetTensor(chunk),
           dlogps: float32(
             Float32Array.from(chunk, ({ dLogp }) => dLogp),
@@ -480,6 +624,8 @@ export class LanguageModel {
           ...(dHidden ? { d_hidden_sum: dHidden } : {}),
           ...(add ? sumsSoFar(gradients, Object.entries(names)) : {}),
         },
+        [],
+        weights,
       );
       if (!onDevice) addRows(hostFloats(dHidden as Tensor), hostFloats(outputs.dh as Tensor), places, null, d);
       else {
@@ -509,6 +655,35 @@ export class LanguageModel {
     this.runtime.free(table);
   }
 
+  /** As blockBackward, in one session; sums are made here, so that none of them crosses the bus. */
+  async #layerBackward(
+    outer: Scope,
+    layer: number,
+    h: Tensor,
+    dOutput: Tensor,
+    { outputs, window, feeds: ofTokens, chunks }: TokenGeometry,
+    gradients: Gradients,
+  ): Promise<Tensor> {
+    return this.runtime.scoped(async (scope) => {
+      const { feeds, weights } = await this.layerWeights(layer);
+      const { dh, ...given } = await scope.run(
+        this.#key(`layer-backward ${outputs} ${window}`),
+        () => layerBackward(this.#shape, { outputs, window }),
+        { ...ofTokens, ...feeds, chunks: chunkTable(chunks), h, dh_out: dOutput },
+        [],
+        weights,
+      );
+      outer.free(dOutput);
+      for (const [name, parameter] of this.#trainedOf(layer)) {
+        const gradient = scope.release(given[`d_${name}`] as Tensor);
+        const sum = gradients.get(parameter);
+        if (sum) addTo(hostFloats(sum), hostFloats(gradient));
+        else gradients.set(parameter, gradient);
+      }
+      return outer.own(scope.release(dh as Tensor));
+    });
+  }
+
   /** dh' -> dh of one block; adds the gradients of what is trained in it. */
   async #blockBackward(
     outer: Scope,
@@ -523,18 +698,17 @@ export class LanguageModel {
     return this.runtime.scoped(async (scope) => {
       const { queries, keys, values, h_some, mixed, ...finished } =
         kept ?? (await this.#recompute(scope, layer, h, geometry));
-      const weights = await this.layerWeights(layer);
+      const { feeds, weights } = await this.layerWeights(layer);
       const trained = this.#trainedOf(layer);
       const add = trained.every(([, name]) => gradients.has(name));
       const summed = add ? sumsSoFar(gradients, trained) : {};
-      const finish = await scope.run(this.#key(`finish-backward ${add}`), () => finishBackward(this.#shape, { add }), {
-        ...weights,
-        ...finished,
-        mixed,
-        ...summed,
-        h: h_some ?? h,
-        dh_out: dOutput,
-      });
+      const finish = await scope.run(
+        this.#key(`finish-backward ${add}`),
+        () => finishBackward(this.#shape, { add }),
+        { ...feeds, ...finished, mixed, ...summed, h: h_some ?? h, dh_out: dOutput },
+        [],
+        weights,
+      );
       outer.free(dOutput);
       if (!kept) scope.free(...Object.values(finished));
 
@@ -558,13 +732,15 @@ export class LanguageModel {
         () => projectBackward(this.#shape, { outputs, add }),
         {
           ...geometry.feeds,
-          ...weights,
+          ...feeds,
           ...summed,
           h,
           d_queries: await this.#join(scope, dQueries, (tokens) => ['B', tokens, kvHeads, heads / kvHeads, headSize]),
           ...sums,
           dh_past: finish.dh_past as Tensor,
         },
+        [],
+        weights,
       );
       // Only now: both parts' sums, or neither.
       this.#collect(scope, gradients, trained, { ...finish, ...project });
@@ -631,24 +807,35 @@ export class LanguageModel {
       throw new ModelError(
         `token ${outside} is outside the vocabulary of ${vocabSize}; the tokenizer does not belong to this model`,
       );
-    const { h } = await scope.run(this.#key('embed'), () => embed(this.config), {
-      table: await this.#weight(EMBEDDING),
-      tokens: int64(tokens, dims),
-    });
+    const { feeds, weights } = this.#asGiven('embedding', { table: await this.#weight(EMBEDDING) });
+    const { h } = await scope.run(
+      this.#key('embed'),
+      () => embed(this.config),
+      { ...feeds, tokens: int64(tokens, dims) },
+      [],
+      weights,
+    );
     return h as Tensor;
   }
 
-  async layerWeights(layer: number): Promise<Record<string, Tensor>> {
+  /** Frozen weights as such; others are fed. */
+  #asGiven(part: string, tensors: Feeds): RunWeights {
+    if (!this.#frozen) return { feeds: tensors, weights: undefined };
+    return { feeds: {}, weights: { owner: this.#weights, part, tensors } };
+  }
+
+  /** A layer's weights and adapter matrices, by the names of its graphs' inputs. */
+  async layerWeights(layer: number): Promise<RunWeights> {
     const { lora, frozenWeights = 'float32' } = this.#shape;
     const [weights, adapter] = [await this.#weights.placed(), await this.#adapter.placed()];
     const named = (
       parameters: readonly (readonly [name: string, ...unknown[]])[],
       tensors: ReadonlyMap<string, Tensor>,
     ) => parameters.map(([name]) => [name, required(tensors, layerParameter(layer, name))] as const);
-    return Object.fromEntries([
-      ...named(storedBlockParameters(this.config, frozenWeights), weights),
-      ...(lora ? named(blockLoraParameters(this.config, lora), adapter) : []),
-    ]);
+    const base = Object.fromEntries(named(storedBlockParameters(this.config, frozenWeights), weights));
+    const given = this.#asGiven(`layer ${layer}`, base);
+    const matrices = lora ? Object.fromEntries(named(blockLoraParameters(this.config, lora), adapter)) : {};
+    return { ...given, feeds: { ...given.feeds, ...matrices } };
   }
 
   /** How trees have to be laid out for this model: `packTrees(trees, model.packing)`. */
@@ -710,7 +897,8 @@ export class LanguageModel {
     }
     const last = this.config.layers - 1;
     const whole = (layer: number) => ofKind.get(layerKind(this.config, layer)) as TokenGeometry;
-    if (readFrom === 0) return whole;
+    // A session that holds weights is one more copy of them: one kind of last layer serves both.
+    if (readFrom === 0 && !this.#inSessions) return whole;
     const ofLast: TokenGeometry = {
       ...whole(last),
       outputs: 'some',
@@ -721,13 +909,12 @@ export class LanguageModel {
   }
 
   /** `rows`: places in `hidden`, row * columns + column. */
-  async #headFeeds(hidden: Tensor, rows: readonly number[]): Promise<Record<string, Tensor>> {
-    return {
-      hidden,
-      rows: int64(rows, [rows.length]),
+  async #headFeeds(hidden: Tensor, rows: readonly number[]): Promise<RunWeights> {
+    const { feeds, weights } = this.#asGiven('head', {
       norm: await this.#weight(FINAL_NORM),
       table: await this.#weight(outputParameter(this.config)),
-    };
+    });
+    return { feeds: { ...feeds, hidden, rows: int64(rows, [rows.length]) }, weights };
   }
 
   #headChunks(rows: number): [number, number][] {
@@ -747,6 +934,16 @@ export async function consume<T>(activations: Activations, work: (activations: A
   } finally {
     activations.free();
   }
+}
+
+/** The ranges of all chunks, [N, 6]. */
+function chunkTable(chunks: TokenGeometry['chunks']): Tensor {
+  const bounds = chunks.flatMap((chunk) => CHUNK_COLUMNS.map((name) => Number(hostIntegers(chunk[name])[0])));
+  return int64(bounds, [chunks.length, CHUNK_COLUMNS.length]);
+}
+
+function addTo(sum: Float32Array, values: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (values[i] as number);
 }
 
 /** [from, to) of chunks of about equal length, none longer than `size`. */

@@ -2,6 +2,7 @@ import type { Graph } from '@solopo/onnx-graph';
 import { attentionBackward, attentionForward } from './attention.graph.ts';
 import { blockDecode, finishBackward, finishForward, projectBackward, projectForward } from './block.graph.ts';
 import type { BlockShape } from './block.graph.ts';
+import { layerBackward, layersForward } from './layers.graph.ts';
 import { embed, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
 
 /** The graphs of which a model's passes are made, to be looked at: each layer of a kind runs the same ones. */
@@ -24,6 +25,8 @@ export function modelGraphs(shape: BlockShape): Map<string, Graph> {
     ['finish-backward', finishBackward(shape, { add: false })],
     ['project-backward', projectBackward(shape, { outputs: 'all', add: false })],
     ['project-backward-last', projectBackward(shape, { outputs: 'some', add: false })],
+    ['layers-forward', layersForward(shape, [0, config.layers], 'output')],
+    ...(lora ? ([['layer-backward', layerBackward(shape, { outputs: 'all', window: null })]] as const) : []),
     ['block-decode', blockDecode(shape, { first: false })],
     ['head-score', headScore(config, { statistics: true, gradients: lora !== null })],
     ...(lora ? [] : ([['head-backward', headBackward(config, { add: false, scatter: 'rows' })]] as const)),

@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-node';
 import { DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 import type { FrozenWeights } from './frozen-weights.ts';
 import { Scope } from './scope.ts';
-import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
+import { bytesOf, dtypeOf, hostBytes, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
 
 // Else onnxruntime, from 1.30 on, reports its use to its publisher; read at the first session.
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
@@ -29,11 +29,43 @@ export interface RuntimeOptions {
   /** A folder for what onnxruntime tells of every node it runs: see `placements`. */
   readonly profile?: string;
   /** Called after every run of a session: a sign of life. */
-  readonly onRun?: () => void;
+  readonly onRun?: (traffic: Traffic) => void;
+  /**
+   * Frozen weights become initialisers of sessions of their own, so that they stay on the device, instead of being fed to every
+   * run. Where tensors stay on the device anyway (`webgpu`) it changes nothing. Default: on `cuda`.
+   */
+  readonly weightsInSessions?: boolean;
+  /**
+   * Of how many bytes of weights a session of several layers is made at most. While one is made, its weights are in this process's
+   * memory a second time. Default 2^31.
+   */
+  readonly maxSessionWeightBytes?: number;
 }
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 export type Outputs = Readonly<Record<string, Tensor>>;
+
+/** Bytes that a run of a session was fed and gave. On a device that keeps no tensors all of them cross the bus. */
+export interface Traffic {
+  readonly fedBytes: number;
+  readonly givenBytes: number;
+}
+
+/** Tensors that never change, of which a session may hold a copy. */
+export interface Weights {
+  /** Whose they are: `releaseSessions(owner)` gives their copies back. */
+  readonly owner: object;
+  /** Names these tensors among the owner's. */
+  readonly part: string;
+  readonly tensors: Feeds;
+}
+
+interface Kept {
+  readonly session: Promise<ort.InferenceSession>;
+  readonly owner: object | null;
+  /** Of the weights in it. */
+  readonly bytes: number;
+}
 
 /**
  * onnxruntime sessions on one device, made on first use and kept. What a graph gives stays on the device, except what is
@@ -42,7 +74,9 @@ export type Outputs = Readonly<Record<string, Tensor>>;
 export class Runtime {
   readonly device: Device;
   readonly form: GraphForm;
-  readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
+  readonly #sessions = new Map<string, Kept>();
+  readonly #owners = new WeakMap<object, number>();
+  #ownerCount = 0;
   readonly #live = new Map<Tensor, number>();
   #liveBytes = 0;
   /** In this process's memory: what runs gave and nobody reads. */
@@ -68,7 +102,8 @@ export class Runtime {
     const weights = frozenWeights === 'float32' ? '' : `, frozen weights ${frozenWeights}${products}`;
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
     const form = this.form === 'loops' ? ', loops' : '';
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    const sessions = this.weightsInSessions ? ', weights in sessions' : '';
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${sessions}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
   /** Whether products with weights kept as float16 are of half-precision numbers. */
@@ -81,9 +116,22 @@ export class Runtime {
     return this.device === 'webgpu';
   }
 
-  /** What lies on the device now: tensors that were given or uploaded and not yet freed. */
+  /** Whether frozen weights are initialisers of sessions. */
+  get weightsInSessions(): boolean {
+    return !this.keepsOnDevice && (this.options.weightsInSessions ?? this.device === 'cuda');
+  }
+
+  get maxSessionWeightBytes(): number {
+    return this.options.maxSessionWeightBytes ?? 2 ** 31;
+  }
+
+  /** What lies on the device now: tensors that were given or uploaded and not yet freed, and the weights in sessions. */
   get allocated(): { readonly tensors: number; readonly bytes: number } {
-    return { tensors: this.#live.size, bytes: this.#liveBytes };
+    return { tensors: this.#live.size, bytes: this.#liveBytes + this.#weightBytes };
+  }
+
+  get #weightBytes(): number {
+    return [...this.#sessions.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** What may lie on the device; infinite where nothing says. */
@@ -111,19 +159,27 @@ export class Runtime {
   }
 
   /**
-   * Runs the graph's session on what it reads of `feeds`. Outputs named in `fetch` come to this process's memory; the
-   * others are the caller's to free, which a scope does.
+   * Runs the graph's session on what it reads of `feeds` and `weights`. Outputs named in `fetch` come to this process's memory; the
+   * others are the caller's to free, which a scope does. Weights are fed like the others, or (`weightsInSessions`) there is a session
+   * for each owner and part that holds them.
    */
-  async run(key: string, graph: () => Graph, feeds: Feeds, fetch: readonly string[] = []): Promise<Outputs> {
-    const session = await this.#session(key, graph, fetch);
-    const inputs = Object.fromEntries(session.inputNames.map((name) => [name, feeds[name] as ort.Tensor]));
+  async run(
+    key: string,
+    graph: () => Graph,
+    feeds: Feeds,
+    fetch: readonly string[] = [],
+    weights?: Weights,
+  ): Promise<Outputs> {
+    const session = await this.#session(key, graph, fetch, this.weightsInSessions ? weights : undefined);
+    const all = { ...feeds, ...weights?.tensors };
+    const inputs = Object.fromEntries(session.inputNames.map((name) => [name, all[name] as ort.Tensor]));
     const outputs = await session.run(inputs).catch((error: unknown) => {
       throw this.#explained(error);
     });
     for (const [name, output] of Object.entries(outputs))
       if (isOnDevice(output)) this.#count(output);
       else if (!fetch.includes(name)) this.#unread.add(output);
-    this.options.onRun?.();
+    this.options.onRun?.({ fedBytes: sumOfBytes(inputs), givenBytes: sumOfBytes(outputs) });
     if (this.#liveBytes > this.memoryBytes) {
       for (const output of Object.values(outputs)) this.free(output);
       throw new DeviceMemoryError(`more than maxDeviceMemory (${this.memoryBytes / 1e6} MB) would lie on the device`);
@@ -162,27 +218,64 @@ export class Runtime {
   }
 
   async close(): Promise<void> {
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const session of sessions) {
+    await this.#release(() => true);
+  }
+
+  /** Gives back every session that holds weights of this owner. */
+  async releaseSessions(owner: object): Promise<void> {
+    await this.#release((kept) => kept.owner === owner);
+  }
+
+  async #release(which: (kept: Kept) => boolean): Promise<void> {
+    const released = [...this.#sessions].filter(([, kept]) => which(kept));
+    for (const [name] of released) this.#sessions.delete(name);
+    for (const [, { session }] of released) {
       const ready = await session.catch(() => null);
       if (this.options.profile !== undefined) ready?.endProfiling();
       await ready?.release();
     }
   }
 
-  #session(key: string, graph: () => Graph, fetch: readonly string[]): Promise<ort.InferenceSession> {
-    const name = this.keepsOnDevice && fetch.length > 0 ? `${key} -> ${fetch.join()}` : key;
-    let session = this.#sessions.get(name);
-    if (!session) {
-      session = this.#create(graph(), fetch);
-      session.catch(() => this.#sessions.delete(name));
-      this.#sessions.set(name, session);
-    }
+  async #session(
+    key: string,
+    graph: () => Graph,
+    fetch: readonly string[],
+    weights: Weights | undefined,
+  ): Promise<ort.InferenceSession> {
+    const fetched = this.keepsOnDevice && fetch.length > 0 ? ` -> ${fetch.join()}` : '';
+    const held = weights ? ` with ${weights.part} of ${this.#numberOf(weights.owner)}` : '';
+    const name = `${key}${fetched}${held}`;
+    const known = this.#sessions.get(name);
+    if (known) return known.session;
+    const described = graph();
+    const inside = described.inputs.flatMap(({ name: input }) => {
+      const tensor = weights?.tensors[input];
+      return tensor ? [[input, tensor] as const] : [];
+    });
+    const bytes = sumOfBytes(Object.fromEntries(inside));
+    if (this.#weightBytes + bytes > this.memoryBytes)
+      throw new DeviceMemoryError(
+        `more than maxDeviceMemory (${this.memoryBytes / 1e6} MB) of weights would lie on the device`,
+      );
+    const session = this.#create(described, fetch, new Map(inside));
+    session.catch(() => this.#sessions.delete(name));
+    this.#sessions.set(name, { session, owner: weights?.owner ?? null, bytes });
     return session;
   }
 
-  async #create(graph: Graph, fetch: readonly string[]): Promise<ort.InferenceSession> {
+  #numberOf(owner: object): number {
+    const known = this.#owners.get(owner);
+    if (known !== undefined) return known;
+    this.#ownerCount += 1;
+    this.#owners.set(owner, this.#ownerCount);
+    return this.#ownerCount;
+  }
+
+  async #create(
+    graph: Graph,
+    fetch: readonly string[],
+    weights: ReadonlyMap<string, Tensor>,
+  ): Promise<ort.InferenceSession> {
     const { threads } = this.options;
     const { profile } = this.options;
     const common = {
@@ -194,22 +287,27 @@ export class Runtime {
       // Each session's arena would hold on to its greatest run for good, and there is one of each part of a layer.
       enableCpuMemArena: false,
       // Each session has threads of its own: one session's must not spin on the processors while another's work.
-      extra: { session: { force_spinning_stop: '1' } },
+      extra: {
+        session: { force_spinning_stop: '1', ...(weights.size > 0 && { disable_prepacking: '1' }) },
+        ...(weights.size > 0 && { optimization: { disable_specified_optimizers: AS_FED.join(';') } }),
+      },
+      externalData: [...weights].map(([name, tensor]) => ({ path: name, data: hostBytes(tensor) })),
     } as const;
+    const model = encodeModel(graph, { form: this.form, initialisers: new Set(weights.keys()) });
     try {
       if (this.device === 'cpu')
-        return await ort.InferenceSession.create(encodeModel(graph, { form: this.form }), {
-          ...common,
-          executionProviders: ['cpu'],
-        });
-      return await ort.InferenceSession.create(encodeModel(graph, { form: this.form }), {
+        return await ort.InferenceSession.create(model, { ...common, executionProviders: ['cpu'] });
+      return await ort.InferenceSession.create(model, {
         ...common,
         executionProviders: [this.device],
         // Warnings say that shapes are computed on the processor, which is meant.
         logSeverityLevel: 3,
-        preferredOutputLocation: Object.fromEntries(
-          graph.outputs.map(({ name }) => [name, fetch.includes(name) ? 'cpu' : 'gpu-buffer']),
-        ),
+        // The binding can leave them in WebGPU's buffers only.
+        ...(this.keepsOnDevice && {
+          preferredOutputLocation: Object.fromEntries(
+            graph.outputs.map(({ name }) => [name, fetch.includes(name) ? 'cpu' : 'gpu-buffer']),
+          ),
+        }),
       });
     } catch (error) {
       throw this.#explained(error);
@@ -238,6 +336,14 @@ export class Runtime {
     return error;
   }
 }
+
+/**
+ * What onnxruntime would do to weights that it knows: make float32 of lower formats once and for all. With this and packing left out
+ * a session computes as if they were fed, to the last bit.
+ */
+const AS_FED = ['ConstantFolding', 'FuseFp16InitializerToFp32NodeTransformer'];
+
+const sumOfBytes = (tensors: Feeds): number => Object.values(tensors).reduce((sum, tensor) => sum + bytesOf(tensor), 0);
 
 function fastestForm(device: Device): GraphForm {
   if (device === 'cpu') return 'fused';

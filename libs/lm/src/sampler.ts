@@ -76,8 +76,11 @@ async function decode(
 ): Promise<void> {
   const { batch, caches } = prefilled;
   const { samplesPerPrompt: n, maxNewTokens } = options;
-  const { layers, layerKinds } = model.config;
+  const { layers, layerKinds, kvHeads, headSize } = model.config;
   const rows = prompts.length;
+  // A session that holds weights is one more copy of them: with no tokens of its own, the first one goes through the others'.
+  const none = float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]);
+  const nothing = model.runtime.weightsInSessions ? { keys: none, values: none } : undefined;
   const lengths = prompts.map(({ tokens }) => tokens.length);
 
   /** Hides padding, and what lies before the sliding window of the token at `step`. */
@@ -126,18 +129,21 @@ async function decode(
       const grown: Cache[] = [];
       for (let layer = 0; layer < layers; layer++) {
         const cache = caches[layer] as Cache;
-        const mine = own[layer];
+        const mine = own[layer] ?? nothing;
+        const { feeds: ofLayer, weights } = await model.layerWeights(layer);
         const outputs = await scope.run(
           `block-decode ${mine === undefined} ${JSON.stringify(model.shape)}`,
           () => blockDecode(model.shape, { first: mine === undefined }),
           {
-            ...(await model.layerWeights(layer)),
+            ...ofLayer,
             ...(feeds[model.config.kindOfLayer[layer] as number] as Record<string, Tensor>),
             h,
             prompt_keys: cache.keys,
             prompt_values: cache.values,
             ...(mine ? { own_keys: mine.keys, own_values: mine.values } : {}),
           },
+          [],
+          weights,
         );
         scope.free(h, ...(mine ? [mine.keys, mine.values] : []));
         h = outputs.h_out as Tensor;

@@ -1,5 +1,5 @@
 import type { Graph } from '@solopo/onnx-graph';
-import type { Feeds, Outputs, Runtime } from './runtime.ts';
+import type { Feeds, Outputs, Runtime, Weights } from './runtime.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Owns the tensors that are made through it, and frees them when it is closed. */
@@ -8,8 +8,14 @@ export class Scope {
 
   constructor(readonly runtime: Runtime) {}
 
-  async run(key: string, graph: () => Graph, feeds: Feeds, fetch: readonly string[] = []): Promise<Outputs> {
-    const outputs = await this.runtime.run(key, graph, feeds, fetch);
+  async run(
+    key: string,
+    graph: () => Graph,
+    feeds: Feeds,
+    fetch: readonly string[] = [],
+    weights?: Weights,
+  ): Promise<Outputs> {
+    const outputs = await this.runtime.run(key, graph, feeds, fetch, weights);
     for (const output of Object.values(outputs)) this.#owned.add(output);
     return outputs;
   }

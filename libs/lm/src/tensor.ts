@@ -30,6 +30,12 @@ export function hostFloats(tensor: Tensor): Float32Array {
   return (tensor as ort.Tensor).data as Float32Array;
 }
 
+/** The memory of a tensor that lies in this process's: itself, not a copy. */
+export function hostBytes(tensor: Tensor): Uint8Array {
+  const { buffer, byteOffset, byteLength } = (tensor as ort.Tensor).data as Float32Array;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 export function hostIntegers(tensor: Tensor): BigInt64Array {
   return (tensor as ort.Tensor).data as BigInt64Array;
 }

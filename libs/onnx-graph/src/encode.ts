@@ -1,31 +1,37 @@
 import protobuf from 'protobufjs/minimal.js';
-import type { DType, Graph, GraphNode, TensorData, Value } from './graph.ts';
+import type { DType, Graph, GraphNode, LoopBody, TensorData, Value } from './graph.ts';
 import { loopKernels } from './loop-kernels.ts';
 import type { WrittenNode, WrittenOpAttributes, WrittenOpName } from './ops.ts';
 import { plainProducts } from './plain-products.ts';
+import { ShapeError } from './shape.ts';
 
 export type GraphForm = 'fused' | 'plain' | 'loops';
 
 export interface EncodeOptions {
   /** Products that transpose and scale as one operator (the default), as `plainProducts`, or as `loopKernels` writes them. */
   readonly form?: GraphForm;
+  /** Inputs that become initialisers; the numbers of each are in an external file of its name. Their shapes must be numbers. */
+  readonly initialisers?: ReadonlySet<string>;
 }
 
 /**
  * Writes a graph as an ONNX model (opset 18 and ONNX Runtime's com.microsoft 1). Field numbers are those of onnx.proto.
  * Nodes and inputs that no output needs are left out.
  */
-export function encodeModel(graph: Graph, { form = 'fused' }: EncodeOptions = {}): Uint8Array {
+export function encodeModel(
+  graph: Graph,
+  { form = 'fused', initialisers = new Set() }: EncodeOptions = {},
+): Uint8Array {
   const model = protobuf.Writer.create();
   model.uint32(tag(1, 0)).int64(9); // ir_version
   model.uint32(tag(2, 2)).string('solopo');
-  message(model, 7, (w) => writeGraph(w, graph, form));
+  message(model, 7, (w) => writeGraph(w, graph, form, initialisers));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('').uint32(tag(2, 0)).int64(18));
   message(model, 8, (w) => w.uint32(tag(1, 2)).string('com.microsoft').uint32(tag(2, 0)).int64(1));
   return model.finish();
 }
 
-type Attribute = number | string | readonly number[] | { readonly float: number };
+type Attribute = number | string | readonly number[] | { readonly float: number } | { readonly body: LoopBody };
 interface Encoding {
   readonly type: string;
   /** How many of the node's inputs ONNX reads; the others are there for the gradient. Default: all. */
@@ -97,7 +103,10 @@ const ENCODINGS: Encodings = {
   LessOrEqual: plain('LessOrEqual'),
   And: plain('And'),
   Or: plain('Or'),
+  Loop: ({ body }) => ({ type: 'Loop', attributes: { body: { body } }, reads: 1 + body.states.length }),
 };
+
+const BYTES: Readonly<Record<DType, number>> = { float32: 4, float16: 2, int8: 1, int32: 4, int64: 8, bool: 1 };
 
 const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
 
@@ -113,10 +122,9 @@ function message(writer: protobuf.Writer, field: number, write: (writer: protobu
   writer.ldelim();
 }
 
-function writeGraph(w: protobuf.Writer, graph: Graph, form: GraphForm): void {
-  const fused = neededNodes(graph);
-  const { nodes: needed, constants } = WRITERS[form](fused);
-  const used = new Set(needed.flatMap((node) => node.inputs.map((input) => input.name)));
+function writeGraph(w: protobuf.Writer, graph: Graph, form: GraphForm, initialisers: ReadonlySet<string>): void {
+  const { nodes: needed, constants } = writtenAs(form, neededNodes(graph));
+  const used = new Set(namesRead(needed));
   // A value that a node makes goes by the name of the output; what is an input or goes out twice is copied.
   const names = new Map<string, string>();
   const made = new Set(needed.flatMap((node) => node.outputs.map((output) => output.name)));
@@ -136,8 +144,11 @@ function writeGraph(w: protobuf.Writer, graph: Graph, form: GraphForm): void {
   w.uint32(tag(2, 2)).string(graph.name);
   for (const [name, tensor] of [...graph.constants, ...constants])
     if (used.has(name)) message(w, 5, (inner) => writeTensor(inner, name, tensor));
-  for (const input of graph.inputs)
-    if (used.has(input.name)) message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
+  for (const input of graph.inputs) {
+    if (!used.has(input.name)) continue;
+    if (initialisers.has(input.name)) message(w, 5, (inner) => writeExternalTensor(inner, input));
+    else message(w, 11, (inner) => writeValueInfo(inner, input.name, input));
+  }
   for (const { name, value } of graph.outputs) message(w, 12, (inner) => writeValueInfo(inner, name, value));
 }
 
@@ -151,6 +162,31 @@ const WRITERS: Readonly<Record<GraphForm, (nodes: readonly GraphNode[]) => Writt
   plain: plainProducts,
   loops: loopKernels,
 };
+
+/** In the form that is asked for, the bodies of loops too; their constants stand in the graph around them. */
+function writtenAs(form: GraphForm, nodes: readonly GraphNode[]): Written {
+  const written = WRITERS[form](nodes);
+  const constants = new Map(written.constants);
+  return {
+    nodes: written.nodes.map((node) => {
+      if (!isLoop(node)) return node;
+      const { body } = node.attributes;
+      const inner = writtenAs(form, body.nodes);
+      for (const [name, tensor] of inner.constants) constants.set(name, tensor);
+      return { ...node, attributes: { body: { ...body, nodes: inner.nodes as readonly GraphNode[] } } };
+    }),
+    constants,
+  };
+}
+
+function namesRead(nodes: readonly WrittenNode[]): string[] {
+  return nodes.flatMap((node) => [
+    ...node.inputs.map(({ name }) => name),
+    ...(isLoop(node) ? namesRead(node.attributes.body.nodes) : []),
+  ]);
+}
+
+const isLoop = (node: WrittenNode): node is WrittenNode<'Loop'> => node.op === 'Loop';
 
 /** The nodes that lead to the outputs, reading what is given where it is given. */
 function neededNodes(graph: Graph): GraphNode[] {
@@ -167,24 +203,75 @@ function neededNodes(graph: Graph): GraphNode[] {
 function writeNode(w: protobuf.Writer, node: WrittenNode, nameOf: (value: Value) => string): void {
   const encode = ENCODINGS[node.op] as (attributes: WrittenNode['attributes']) => Encoding;
   const { type, domain, attributes, reads } = encode(node.attributes);
-  for (const input of node.inputs.slice(0, reads)) w.uint32(tag(1, 2)).string(nameOf(input));
+  const names = node.inputs.slice(0, reads).map(nameOf);
+  // A loop's second input, the condition to begin, is left out.
+  if (isLoop(node)) names.splice(1, 0, '');
+  for (const name of names) w.uint32(tag(1, 2)).string(name);
   for (const output of node.outputs) w.uint32(tag(2, 2)).string(nameOf(output));
   w.uint32(tag(3, 2)).string(node.outputs[0]?.name ?? type);
   w.uint32(tag(4, 2)).string(type);
   for (const [name, value] of Object.entries(attributes ?? {}))
-    message(w, 5, (inner) => writeAttribute(inner, name, value));
+    message(w, 5, (inner) => writeAttribute(inner, name, value, nameOf));
   if (domain) w.uint32(tag(7, 2)).string(domain);
 }
 
-function writeAttribute(w: protobuf.Writer, name: string, value: Attribute): void {
+function writeAttribute(w: protobuf.Writer, name: string, value: Attribute, nameOf: (value: Value) => string): void {
   w.uint32(tag(1, 2)).string(name);
   if (typeof value === 'number') w.uint32(tag(3, 0)).int64(value).uint32(tag(20, 0)).int32(2);
   else if (typeof value === 'string') w.uint32(tag(4, 2)).string(value).uint32(tag(20, 0)).int32(3);
-  else if ('float' in value) w.uint32(tag(2, 5)).float(value.float).uint32(tag(20, 0)).int32(1);
+  else if ('body' in value) {
+    message(w, 6, (inner) => writeBody(inner, value.body, nameOf));
+    w.uint32(tag(20, 0)).int32(5);
+  } else if ('float' in value) w.uint32(tag(2, 5)).float(value.float).uint32(tag(20, 0)).int32(1);
   else {
     for (const item of value) w.uint32(tag(8, 0)).int64(item);
     w.uint32(tag(20, 0)).int32(7);
   }
+}
+
+/** (round, condition, states) -> (condition, states): a graph of its own, which reads names of the graph around it. */
+function writeBody(
+  w: protobuf.Writer,
+  { index, states, nodes, next }: LoopBody,
+  nameOf: (value: Value) => string,
+): void {
+  const [before, after] = [`${index.name}_before`, `${index.name}_after`];
+  for (const node of nodes) message(w, 1, (inner) => writeNode(inner, node, nameOf));
+  message(w, 1, (inner) =>
+    inner.uint32(tag(1, 2)).string(before).uint32(tag(2, 2)).string(after).uint32(tag(4, 2)).string('Identity'),
+  );
+  w.uint32(tag(2, 2)).string(`${index.name}_body`);
+  const declare = (field: number, value: Value): void =>
+    message(w, field, (inner) => writeValueInfo(inner, value.name, value));
+  // A state's shape may change from round to round.
+  const unshaped = (field: number, { name, dtype }: Value): void =>
+    message(w, field, (inner) => {
+      inner.uint32(tag(1, 2)).string(name);
+      message(inner, 2, (type) => message(type, 1, (tensor) => tensor.uint32(tag(1, 0)).int32(DATA_TYPE[dtype])));
+    });
+  declare(11, index);
+  declare(11, { name: before, dtype: 'bool', shape: [] });
+  for (const state of states) unshaped(11, state);
+  declare(12, { name: after, dtype: 'bool', shape: [] });
+  for (const state of next) unshaped(12, state);
+}
+
+function writeExternalTensor(w: protobuf.Writer, { name, dtype, shape }: Value): void {
+  let bytes = BYTES[dtype];
+  for (const dim of shape) {
+    if (typeof dim === 'string') throw new ShapeError(`"${name}" cannot be an initialiser: its axis "${dim}" is open`);
+    w.uint32(tag(1, 0)).int64(dim);
+    bytes *= dim;
+  }
+  w.uint32(tag(2, 0)).int32(DATA_TYPE[dtype]);
+  w.uint32(tag(8, 2)).string(name);
+  for (const [key, value] of [
+    ['location', name],
+    ['offset', '0'],
+    ['length', String(bytes)],
+  ] as const)
+    message(w, 13, (entry) => entry.uint32(tag(1, 2)).string(key).uint32(tag(2, 2)).string(value));
+  w.uint32(tag(14, 0)).int32(1); // data_location: external
 }
 
 function writeTensor(w: protobuf.Writer, name: string, { dtype, dims, data }: TensorData): void {

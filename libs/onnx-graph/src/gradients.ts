@@ -206,6 +206,7 @@ export const GRADIENTS: Rules = {
   LessOrEqual: NOT_DIFFERENTIABLE,
   And: NOT_DIFFERENTIABLE,
   Or: NOT_DIFFERENTIABLE,
+  Loop: NOT_DIFFERENTIABLE,
 };
 
 /** `dy` summed over the axes along which `x` was broadcast. */

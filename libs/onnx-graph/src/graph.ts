@@ -26,6 +26,15 @@ export interface GraphNode<K extends OpName = OpName> {
   readonly attributes: OpAttributes[K];
 }
 
+/** What a Loop repeats: it reads the states so far, the round's number (int64 []), and values of the graph around it. */
+export interface LoopBody {
+  readonly index: Value;
+  readonly states: readonly Value[];
+  readonly nodes: readonly GraphNode[];
+  /** The states after the round. */
+  readonly next: readonly Value[];
+}
+
 /**
  * Builds an ONNX graph, one typed call an operator; shapes and types are checked as it is built, so a mistake is an
  * error at the line that makes it. Nodes are kept in order of making, which is a topological order.
@@ -34,6 +43,8 @@ export class Graph {
   readonly inputs: Value[] = [];
   readonly outputs: { readonly name: string; readonly value: Value }[] = [];
   readonly nodes: GraphNode[] = [];
+  /** Where nodes go as they are made: the graph, or the body of a loop. */
+  #block: GraphNode[] = this.nodes;
   readonly constants = new Map<string, TensorData>();
   /** Values that are fed instead of being computed, and the inputs that stand for them. */
   readonly givens = new Map<Value, Value>();
@@ -344,6 +355,35 @@ export class Graph {
     return this.#node('ScatterElements', [x, indices, updates], {}, [{ dtype: x.dtype, shape: x.shape }]);
   }
 
+  // -- repeating ----------------------------------------------------------------------------------------------------
+
+  /**
+   * The states after `count` (int64 []) rounds, each of which `body` makes of the states before it and its own number. An axis of a
+   * state may grow: `initial` says where it begins, `shapes` what it is in the end. No gradient flows through it.
+   */
+  loop(
+    count: Value,
+    initial: readonly Value[],
+    shapes: readonly Shape[],
+    body: (states: readonly Value[], index: Value) => readonly Value[],
+  ): Value[] {
+    const outer = this.#block;
+    const nodes: GraphNode[] = [];
+    const index = this.#value('int64', [], 'round');
+    const states = initial.map(({ dtype, shape }) => this.#value(dtype, shape, 'state'));
+    this.#block = nodes;
+    const next = body(states, index);
+    this.#block = outer;
+    const own = new Set([index, ...states, ...nodes.flatMap(({ outputs }) => outputs)]);
+    const read = new Set(nodes.flatMap(({ inputs }) => inputs).filter((input) => !own.has(input)));
+    return this.nodeOf(
+      'Loop',
+      [count, ...initial, ...read],
+      { body: { index, states, nodes, next } },
+      next.map(({ dtype }, i) => ({ dtype, shape: shapes[i] as Shape })),
+    );
+  }
+
   // -- inside -------------------------------------------------------------------------------------------------------
 
   /** Adds a node whose outputs are described; the typed calls above are the usual way. */
@@ -354,7 +394,7 @@ export class Graph {
     outputs: readonly { readonly dtype: DType; readonly shape: Shape }[],
   ): Value[] {
     const values = outputs.map(({ dtype, shape }) => this.#value(dtype, shape, op.toLowerCase()));
-    this.nodes.push({ op, inputs, outputs: values, attributes });
+    this.#block.push({ op, inputs, outputs: values, attributes });
     return values;
   }
 

@@ -1,4 +1,4 @@
-import type { DType, Value } from './graph.ts';
+import type { DType, LoopBody, Value } from './graph.ts';
 import type { Shape } from './shape.ts';
 
 type None = Readonly<Record<never, never>>;
@@ -54,6 +54,7 @@ export interface OpAttributes {
   LessOrEqual: None;
   And: None;
   Or: None;
+  Loop: { readonly body: LoopBody };
 }
 
 export type OpName = keyof OpAttributes;
