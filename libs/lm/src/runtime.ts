@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { encodeModel, Graph, type GraphForm } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
-import { DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
+import { BufferSizeError, DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 import type { FrozenWeights } from './frozen-weights.ts';
 import { Scope } from './scope.ts';
 import { bytesOf, dtypeOf, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
@@ -19,6 +19,11 @@ export interface RuntimeOptions {
   readonly device?: Device;
   /** What may lie on the device at a time. A run that would need more fails as if the device were full. */
   readonly maxDeviceMemoryBytes?: number;
+  /**
+   * The largest parameter that lies in one piece; larger vocabulary tables are split. Default: what the device refuses more than.
+   * For drivers that a kernel cannot read a whole buffer of.
+   */
+  readonly maxBufferBytes?: number;
   /** How graphs are written. Default: as the device is fastest, which for a driver in software is as loops. */
   readonly form?: GraphForm;
   /** A folder for what onnxruntime tells of every node it runs: see `placements`. */
@@ -40,6 +45,8 @@ export class Runtime {
   readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
   readonly #live = new Map<Tensor, number>();
   #liveBytes = 0;
+  /** The device's largest buffer; known from the first refusal on. */
+  #largestBuffer = Infinity;
 
   constructor(readonly options: RuntimeOptions) {
     this.device = options.device ?? 'cpu';
@@ -60,7 +67,10 @@ export class Runtime {
     const weights = frozenWeights === 'float32' ? '' : `, frozen weights ${frozenWeights}`;
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
     const form = this.form === 'loops' ? ', loops' : '';
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    const { maxBufferBytes } = this.options;
+    // Sums over a table's rows are made piece by piece.
+    const buffers = maxBufferBytes === undefined ? '' : `, buffers ${maxBufferBytes}`;
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${buffers}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
   /** Whether tensors stay outside this process's memory between runs. */
@@ -76,6 +86,11 @@ export class Runtime {
   /** What may lie on the device; infinite where nothing says. */
   get memoryBytes(): number {
     return this.options.maxDeviceMemoryBytes ?? Infinity;
+  }
+
+  /** The largest parameter that one buffer holds, as far as it is known; otherwise infinite. */
+  get maxBufferBytes(): number {
+    return Math.min(this.options.maxBufferBytes ?? Infinity, this.#largestBuffer);
   }
 
   /** What is free where tensors lie; 0 where nothing says. */
@@ -128,6 +143,19 @@ export class Runtime {
     if (!isOnDevice(tensor)) return hostFloats(tensor);
     const { y } = await this.run(...identity(tensor), { x: tensor }, ['y']);
     return hostFloats(y as Tensor);
+  }
+
+  /** The numbers of tensors, one behind the other. */
+  async readJoined(tensors: readonly Tensor[]): Promise<Float32Array> {
+    const [first, ...others] = tensors;
+    if (first && others.length === 0) return this.read(first);
+    const joined = new Float32Array(tensors.reduce((sum, { size }) => sum + size, 0));
+    let end = 0;
+    for (const tensor of tensors) {
+      joined.set(await this.read(tensor), end);
+      end += tensor.size;
+    }
+    return joined;
   }
 
   /** Gives a tensor's memory on the device back: garbage collection does not. */
@@ -212,6 +240,11 @@ export class Runtime {
     )
       return new DeviceError(NO_CUDA);
     if (this.device === 'webgpu' && /requires f16/.test(message)) return new DeviceError(NO_FLOAT16);
+    const [, largest] = /max buffer size limit \((\d+)\)/.exec(message) ?? [];
+    if (this.device !== 'cpu' && largest !== undefined) {
+      this.#largestBuffer = Number(largest);
+      return new BufferSizeError(message, this.#largestBuffer);
+    }
     if (this.device !== 'cpu' && /out of memory|OutOfMemory|failed to allocate|exceeds.*limit/i.test(message))
       return new DeviceMemoryError(message);
     return error;
