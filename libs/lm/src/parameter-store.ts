@@ -120,7 +120,7 @@ function partsOf(name: string, tensor: StoredTensor): Named {
 function piecesOf(name: string, tensor: Tensor, maxBytes: number): Named {
   const [rows, columns] = tensor.dims as [number, number];
   if (bytesOf(tensor) <= maxBytes) return [[name, tensor]];
-  if (!isTable(name) || 4 * columns > maxBytes)
+  if (!isTable(name) || 4 * columns >= maxBytes)
     throw new ModelError(
       `parameter "${name}" has ${Math.ceil(bytesOf(tensor) / 1e6)} MB, and the device's largest buffer holds ${Math.floor(maxBytes / 1e6)} MB; choose device cpu, or a GPU with larger buffers (docs/gpu.md)`,
     );

@@ -6,20 +6,23 @@ import { float32, int64, type Tensor } from './tensor.ts';
  * Files and whoever reads the numbers see whole tables.
  */
 
-/** Products are made in tiles of so many rows: a piece is a multiple of it where it has as many. */
+/** Products are made in tiles of so many rows: a piece is a multiple of it where it can be. */
 const TILE_ROWS = 32;
 
 /**
- * Rows of each piece of a float32 table [rows, columns], no piece larger than `maxBytes`: as many in each but the last.
- * @throws RangeError where `maxBytes` has no room for one row
+ * Rows of each piece of a float32 table [rows, columns] that is larger than `maxBytes`; whole where it is not. As few pieces as do,
+ * of equal size but for the last, and each smaller than the limit: of a driver that gives no more than a limit's bytes at a time, a
+ * buffer of just as many may be refused.
+ * @throws RangeError where one row is not smaller than `maxBytes`
  */
 export function splitRows([rows, columns]: readonly [number, number], maxBytes: number): readonly number[] {
-  const fitting = Math.floor(maxBytes / (4 * columns));
-  if (fitting >= rows) return [rows];
-  if (fitting < 1) throw new RangeError(`a row of ${columns} numbers has more than ${maxBytes} bytes`);
-  const size = fitting - (fitting < TILE_ROWS ? 0 : fitting % TILE_ROWS);
-  const pieces = Math.ceil(rows / size);
-  return Array.from({ length: pieces }, (_, i) => Math.min(size, rows - i * size));
+  const rowBytes = 4 * columns;
+  if (rows * rowBytes <= maxBytes) return [rows];
+  const fitting = Math.ceil(maxBytes / rowBytes) - 1;
+  if (fitting < 1) throw new RangeError(`a row of ${rowBytes} bytes is not smaller than ${maxBytes}`);
+  const even = Math.ceil(rows / Math.ceil(rows / fitting));
+  const size = Math.min(fitting, TILE_ROWS * Math.ceil(even / TILE_ROWS));
+  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
 }
 
 export const pieceNames = (name: string, pieces: number): readonly string[] =>
