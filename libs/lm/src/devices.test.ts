@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { GraphForm } from '@solopo/onnx-graph';
+import { Graph, type GraphForm } from '@solopo/onnx-graph';
 import { useSoftwareVulkan } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import {
@@ -24,8 +24,10 @@ import {
   type FrozenWeights,
   type HostTensors,
   type PreferenceOptions,
+  type Tensor,
   type TrainingPair,
 } from './index.ts';
+import { float32, int64 } from './tensor.ts';
 
 /*
  * The engine on each device, held to the processor's numbers. Without a GPU, WebGPU runs on a Vulkan driver in software;
@@ -271,6 +273,25 @@ describe('a device that is full', { timeout: PATIENCE_MS }, () => {
     await full.close();
   });
 });
+
+describe('a buffer that the driver has no memory for', { timeout: PATIENCE_MS }, () => {
+  test('is a device that is full, and the device works on', async (context) => {
+    if (vulkan.missing) context.skip(vulkan.missing);
+    const runtime = new Runtime({ threads: 1, device: 'webgpu' });
+    const expanded = (numbers: number) =>
+      runtime.run('expand', expand, { x: float32(Float32Array.of(3), [1]), sizes: int64([numbers], [1]) });
+    await expect(expanded(2 ** 31)).rejects.toThrow(DeviceMemoryError);
+    const { y } = await expanded(4);
+    expect([...(await runtime.read(y as Tensor))]).toEqual([3, 3, 3, 3]);
+    await runtime.close();
+  });
+});
+
+function expand(): Graph {
+  const g = new Graph('expand');
+  g.output('y', g.expandTo(g.input('x', 'float32', [1]), ['N'], g.input('sizes', 'int64', [1])));
+  return g;
+}
 
 describe('what the device leaves to the processor', { timeout: PATIENCE_MS }, () => {
   test("is whole numbers only: shapes and tokens' places", async (context) => {

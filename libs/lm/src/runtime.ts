@@ -245,7 +245,11 @@ export class Runtime {
       this.#largestBuffer = Number(largest);
       return new BufferSizeError(message, this.#largestBuffer);
     }
-    if (this.device !== 'cpu' && /out of memory|OutOfMemory|failed to allocate|exceeds.*limit/i.test(message))
+    // WebGPU only logs that there was no memory for a buffer; what is thrown says that it is none.
+    if (
+      this.device !== 'cpu' &&
+      /out of memory|OutOfMemory|failed to allocate|exceeds.*limit|\[Invalid Buffer/i.test(message)
+    )
       return new DeviceMemoryError(message);
     return error;
   }
