@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { GraphForm } from '@solopo/onnx-graph';
 import { useSoftwareVulkan } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import {
   BufferSizeError,
   chooseDevice,
+  fallbacks,
   freeGradients,
   initialise,
   initialiseLora,
@@ -14,6 +18,7 @@ import {
   parseModelConfig,
   PreferenceTrainer,
   readGradients,
+  readPlacements,
   Runtime,
   sample,
   type Device,
@@ -330,7 +335,21 @@ describe.each<{ device: Device; form: GraphForm; limit: number }>([
     await tight.close();
   });
 
-  if (device !== 'cpu')
+  if (device !== 'cpu') {
+    test('what is left to the processor is whole numbers', async (context) => {
+      needsDevice(context);
+      const profile = mkdtempSync(join(tmpdir(), 'solopo-placement-'));
+      const runtime = new Runtime({ threads: 1, device, form, profile, maxBufferBytes: MAX_BUFFER_BYTES });
+      await passes(modelOn(runtime, { tied: true, adapter: false }));
+      await runtime.close();
+      const placements = readPlacements(profile);
+      rmSync(profile, { recursive: true });
+      expect(placements.map(({ graph }) => graph)).toEqual(
+        expect.arrayContaining(['embed', 'embed-backward', 'head-score']),
+      );
+      expect(fallbacks(placements).filter(({ wholeNumbers }) => !wholeNumbers)).toEqual([]);
+    });
+
     test('the first refusal of a buffer tells how large one can be', async (context) => {
       needsDevice(context);
       const runtime = new Runtime({ threads: 1, device, form });
@@ -348,6 +367,7 @@ describe.each<{ device: Device; form: GraphForm; limit: number }>([
       expect(maxBufferBytes).toBeGreaterThanOrEqual(1 << 27);
       expect(maxBufferBytes).toBeLessThan(4 * rows * columns);
     });
+  }
 });
 
 test('a limit that is forced is told by the fingerprint, which is otherwise what it was', () => {
