@@ -23,8 +23,8 @@ export interface OptimizerState {
  *     m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2
  *     w <- w - lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps)
  *
- * Weight decay spares vectors (norms and biases). The state lies where the parameters lie; on the processor the sums are
- * in double precision.
+ * Weight decay spares vectors (norms and biases). The state lies where the parameters lie, of a table in pieces in the same ones;
+ * on the processor the sums are in double precision.
  */
 export class AdamW {
   #step: number;
@@ -61,7 +61,7 @@ export class AdamW {
     if (!runtime.keepsOnDevice) return Math.sqrt(hostSquareSum(gradients));
     return runtime.scoped(async (scope) => {
       let sum = float32(Float32Array.of(0), [1]);
-      for (const names of this.#groups()) {
+      for (const names of await this.#groups()) {
         const known = names.filter((name) => gradients.has(name));
         const tensors = known.map((name) => gradients.get(name) as Tensor);
         if (tensors.length === 0) continue;
@@ -89,7 +89,7 @@ export class AdamW {
       root: Math.sqrt(1 - b2 ** this.#step),
     };
     if (this.parameters.runtime.keepsOnDevice) await this.#updateOnDevice(gradients, scalars);
-    else this.#updateOnHost(gradients, scalars);
+    else await this.#updateOnHost(gradients, scalars);
   }
 
   /** First and second moments as `m.NAME` and `v.NAME`. */
@@ -108,18 +108,19 @@ export class AdamW {
     await this.#second.free();
   }
 
-  #updateOnHost(gradients: Gradients, { factor, rate, keep: decayed, root }: Scalars): void {
+  async #updateOnHost(gradients: Gradients, { factor, rate, keep: decayed, root }: Scalars): Promise<void> {
     const {
       betas: [b1, b2],
       epsilon,
     } = this.options;
-    const [first, second] = [this.#first.host, this.#second.host];
-    for (const [name, { dims, data }] of this.parameters.host) {
+    const [first, second] = [await this.#first.placed(), await this.#second.placed()];
+    for (const [name, parameter] of await this.parameters.placed()) {
+      const data = hostFloats(parameter);
       const tensor = gradients.get(name);
       const g = tensor ? hostFloats(tensor) : new Float32Array(data.length);
-      const m = first.get(name)?.data as Float32Array;
-      const v = second.get(name)?.data as Float32Array;
-      const keep = dims.length > 1 ? decayed : 1;
+      const m = hostFloats(first.get(name) as Tensor);
+      const v = hostFloats(second.get(name) as Tensor);
+      const keep = parameter.dims.length > 1 ? decayed : 1;
       for (let i = 0; i < data.length; i++) {
         const gradient = factor === 1 ? (g[i] as number) : Math.fround((g[i] as number) * factor);
         const m1 = b1 * (m[i] as number) + (1 - b1) * gradient;
@@ -137,9 +138,10 @@ export class AdamW {
       Object.entries(scalars).map(([name, value]) => [name, float32(Float32Array.of(value), [])]),
     );
     const stores = { w: this.parameters, m: this.#first, v: this.#second };
-    for (const names of this.#groups()) {
+    for (const names of await this.#groups()) {
       await runtime.scoped(async (scope) => {
-        const shapes = names.map((name) => this.parameters.shapes.get(name) as readonly number[]);
+        const parameters = await this.parameters.placed();
+        const shapes = names.map((name) => (parameters.get(name) as Tensor).dims);
         const tensors: Record<string, Tensor> = {};
         for (const [i, name] of names.entries()) {
           for (const [kind, store] of Object.entries(stores))
@@ -161,9 +163,9 @@ export class AdamW {
   }
 
   /** Parameters that are updated in one run: those of a block, which look the same in every block. */
-  #groups(): string[][] {
+  async #groups(): Promise<string[][]> {
     const groups = new Map<string, string[]>();
-    for (const name of this.parameters.shapes.keys()) {
+    for (const name of (await this.parameters.placed()).keys()) {
       const key = /^model\.layers\.\d+\./.exec(name)?.[0] ?? name;
       groups.set(key, [...(groups.get(key) ?? []), name]);
     }

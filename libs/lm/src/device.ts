@@ -17,3 +17,14 @@ export class DeviceError extends Error {
 export class DeviceMemoryError extends Error {
   override readonly name = 'DeviceMemoryError';
 }
+
+/** A tensor that is larger than any buffer of the device, however empty it is. */
+export class BufferSizeError extends DeviceMemoryError {
+  constructor(
+    message: string,
+    /** What the device's largest buffer holds. */
+    readonly maxBytes: number,
+  ) {
+    super(message);
+  }
+}

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Graph, type GraphForm } from '@solopo/onnx-graph';
 import { useSoftwareVulkan } from '@solopo/testing';
-import { Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import {
   chooseDevice,
@@ -25,8 +24,10 @@ import {
   type FrozenWeights,
   type HostTensors,
   type PreferenceOptions,
+  type Tensor,
   type TrainingPair,
 } from './index.ts';
+import { float32, hostFloats, int64 } from './tensor.ts';
 
 /*
  * The engine on each device, held to the processor's numbers. Without a GPU, WebGPU runs on a Vulkan driver in software;
@@ -217,17 +218,13 @@ describe.each<{ device: Device; form: GraphForm }>([
       g.output('y', g.reduceLogSumExp(g.input('x', 'float32', ['rows', 8]), [-1]));
       return g;
     };
-    const x = new Tensor(
-      'float32',
+    const x = float32(
       Float32Array.from({ length: 16 }, (_, i) => (i < 8 ? 200 + i : -200 - i)),
       [2, 8],
     );
     const { y } = await runtime.run('log-sum-exp', graph, { x }, ['y']);
     // log sum exp of 0 to -7 is 0.45834
-    expect([...((y as Tensor).data as Float32Array)]).toEqual([
-      expect.closeTo(207.45834, 3),
-      expect.closeTo(-207.54166, 3),
-    ]);
+    expect([...hostFloats(y as Tensor)]).toEqual([expect.closeTo(207.45834, 3), expect.closeTo(-207.54166, 3)]);
   });
 
   test("ten steps end at the processor's weights and moments, and leave as much on the device as they found", async (context) => {
@@ -293,6 +290,25 @@ describe('a device that is full', { timeout: PATIENCE_MS }, () => {
     await full.close();
   });
 });
+
+describe('a buffer that the driver has no memory for', { timeout: PATIENCE_MS }, () => {
+  test('is a device that is full, and the device works on', async (context) => {
+    if (vulkan.missing) context.skip(vulkan.missing);
+    const runtime = new Runtime({ threads: 1, device: 'webgpu' });
+    const expanded = (numbers: number) =>
+      runtime.run('expand', expand, { x: float32(Float32Array.of(3), [1]), sizes: int64([numbers], [1]) });
+    await expect(expanded(2 ** 31)).rejects.toThrow(DeviceMemoryError);
+    const { y } = await expanded(4);
+    expect([...(await runtime.read(y as Tensor))]).toEqual([3, 3, 3, 3]);
+    await runtime.close();
+  });
+});
+
+function expand(): Graph {
+  const g = new Graph('expand');
+  g.output('y', g.expandTo(g.input('x', 'float32', [1]), ['N'], g.input('sizes', 'int64', [1])));
+  return g;
+}
 
 describe('what the device leaves to the processor', { timeout: PATIENCE_MS }, () => {
   test("is whole numbers only: shapes and tokens' places", async (context) => {

@@ -1,28 +1,39 @@
-import { differentiate, Graph, type Value } from '@solopo/onnx-graph';
+import { differentiate, Graph, type Dim, type Shape, type Value } from '@solopo/onnx-graph';
 import { rmsNorm } from './block.graph.ts';
 import type { ModelConfig } from './model-config.ts';
+import { pieceNames } from './table-pieces.ts';
 
 /*
  * Legend of shapes: B sequences, T tokens (padded), M rows (places whose hidden state predicts a token), d hidden size,
  * V vocabulary.
+ *
+ * The table [V, d] is the input `table`, or several, `table#0`, `table#1`, ..., of so many rows as `pieces` says. Rows of a table
+ * in pieces are looked up by what `lookupFeeds` makes of their ids.
  */
 
-/** tokens [B, T] -> h [B, T, d] of the table [V, d]. */
-export function embed({ hiddenSize: d, vocabSize: V, embeddingScale }: ModelConfig): Graph {
+/** tokens [B, T] -> h [B, T, d] of the table. */
+export function embed(config: ModelConfig, pieces = whole(config)): Graph {
+  const { embeddingScale } = config;
   const g = new Graph('embed');
-  const table = g.input('table', 'float32', [V, d]);
-  const rows = g.gatherRows(table, g.input('tokens', 'int64', ['B', 'T']));
+  const table = tableInputs(g, config, pieces);
+  const rows = lookup(g, table, ['B', 'T'], () => g.input('tokens', 'int64', ['B', 'T']));
   g.output('h', embeddingScale === 1 ? rows : g.scale(rows, embeddingScale));
   return g;
 }
 
-/** d_table [V, d] and dh [B, T, d] of tokens [B, T] -> d_table with the embedding's share. */
-export function embedBackward({ hiddenSize: d, vocabSize: V, embeddingScale }: ModelConfig): Graph {
+/**
+ * d_table [V, d] and dh [B, T, d] of tokens [B, T] -> d_table with the embedding's share. Of a piece of so many `rows`: tokens by
+ * their places in it, and inside [B, T, 1], which is 0 where a token's row is in another piece.
+ */
+export function embedBackward(config: ModelConfig, rows = config.vocabSize): Graph {
+  const { hiddenSize: d, vocabSize: V, embeddingScale } = config;
   const g = new Graph('embed-backward');
-  const sum = g.input('d_table', 'float32', [V, d]);
+  const sum = g.input('d_table', 'float32', [rows, d]);
   const dh = g.input('dh', 'float32', ['B', 'T', d]);
   const tokens = g.input('tokens', 'int64', ['B', 'T']);
-  g.output('d_table_out', g.scatterRows(sum, tokens, embeddingScale === 1 ? dh : g.scale(dh, embeddingScale)));
+  const scaled = embeddingScale === 1 ? dh : g.scale(dh, embeddingScale);
+  const updates = rows === V ? scaled : g.mul(scaled, g.input('inside', 'float32', ['B', 'T', 1]));
+  g.output('d_table_out', g.scatterRows(sum, tokens, updates));
   return g;
 }
 
@@ -39,12 +50,16 @@ export interface HeadScoreOptions {
  *     z = W x,   p = softmax z,   log sum exp z = z_m - log p_m  with m the most likely token (p_m >= 1 / V),
  *     H = -sum p log p = log sum exp z - sum p z,   d log p_t / dx = W_t - W' p
  */
-export function headScore(config: ModelConfig, { statistics, gradients }: HeadScoreOptions): Graph {
+export function headScore(
+  config: ModelConfig,
+  { statistics, gradients }: HeadScoreOptions,
+  pieces = whole(config),
+): Graph {
   const g = new Graph('head-score');
-  const { h, norm, table } = headInputs(g, config);
+  const { h, norm, table } = headInputs(g, config, pieces);
   const targets = g.input('targets', 'int64', ['M', 1]);
   const x = rmsNorm(g, config, h, norm);
-  const logits = g.matMul(x, table, { transB: true });
+  const logits = logitsOf(g, x, table);
   const p = g.softmax(logits);
   const likeliest = g.argMax(logits, 1);
   const logSumExp = g.sub(g.gatherElements(logits, likeliest), g.log(g.gatherElements(p, likeliest)));
@@ -55,8 +70,8 @@ export function headScore(config: ModelConfig, { statistics, gradients }: HeadSc
     g.output('mean_logits', g.reduceMean(logits, [1]));
   }
   if (gradients) {
-    const ofTargets = g.gatherRows(table, g.reshape(targets, ['M']));
-    const [dh] = differentiate(g, [{ y: x, dy: g.sub(ofTargets, g.matMul(p, table)) }], [h]);
+    const ofTargets = lookup(g, table, ['M'], () => g.reshape(targets, ['M']));
+    const [dh] = differentiate(g, [{ y: x, dy: g.sub(ofTargets, rowsWeighted(g, p, table)) }], [h]);
     g.output('d_logps', dh as Value);
   }
   return g;
@@ -79,29 +94,37 @@ export interface HeadBackwardOptions {
   readonly scatter: 'rows' | 'first' | 'add';
 }
 
-/** d(sum of logps * dlogps) with respect to the hidden states, the final norm and the output table. */
-export function headBackward(config: ModelConfig, { add, scatter }: HeadBackwardOptions): Graph {
+/** d(sum of logps * dlogps) with respect to the hidden states, the final norm and the output table, by its pieces. */
+export function headBackward(
+  config: ModelConfig,
+  { add, scatter }: HeadBackwardOptions,
+  pieces = whole(config),
+): Graph {
   const g = new Graph('head-backward');
-  const inputs = headInputs(g, config);
+  const inputs = headInputs(g, config, pieces);
   const { h, hidden, norm, table } = inputs;
   const logps = targetLogps(g, config, inputs);
   const dy = g.input('dlogps', 'float32', ['M', 1]);
   const states = scatter === 'rows' ? h : hidden;
-  const [dStates, dNorm, dTable] = differentiate(g, [{ y: logps, dy }], [states, norm, table]) as [Value, Value, Value];
+  const [dStates, dNorm, ...dTable] = differentiate(g, [{ y: logps, dy }], [states, norm, ...table]) as [
+    Value,
+    Value,
+    ...Value[],
+  ];
   const summed = (name: string, dx: Value, adds: boolean): Value =>
     adds ? g.add(g.input(`${name}_sum`, 'float32', dx.shape), dx) : dx;
   if (scatter === 'rows') g.output('dh', dStates);
   else g.output('d_hidden', summed('d_hidden', dStates, scatter === 'add'));
   g.output('d_norm', summed('d_norm', dNorm, add));
-  g.output('d_table', summed('d_table', dTable, add));
+  pieceNames('d_table', dTable.length).forEach((name, i) => g.output(name, summed(name, dTable[i] as Value, add)));
   return g;
 }
 
 /** hidden [B, T, d], rows [M] -> logits [M, V], or the most likely token [M, 1]. */
-export function headPredict(config: ModelConfig, output: 'logits' | 'argmax'): Graph {
+export function headPredict(config: ModelConfig, output: 'logits' | 'argmax', pieces = whole(config)): Graph {
   const g = new Graph(`head-${output}`);
-  const { h, norm, table } = headInputs(g, config);
-  const logits = g.matMul(rmsNorm(g, config, h, norm), table, { transB: true });
+  const { h, norm, table } = headInputs(g, config, pieces);
+  const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
   g.output(output, output === 'logits' ? logits : g.argMax(logits, 1));
   return g;
 }
@@ -110,10 +133,10 @@ export function headPredict(config: ModelConfig, output: 'logits' | 'argmax'): G
  * hidden [B, T, d], rows [M], temperature [1] -> what tokens are drawn by: weights [M, V], exp((logit - greatest) / temperature),
  * and log_totals [M, 1], log sum exp(logit - greatest).
  */
-export function headDraw(config: ModelConfig): Graph {
+export function headDraw(config: ModelConfig, pieces = whole(config)): Graph {
   const g = new Graph('head-draw');
-  const { h, norm, table } = headInputs(g, config);
-  const logits = g.matMul(rmsNorm(g, config, h, norm), table, { transB: true });
+  const { h, norm, table } = headInputs(g, config, pieces);
+  const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
   const below = g.sub(logits, g.reduceMax(logits, [1]));
   g.output('weights', g.exp(g.div(below, g.input('temperature', 'float32', [1]))));
   g.output('log_totals', g.log(g.reduceSum(g.exp(below), [1])));
@@ -124,21 +147,56 @@ interface HeadInputs {
   readonly hidden: Value;
   readonly h: Value;
   readonly norm: Value;
-  readonly table: Value;
+  readonly table: readonly Value[];
 }
 
-function headInputs(g: Graph, { hiddenSize: d, vocabSize: V }: ModelConfig): HeadInputs {
+function headInputs(g: Graph, config: ModelConfig, pieces: readonly number[]): HeadInputs {
+  const { hiddenSize: d } = config;
   const hidden = g.input('hidden', 'float32', ['B', 'T', d]);
   return {
     hidden,
     h: g.gatherRows(g.reshape(hidden, ['BT', d]), g.input('rows', 'int64', ['M'])),
     norm: g.input('norm', 'float32', [d]),
-    table: g.input('table', 'float32', [V, d]),
+    table: tableInputs(g, config, pieces),
   };
 }
 
+const whole = ({ vocabSize }: ModelConfig): readonly number[] => [vocabSize];
+
+function tableInputs(g: Graph, { hiddenSize: d }: ModelConfig, pieces: readonly number[]): readonly Value[] {
+  return pieceNames('table', pieces.length).map((name, i) => g.input(name, 'float32', [pieces[i] as number, d]));
+}
+
+/** x W' with x [M, d], of all pieces: [M, V]. */
+function logitsOf(g: Graph, x: Value, table: readonly Value[]): Value {
+  const ofPieces = table.map((piece) => g.matMul(x, piece, { transB: true }));
+  return g.concat(ofPieces, 1);
+}
+
+/** p W with p [M, V]: [M, d]. */
+function rowsWeighted(g: Graph, p: Value, table: readonly Value[]): Value {
+  const rows = table.map(({ shape }) => shape[0] as Dim);
+  return sum(
+    g,
+    g.split(p, 1, rows).map((part, i) => g.matMul(part, table[i] as Value)),
+  );
+}
+
+/** Rows of the table by ids of a shape: [...shape, d]. Every piece is read at all ids, and counts where the row is in it. */
+function lookup(g: Graph, table: readonly Value[], shape: Shape, ids: () => Value): Value {
+  if (table.length === 1) return g.gatherRows(table[0] as Value, ids());
+  return sum(
+    g,
+    table.map((piece, i) =>
+      g.mul(g.gatherRows(piece, g.input(`ids#${i}`, 'int64', shape)), g.input(`inside#${i}`, 'float32', [...shape, 1])),
+    ),
+  );
+}
+
+const sum = (g: Graph, parts: readonly Value[]): Value => parts.reduce((a, b) => g.add(a, b));
+
 function targetLogps(g: Graph, config: ModelConfig, { h, norm, table }: HeadInputs): Value {
   const targets = g.input('targets', 'int64', ['M', 1]);
-  const logits = g.matMul(rmsNorm(g, config, h, norm), table, { transB: true });
+  const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
   return g.sub(g.gatherElements(logits, targets), g.reduceLogSumExp(logits, [1]));
 }

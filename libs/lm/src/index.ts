@@ -1,7 +1,7 @@
 export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
 export { inspectResponse, type AttentionMass, type InspectedResponse, type InspectedRow } from './attention-mass.ts';
 export { chooseDevice, type ChosenDevice } from './choose-device.ts';
-export { DEVICES, DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
+export { BufferSizeError, DEVICES, DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 export {
   FROZEN_WEIGHTS,
   frozenWeightsOf,

@@ -28,6 +28,7 @@ import { RotaryTable, sharedPromptLimit } from './rotary.ts';
 import type { Feeds, Outputs, Runtime, Weights } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 import { Scope } from './scope.ts';
+import { lookupFeeds, pieceNames, placesInPieces, type PlacesInPiece } from './table-pieces.ts';
 import { bytesOf, float32, hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
 import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
 import { outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
@@ -468,13 +469,19 @@ export class LanguageModel {
     };
     const fetched = ['logps', 'argmax', ...(statistics ? ['entropies', 'mean_logits'] : [])];
     const wanted = { statistics, gradients };
+    const { pieces } = await this.#table(outputParameter(this.config));
     for (const [from, to] of this.#headChunks(targets.length)) {
       const chunk = targets.slice(from, to);
       const { feeds, weights } = await this.#headFeeds(output, placesOf(batch, chunk));
+      const ids = Int32Array.from(chunk, ({ token }) => token);
       const outputs = await scope.run(
-        this.#key(`head-score ${JSON.stringify(wanted)}`),
-        () => headScore(this.config, wanted),
-        { ...feeds, targets: targetTensor(chunk) },
+        this.#key(`head-score ${JSON.stringify(wanted)} ${pieces.join()}`),
+        () => headScore(this.config, wanted, pieces),
+        {
+          ...feeds,
+          ...(gradients ? lookupFeeds(ids, [ids.length], pieces) : {}),
+          targets: targetTensor(chunk),
+        },
         fetched,
         weights,
       );
@@ -497,10 +504,11 @@ export class LanguageModel {
     indices: readonly number[],
     output: 'logits' | 'argmax',
   ): Promise<Float32Array | BigInt64Array> {
+    const { pieces } = await this.#table(outputParameter(this.config));
     const { feeds, weights } = await this.#headFeeds(hidden, indices);
     const outputs = await this.runtime.run(
-      this.#key(`head-${output}`),
-      () => headPredict(this.config, output),
+      this.#key(`head-${output} ${pieces.join()}`),
+      () => headPredict(this.config, output, pieces),
       feeds,
       [output],
       weights,
@@ -517,12 +525,13 @@ export class LanguageModel {
   ): Promise<readonly TokenDistribution[]> {
     const size = this.config.vocabSize;
     const distributions: TokenDistribution[] = [];
+    const { pieces } = await this.#table(outputParameter(this.config));
     for (const [from, to] of this.#headChunks(indices.length)) {
       const chunk = indices.slice(from, to);
       const { feeds, weights } = await this.#headFeeds(hidden, chunk);
       const outputs = await this.runtime.run(
-        this.#key('head-draw'),
-        () => headDraw(this.config),
+        this.#key(`head-draw ${pieces.join()}`),
+        () => headDraw(this.config, pieces),
         { ...feeds, temperature: float32(Float32Array.of(options.temperature), [1]) },
         ['weights', 'log_totals'],
         weights,
@@ -601,19 +610,20 @@ export class LanguageModel {
     const active = batch.targets
       .map((target, i) => ({ ...target, dLogp: dLogps[i] as number }))
       .filter(({ dLogp }) => dLogp !== 0);
-    const names = { norm: FINAL_NORM, table: outputParameter(this.config) };
+    const { pieces, names: ofTable } = await this.#table(outputParameter(this.config));
+    const names = [['norm', FINAL_NORM] as const, ...ofTable];
     const onDevice = this.runtime.keepsOnDevice;
     let dHidden = onDevice ? null : zerosLike(output);
     for (const [from, to] of this.#headChunks(active.length)) {
       const chunk = active.slice(from, to);
       // On the processor rows are added in order, one thread: its own operator adds repeated rows in any order.
       const scatter = !onDevice ? 'rows' : dHidden ? 'add' : 'first';
-      const add = gradients.has(names.table);
+      const add = ofTable.every(([, name]) => gradients.has(name));
       const places = placesOf(batch, chunk);
       const { feeds, weights } = await this.#headFeeds(output, places);
       const outputs = await scope.run(
-        this.#key(`head-backward ${scatter} ${add}`),
-        () => headBackward(this.config, { add, scatter }),
+        this.#key(`head-backward ${scatter} ${add} ${pieces.join()}`),
+        () => headBackward(this.config, { add, scatter }, pieces),
         {
           ...feeds,
           targets: targetTensor(chunk),
@@ -622,7 +632,7 @@ export class LanguageModel {
             [chunk.length, 1],
           ),
           ...(dHidden ? { d_hidden_sum: dHidden } : {}),
-          ...(add ? sumsSoFar(gradients, Object.entries(names)) : {}),
+          ...(add ? sumsSoFar(gradients, names) : {}),
         },
         [],
         weights,
@@ -632,27 +642,40 @@ export class LanguageModel {
         if (dHidden) scope.free(dHidden);
         dHidden = outputs.d_hidden as Tensor;
       }
-      this.#collect(scope, gradients, Object.entries(names), outputs);
+      this.#collect(scope, gradients, names, outputs);
     }
     return dHidden as Tensor;
   }
 
+  /** Piece by piece: no more than one is there twice. */
   async #embedBackward(scope: Scope, batch: TreeBatch, dh: Tensor, gradients: Gradients): Promise<void> {
-    const { vocabSize, hiddenSize: d } = this.config;
-    const table =
-      gradients.get(EMBEDDING) ?? (await this.runtime.upload(float32(new Float32Array(vocabSize * d), [vocabSize, d])));
-    gradients.set(EMBEDDING, table);
-    if (!this.runtime.keepsOnDevice) {
-      scatterEmbeddings(hostFloats(table), hostFloats(dh), batch.tokens, this.config);
-      return;
+    const pieces = await this.#weights.pieces(EMBEDDING);
+    const places = placesInPieces(
+      batch.tokens,
+      pieces.map(([, { dims }]) => dims[0] as number),
+    );
+    for (const [i, [name, piece]] of pieces.entries()) {
+      const { rows, inside } = places[i] as PlacesInPiece;
+      const table = gradients.get(name) ?? (await this.runtime.upload(zerosLike(piece)));
+      gradients.set(name, table);
+      if (!this.runtime.keepsOnDevice) {
+        scatterEmbeddings(hostFloats(table), hostFloats(dh), { rows, inside }, this.config);
+        continue;
+      }
+      const [size] = piece.dims;
+      const { d_table_out } = await scope.run(
+        this.#key(`embed-backward ${size}`),
+        () => embedBackward(this.config, size),
+        {
+          d_table: table,
+          dh,
+          tokens: int64(rows, [batch.rows, batch.length]),
+          inside: float32(inside, [batch.rows, batch.length, 1]),
+        },
+      );
+      gradients.set(name, scope.release(d_table_out as Tensor));
+      this.runtime.free(table);
     }
-    const { d_table_out } = await scope.run(this.#key('embed-backward'), () => embedBackward(this.config), {
-      d_table: table,
-      dh,
-      tokens: int64(batch.tokens, [batch.rows, batch.length]),
-    });
-    gradients.set(EMBEDDING, scope.release(d_table_out as Tensor));
-    this.runtime.free(table);
   }
 
   /** As blockBackward, in one session; sums are made here, so that none of them crosses the bus. */
@@ -807,11 +830,12 @@ export class LanguageModel {
       throw new ModelError(
         `token ${outside} is outside the vocabulary of ${vocabSize}; the tokenizer does not belong to this model`,
       );
-    const { feeds, weights } = this.#asGiven('embedding', { table: await this.#weight(EMBEDDING) });
+    const { pieces, feeds: table } = await this.#table(EMBEDDING);
+    const { feeds, weights } = this.#asGiven('embedding', table);
     const { h } = await scope.run(
-      this.#key('embed'),
-      () => embed(this.config),
-      { ...feeds, tokens: int64(tokens, dims) },
+      this.#key(`embed ${pieces.join()}`),
+      () => embed(this.config, pieces),
+      { ...feeds, ...lookupFeeds(tokens, dims, pieces), tokens: int64(tokens, dims) },
       [],
       weights,
     );
@@ -911,19 +935,30 @@ export class LanguageModel {
   /** `rows`: places in `hidden`, row * columns + column. */
   async #headFeeds(hidden: Tensor, rows: readonly number[]): Promise<RunWeights> {
     const { feeds, weights } = this.#asGiven('head', {
-      norm: await this.#weight(FINAL_NORM),
-      table: await this.#weight(outputParameter(this.config)),
+      norm: required(await this.#weights.placed(), FINAL_NORM),
+      ...(await this.#table(outputParameter(this.config))).feeds,
     });
     return { feeds: { ...feeds, hidden, rows: int64(rows, [rows.length]) }, weights };
+  }
+
+  /** A table where it lies: the rows of each of its pieces, those as the graphs read them, and their names there and in the model. */
+  async #table(parameter: string): Promise<{
+    readonly pieces: readonly number[];
+    readonly feeds: Readonly<Record<string, Tensor>>;
+    readonly names: readonly (readonly [inGraph: string, inModel: string])[];
+  }> {
+    const placed = await this.#weights.pieces(parameter);
+    const inGraph = pieceNames('table', placed.length);
+    return {
+      pieces: placed.map(([, { dims }]) => dims[0] as number),
+      feeds: Object.fromEntries(placed.map(([, tensor], i) => [inGraph[i] as string, tensor])),
+      names: placed.map(([name], i) => [inGraph[i] as string, name]),
+    };
   }
 
   #headChunks(rows: number): [number, number][] {
     const size = Math.max(1, Math.floor(MAX_LOGITS / this.config.vocabSize));
     return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
-  }
-
-  async #weight(name: string): Promise<Tensor> {
-    return required(await this.#weights.placed(), name);
   }
 }
 
@@ -996,11 +1031,12 @@ function addRows(
 function scatterEmbeddings(
   table: Float32Array,
   dh: Float32Array,
-  tokens: Int32Array,
+  { rows, inside }: PlacesInPiece,
   { hiddenSize: d, embeddingScale }: ModelConfig,
 ): void {
-  tokens.forEach((token, i) => {
+  rows.forEach((row, i) => {
+    if (inside[i] === 0) return;
     for (let j = 0; j < d; j++)
-      table[token * d + j] = (table[token * d + j] as number) + embeddingScale * (dh[i * d + j] as number);
+      table[row * d + j] = (table[row * d + j] as number) + embeddingScale * (dh[i * d + j] as number);
   });
 }

@@ -62,6 +62,9 @@ export function modelParameters(config: ModelConfig): readonly (readonly [name: 
   ];
 }
 
+/** Whether a parameter is a table [V, d] over the vocabulary: only these are split where a device has no buffer for them. */
+export const isTable = (name: string): boolean => name === EMBEDDING || name === OUTPUT;
+
 /** The table of the output layer: its own, or the embedding's. */
 export const outputParameter = (config: ModelConfig): string => (config.tiedEmbeddings ? EMBEDDING : OUTPUT);
 

@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { encodeModel, Graph, type GraphForm } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
-import { DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
+import { BufferSizeError, DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 import type { FrozenWeights } from './frozen-weights.ts';
 import { Scope } from './scope.ts';
 import { bytesOf, dtypeOf, hostBytes, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
@@ -19,6 +19,11 @@ export interface RuntimeOptions {
   readonly device?: Device;
   /** What may lie on the device at a time. A run that would need more fails as if the device were full. */
   readonly maxDeviceMemoryBytes?: number;
+  /**
+   * The largest parameter that lies in one piece; larger vocabulary tables are split. Default: what the device refuses more than.
+   * For drivers that a kernel cannot read a whole buffer of.
+   */
+  readonly maxBufferBytes?: number;
   /** How graphs are written. Default: as the device is fastest, which for a driver in software is as loops. */
   readonly form?: GraphForm;
   /**
@@ -81,6 +86,8 @@ export class Runtime {
   #liveBytes = 0;
   /** In this process's memory: what runs gave and nobody reads. */
   readonly #unread = new WeakSet<Tensor>();
+  /** The device's largest buffer; known from the first refusal on. */
+  #largestBuffer = Infinity;
 
   constructor(readonly options: RuntimeOptions) {
     this.device = options.device ?? 'cpu';
@@ -103,7 +110,10 @@ export class Runtime {
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
     const form = this.form === 'loops' ? ', loops' : '';
     const sessions = this.weightsInSessions ? ', weights in sessions' : '';
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${sessions}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    const { maxBufferBytes } = this.options;
+    // Sums over a table's rows are made piece by piece.
+    const buffers = maxBufferBytes === undefined ? '' : `, buffers ${maxBufferBytes}`;
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${sessions}${buffers}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
   }
 
   /** Whether products with weights kept as float16 are of half-precision numbers. */
@@ -137,6 +147,11 @@ export class Runtime {
   /** What may lie on the device; infinite where nothing says. */
   get memoryBytes(): number {
     return this.options.maxDeviceMemoryBytes ?? Infinity;
+  }
+
+  /** The largest parameter that one buffer holds, as far as it is known; otherwise infinite. */
+  get maxBufferBytes(): number {
+    return Math.min(this.options.maxBufferBytes ?? Infinity, this.#largestBuffer);
   }
 
   /** What is free where tensors lie; 0 where nothing says. */
@@ -202,6 +217,19 @@ export class Runtime {
     }
     const { y } = await this.run(...identity(tensor), { x: tensor }, ['y']);
     return hostFloats(y as Tensor);
+  }
+
+  /** The numbers of tensors, one behind the other. */
+  async readJoined(tensors: readonly Tensor[]): Promise<Float32Array> {
+    const [first, ...others] = tensors;
+    if (first && others.length === 0) return this.read(first);
+    const joined = new Float32Array(tensors.reduce((sum, { size }) => sum + size, 0));
+    let end = 0;
+    for (const tensor of tensors) {
+      joined.set(await this.read(tensor), end);
+      end += tensor.size;
+    }
+    return joined;
   }
 
   /**
@@ -331,7 +359,16 @@ export class Runtime {
     )
       return new DeviceError(NO_CUDA);
     if (this.device === 'webgpu' && /requires f16/.test(message)) return new DeviceError(NO_FLOAT16);
-    if (this.device !== 'cpu' && /out of memory|OutOfMemory|failed to allocate|exceeds.*limit/i.test(message))
+    const [, largest] = /max buffer size limit \((\d+)\)/.exec(message) ?? [];
+    if (this.device !== 'cpu' && largest !== undefined) {
+      this.#largestBuffer = Number(largest);
+      return new BufferSizeError(message, this.#largestBuffer);
+    }
+    // WebGPU only logs that there was no memory for a buffer; what is thrown says that it is none.
+    if (
+      this.device !== 'cpu' &&
+      /out of memory|OutOfMemory|failed to allocate|exceeds.*limit|\[Invalid Buffer/i.test(message)
+    )
       return new DeviceMemoryError(message);
     return error;
   }
