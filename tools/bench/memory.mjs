@@ -25,9 +25,8 @@ export async function memory({ quick, threads, peers }) {
   if (!peers) return [...figures, notMeasured('TRL, plain PyTorch', NO_PEERS)];
   const only = ['trl', 'trl, full logits', 'best, recompute all'];
   for (const long of lengths.filter((length) => length <= 8192)) {
-    const { of } = await peer('memory', { ...size, lengths: long, only: only.map((name) => `long ${long}: ${name}`) });
+    const { of } = await peer('memory', { ...size, lengths: long, only });
     for (const [name, other] of of) {
-      if (!only.some((wanted) => name === `long ${long}: ${wanted}`)) continue;
       if (other.outOfMemory) figures.push(notMeasured(name, 'out of memory'));
       else
         figures.push(

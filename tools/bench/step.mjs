@@ -20,7 +20,8 @@ export async function step({ quick, threads, peers }) {
   if (!peers) return [...figures, notMeasured('TRL, plain PyTorch', NO_PEERS)];
   for (const dtype of quick ? ['float32'] : ['float32', 'bfloat16']) {
     const options = { ...size, ...runs, dtype };
-    const trl = (await peer('step-trl', { ...options, runs: 1 })).of;
+    const only = quick ? ['trl', 'trl, full logits'] : [];
+    const trl = (await peer('step-trl', { ...options, runs: 1, only })).of;
     const best = (await peer('step-best', { ...options, recompute: 'both' })).of;
     for (const [name, other] of [...trl, ...best]) {
       const label = `${name}, ${dtype}`;

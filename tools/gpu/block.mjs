@@ -4,9 +4,9 @@ import { Graph } from '@solopo/onnx-graph';
 import { modelOf, tokens } from './models.mjs';
 
 /** Forward and backward of one block, and what the same runs take queued back to back. */
-export async function blockOn(runtime, { shape, length, runs }) {
+export async function blockOn(runtime, { shape, length, runs, frozenWeights }) {
   const recorder = recording(runtime);
-  const model = modelOf(shape, recorder.runtime, { layers: 1, vocabulary: 512 });
+  const model = modelOf(shape, recorder.runtime, { layers: 1, vocabulary: 512, frozenWeights });
   const tree = { prompt: tokens(length - 1, 1, 512), branches: [tokens(1, 2, 512)] };
   // The block's whole output.
   const batch = { ...packTrees([tree]), readFrom: 0 };
@@ -34,11 +34,15 @@ export async function blockOn(runtime, { shape, length, runs }) {
     both.push(await secondsOf(pass));
     queued.push(await secondsOf(queue));
   }
+  const { hiddenSize: d, heads, kvHeads, headSize, intermediateSize: f } = model.config;
+  const multiplyAdds = 2 * length * d * (2 * heads * headSize + 2 * kvHeads * headSize + 3 * f);
   return {
     shape,
     length,
     forwardSeconds: Math.min(...forward.runs),
     forwardAndBackwardSeconds: Math.min(...both),
+    // Of the products with frozen weights alone, forward and of dx.
+    teraflops: (2 * multiplyAdds) / Math.min(...both) / 1e12,
     dispatches,
     queuedSeconds: Math.min(...queued),
     ratioToQueued: Math.min(...both) / Math.min(...queued),
@@ -66,16 +70,16 @@ async function secondsOf(work) {
 export async function corner(runtime, tensor) {
   const rank = tensor.dims.length;
   await runtime.run(
-    `corner ${rank}`,
+    `corner ${rank} ${tensor.type}`,
     () => {
       const g = new Graph('corner');
       let x = g.input(
         'x',
-        'float32',
+        tensor.type,
         tensor.dims.map((_, axis) => `D${axis}`),
       );
       for (let axis = 0; axis < rank; axis++) x = g.slice(x, axis, g.int64s([0]), g.int64s([1]), 1);
-      g.output('y', x);
+      g.output('y', g.cast(x, 'float32'));
       return g;
     },
     { x: tensor },
@@ -88,9 +92,9 @@ function recording(runtime) {
   const { run, free } = runtime;
   let calls = null;
   const kept = [];
-  runtime.run = (key, graph, feeds, fetch) => {
-    calls?.push({ key, graph, feeds, fetch });
-    return run.call(runtime, key, graph, feeds, fetch);
+  runtime.run = (...call) => {
+    calls?.push(call);
+    return run.apply(runtime, call);
   };
   runtime.free = (tensor) => (calls ? void kept.push(tensor) : free.call(runtime, tensor));
   const noted = [];
@@ -103,9 +107,8 @@ function recording(runtime) {
       return noted.length;
     },
     async replay() {
-      for (const { key, graph, feeds, fetch } of noted)
-        for (const output of Object.values(await run.call(runtime, key, graph, feeds, fetch)))
-          free.call(runtime, output);
+      for (const call of noted)
+        for (const output of Object.values(await run.apply(runtime, call))) free.call(runtime, output);
     },
   };
 }

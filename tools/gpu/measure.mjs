@@ -54,14 +54,14 @@ const MEASURES = {
   },
 
   /** The device's own rate of a product of matrices, the operands staying there. */
-  async matmul({ size }) {
+  async matmul({ size, dtype = 'float32' }) {
     const runtime = runtimeOn(device);
     const graph = () => {
       const g = new Graph('matmul');
-      g.output('y', g.matMul(g.input('a', 'float32', [size, size]), g.input('b', 'float32', [size, size])));
+      g.output('y', g.matMul(g.input('a', dtype, [size, size]), g.input('b', dtype, [size, size])));
       return g;
     };
-    const operand = await random(runtime, [size, size]);
+    const operand = await random(runtime, [size, size], dtype);
     const one = async () => (await runtime.run('matmul', graph, { a: operand, b: operand })).y;
     const several = 8;
     const { seconds } = await timed(runs, async () => {
@@ -74,14 +74,14 @@ const MEASURES = {
       await corner(runtime, last);
       runtime.free(last);
     });
-    return { size, dtype: 'float32', teraflops: (several * 2 * size ** 3) / seconds / 1e12 };
+    return { size, dtype, teraflops: (several * 2 * size ** 3) / seconds / 1e12 };
   },
 
-  block: ({ shape, length }) => blockOn(runtimeOn(device), { shape, length, runs }),
+  block: ({ shape, length, frozenWeights }) => blockOn(runtimeOn(device), { shape, length, runs, frozenWeights }),
 
   /** A step of SoLoPO with an adapter on one pair, the prompts shared by its responses. */
-  async step({ shape, short, long, response, layers }) {
-    const model = modelOf(shape, runtimeOn(device), { layers });
+  async step({ shape, short, long, response, layers, frozenWeights }) {
+    const model = modelOf(shape, runtimeOn(device), { layers, frozenWeights });
     const vocabulary = model.config.vocabSize;
     const pair = {
       short: tokens(short, 1, vocabulary),
@@ -107,8 +107,8 @@ const MEASURES = {
     };
   },
 
-  async score({ shape, length, response, layers }) {
-    const model = modelOf(shape, runtimeOn(device), { layers, adapter: false });
+  async score({ shape, length, response, layers, frozenWeights }) {
+    const model = modelOf(shape, runtimeOn(device), { layers, adapter: false, frozenWeights });
     const { vocabSize } = model.config;
     const trees = [
       {
@@ -144,13 +144,17 @@ const MEASURES = {
   },
 };
 
-function random(runtime, dims) {
-  return runtime.upload(
-    float32(
-      Float32Array.from({ length: dims[0] * dims[1] }, (_, i) => Math.sin(i)),
-      dims,
-    ),
+async function random(runtime, dims, dtype) {
+  const numbers = float32(
+    Float32Array.from({ length: dims[0] * dims[1] }, (_, i) => Math.sin(i)),
+    dims,
   );
+  const graph = () => {
+    const g = new Graph('operand');
+    g.output('y', g.cast(g.input('x', 'float32', dims), dtype));
+    return g;
+  };
+  return (await runtime.run('operand', graph, { x: numbers })).y;
 }
 
 try {

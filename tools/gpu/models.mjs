@@ -1,5 +1,5 @@
 // Models of the shapes that are measured, with random weights made on the spot.
-import { LanguageModel, modelParameters, initialiseLora, parseModelConfig } from '@solopo/lm';
+import { LanguageModel, modelParameters, initialiseLora, packWeight, parseModelConfig } from '@solopo/lm';
 
 const qwen = (hidden, heads, kvHeads, intermediate, layers, tied) => ({
   model_type: 'qwen2',
@@ -30,7 +30,7 @@ export const LORA = {
 };
 
 /** @param {string} name of a shape; `layers` and `vocabulary` smaller than it has, for a part of it */
-export function modelOf(name, runtime, { layers, vocabulary, adapter = true } = {}) {
+export function modelOf(name, runtime, { layers, vocabulary, adapter = true, frozenWeights = 'float32' } = {}) {
   const config = parseModelConfig({
     ...SHAPES[name],
     ...(layers && { num_hidden_layers: layers }),
@@ -41,12 +41,12 @@ export function modelOf(name, runtime, { layers, vocabulary, adapter = true } = 
   const weights = new Map(
     modelParameters(config).map(([parameter, dims]) => {
       const key = parameter.replace(/layers\.\d+\./, 'layers.');
-      if (!made.has(key)) made.set(key, { dims, data: noise(dims) });
+      if (!made.has(key)) made.set(key, packWeight(parameter, { dims, data: noise(dims) }, frozenWeights));
       return [parameter, made.get(key)];
     }),
   );
   const lora = adapter ? { options: LORA, weights: initialiseLora(config, LORA, 1) } : null;
-  return new LanguageModel(config, weights, runtime, lora);
+  return new LanguageModel(config, weights, runtime, lora, { frozenWeights });
 }
 
 function noise(dims) {

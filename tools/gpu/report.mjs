@@ -75,7 +75,9 @@ const LIMIT_SECONDS = 180;
 
 const QUICK = [
   ['matmul', { size: 256 }],
+  ['matmul', { size: 256, dtype: 'float16' }],
   ['block', { shape: 'tiny', length: 64 }],
+  ['block', { shape: 'tiny', length: 64, frozenWeights: 'float16' }],
   ['step', { shape: 'tiny', short: 16, long: 32, response: 4 }],
   ['score', { shape: 'tiny', length: 32, response: 4 }],
   ['sample', { shape: 'tiny', length: 16, samples: 4, newTokens: 4 }],
@@ -83,11 +85,19 @@ const QUICK = [
 
 const FULL = [
   ...[1024, 2048, 4096].map((size) => ['matmul', { size }]),
-  ...['0.5B', '1.5B', '7B'].map((shape) => ['block', { shape, length: 2048 }]),
+  ['matmul', { size: 4096, dtype: 'float16' }],
+  ...['0.5B', '1.5B', '7B'].flatMap((shape) => [
+    ['block', { shape, length: 2048 }],
+    ['block', { shape, length: 2048, frozenWeights: 'float16' }],
+  ]),
   ...['0.5B', '1.5B', '7B'].flatMap((shape) => [
     ['step', { shape, short: 512, long: 2048, response: 128 }],
     ['score', { shape, length: 2048, response: 128 }],
     ['sample', { shape, length: 1024, samples: 32, newTokens: 32 }],
+  ]),
+  ...['1.5B', '7B'].flatMap((shape) => [
+    ['step', { shape, short: 512, long: 2048, response: 128, frozenWeights: 'float16' }],
+    ['score', { shape, length: 2048, response: 128, frozenWeights: 'float16' }],
   ]),
 ];
 

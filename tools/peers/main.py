@@ -87,7 +87,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="tools/peers/run")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--only", metavar="TEXT", action="append", help="only figures whose name has this text; may be repeated")
+    parser.add_argument("--only", metavar="NAME", action="append", help="only the figures of this name, at any length; may be repeated")
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
@@ -160,7 +160,7 @@ def main():
 
     figures = []
     for name, function, arguments, overrides in figures_of(options.name, options):
-        if not options.only or any(text in name for text in options.only):
+        if not options.only or any(name == only or name.endswith(f": {only}") for only in options.only):
             figures.append(measured(name, function, arguments, options, overrides))
             show(options.name, figures[-1])
     for figure in averaged(figures, options.fraction) if options.name == "arms" else []:

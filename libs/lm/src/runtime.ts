@@ -364,10 +364,13 @@ export class Runtime {
       this.#largestBuffer = Number(largest);
       return new BufferSizeError(message, this.#largestBuffer);
     }
-    // WebGPU only logs that there was no memory for a buffer; what is thrown says that it is none.
+    // WebGPU only logs that there was no memory for a buffer; what is thrown says that it is none. A tensor of more segments
+    // than a kernel can read is too large, too.
     if (
       this.device !== 'cpu' &&
-      /out of memory|OutOfMemory|failed to allocate|exceeds.*limit|\[Invalid Buffer/i.test(message)
+      /out of memory|OutOfMemory|failed to allocate|exceeds.*limit|\[Invalid Buffer|Too many storage buffers/i.test(
+        message,
+      )
     )
       return new DeviceMemoryError(message);
     return error;
