@@ -1,5 +1,6 @@
 import { Graph } from '@solopo/onnx-graph';
-import { consume, type LanguageModel } from './language-model.ts';
+import { consume } from './activations.ts';
+import type { LanguageModel } from './language-model.ts';
 import { layerKind, type ModelConfig } from './model-config.ts';
 import { float32, hostFloats, int32, int64, type Tensor } from './tensor.ts';
 import { packTrees } from './tree-batch.ts';

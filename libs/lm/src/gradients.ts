@@ -1,5 +1,7 @@
-import type { Runtime } from './runtime.ts';
+import type { NamedParameters } from './parameters.ts';
+import type { Outputs, Runtime } from './runtime.ts';
 import type { HostTensors } from './safetensors.ts';
+import type { Scope } from './scope.ts';
 import { wholeName } from './table-pieces.ts';
 import { float32, type Tensor } from './tensor.ts';
 
@@ -22,12 +24,28 @@ export async function readGradients(runtime: Runtime, gradients: Gradients): Pro
   return read;
 }
 
-/** What is summed so far, as the graphs that add to it read it: `d_NAME_sum`. */
+/** Whether there are sums of these parameters to add to, and these as the graphs read them: `d_NAME_sum`. */
 export function sumsSoFar(
   gradients: Gradients,
-  names: readonly (readonly [inGraph: string, inModel: string])[],
-): Record<string, Tensor> {
-  return Object.fromEntries(names.map(([name, parameter]) => [`d_${name}_sum`, gradients.get(parameter) as Tensor]));
+  names: NamedParameters,
+): { readonly add: boolean; readonly sums: Readonly<Record<string, Tensor>> } {
+  const add = names.every(([, parameter]) => gradients.has(parameter));
+  if (!add) return { add, sums: {} };
+  return {
+    add,
+    sums: Object.fromEntries(names.map(([name, parameter]) => [`d_${name}_sum`, gradients.get(parameter) as Tensor])),
+  };
+}
+
+/** Takes the gradients that a graph gave, `d_NAME`, over from the scope; they hold what was summed before. */
+export function collectGradients(scope: Scope, gradients: Gradients, names: NamedParameters, outputs: Outputs): void {
+  for (const [name, parameter] of names) {
+    const gradient = outputs[`d_${name}`];
+    if (!gradient) continue;
+    const past = gradients.get(parameter);
+    gradients.set(parameter, scope.release(gradient));
+    if (past) scope.runtime.free(past);
+  }
 }
 
 export function freeGradients(runtime: Runtime, gradients: Gradients): void {

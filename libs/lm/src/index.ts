@@ -1,3 +1,4 @@
+export { consume, type Activations } from './activations.ts';
 export { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
 export { inspectResponse, type AttentionMass, type InspectedResponse, type InspectedRow } from './attention-mass.ts';
 export { chooseDevice, type ChosenDevice } from './choose-device.ts';
@@ -11,14 +12,8 @@ export {
   type StoredTensors,
 } from './frozen-weights.ts';
 export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
-export {
-  consume,
-  LanguageModel,
-  type Activations,
-  type Adapter,
-  type LanguageModelOptions,
-  type TargetStatistics,
-} from './language-model.ts';
+export type { TargetStatistics } from './head.ts';
+export { LanguageModel, type Adapter, type LanguageModelOptions } from './language-model.ts';
 export {
   formatAdapterConfig,
   fromPeftNames,

@@ -50,6 +50,9 @@ export const OUTPUT = 'lm_head.weight';
 
 export const layerParameter = (layer: number, name: string): string => `model.layers.${layer}.${name}`;
 
+/** Parameters by what the graphs' inputs call them, and by their names in the model. */
+export type NamedParameters = readonly (readonly [inGraph: string, inModel: string])[];
+
 /** Every parameter of the model, in a fixed order. */
 export function modelParameters(config: ModelConfig): readonly (readonly [name: string, dims: readonly number[]])[] {
   return [

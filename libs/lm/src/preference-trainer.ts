@@ -17,7 +17,8 @@ import {
 } from '@solopo/objectives';
 import { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
 import { freeGradients, type Gradients } from './gradients.ts';
-import type { Activations, LanguageModel } from './language-model.ts';
+import type { Activations } from './activations.ts';
+import type { LanguageModel } from './language-model.ts';
 import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
 import { groupByTokens, withSmallerBatches } from './batches.ts';

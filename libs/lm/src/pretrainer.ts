@@ -1,6 +1,7 @@
 import { AdamW, clipFactor, type AdamWOptions } from './adamw.ts';
 import { freeGradients, type Gradients } from './gradients.ts';
-import { consume, type LanguageModel } from './language-model.ts';
+import { consume } from './activations.ts';
+import type { LanguageModel } from './language-model.ts';
 import { LossNotFiniteError } from './preference-trainer.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
 import { groupByTokens } from './batches.ts';

@@ -1,5 +1,7 @@
 import type { ResponseStatistics } from '@solopo/objectives';
-import { consume, type LanguageModel, type TargetStatistics } from './language-model.ts';
+import { consume } from './activations.ts';
+import type { TargetStatistics } from './head.ts';
+import type { LanguageModel } from './language-model.ts';
 import { inBatches } from './batches.ts';
 import { packTrees, PROMPT_BRANCH, treeLength, type Target, type Tree } from './tree-batch.ts';
 

@@ -1,5 +1,6 @@
 import { inBatches } from './batches.ts';
-import { consume, type LanguageModel } from './language-model.ts';
+import { consume } from './activations.ts';
+import type { LanguageModel } from './language-model.ts';
 import { packTrees, treeLength, type Tree } from './tree-batch.ts';
 
 /**

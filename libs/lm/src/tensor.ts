@@ -40,9 +40,30 @@ export function hostIntegers(tensor: Tensor): BigInt64Array {
   return (tensor as ort.Tensor).data as BigInt64Array;
 }
 
+/** out[place] += factor * rows[i], with rows of d numbers. */
+export function addRow(
+  out: Float32Array,
+  place: number,
+  factor: number,
+  rows: Float32Array,
+  i: number,
+  d: number,
+): void {
+  for (let j = 0; j < d; j++)
+    out[place * d + j] = (out[place * d + j] as number) + factor * (rows[i * d + j] as number);
+}
+
+/** In this process's memory. */
+export function zerosLike({ dims }: Tensor): Tensor {
+  return float32(new Float32Array(dims.reduce((product, dim) => product * dim, 1)), dims);
+}
+
 export const isOnDevice = (tensor: Tensor): boolean => (tensor as ort.Tensor).location === 'gpu-buffer';
 
 const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4, int64: 8, int8: 1, bool: 1 };
 export const bytesOf = ({ type, size }: Tensor): number => size * (BYTES[type] ?? 8);
+
+export const sumOfBytes = (tensors: Readonly<Record<string, Tensor>>): number =>
+  Object.values(tensors).reduce((sum, tensor) => sum + bytesOf(tensor), 0);
 
 export const dtypeOf = ({ type }: Tensor): DType => type as DType;

@@ -1,0 +1,227 @@
+import type { Activations } from './activations.ts';
+import { collectGradients, sumsSoFar, type Gradients } from './gradients.ts';
+import { addToRows, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
+import type { ModelWeights } from './model-weights.ts';
+import type { Scope } from './scope.ts';
+import { lookupFeeds } from './table-pieces.ts';
+import { addRow, float32, hostFloats, hostIntegers, int64, zerosLike, type Tensor } from './tensor.ts';
+import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
+import { outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
+
+/** The head is run on so many rows at a time that their logits stay below this many numbers. */
+const MAX_LOGITS = 1 << 25;
+
+/** What each target of a batch gave. */
+export interface TargetStatistics {
+  readonly logps: Float32Array;
+  /** 1 where the target was the most likely token. */
+  readonly hits: Uint8Array;
+  /** Entropy of the predicted distribution, in nats. */
+  readonly entropies: Float32Array;
+  /** Mean over the vocabulary. */
+  readonly meanLogits: Float32Array;
+}
+
+/**
+ * Where a pass ends: from the last block's output to the vocabulary, and back. Only rows that are asked for reach it, in chunks. Legend
+ * of shapes: d hidden size.
+ */
+export class Head {
+  constructor(private readonly weights: ModelWeights) {}
+
+  /** Under an adapter nothing of the head is trained. */
+  get #frozen(): boolean {
+    return this.weights.shape.lora !== null;
+  }
+
+  /** Of each target; entropies and mean logits only with `statistics`, otherwise empty. */
+  async score(activations: Activations, statistics: boolean): Promise<TargetStatistics> {
+    const { batch, output, scope, headGradients } = activations;
+    const { targets } = batch;
+    const { config, key } = this.weights;
+    // One pass over the vocabulary gives what the backward pass will ask of a frozen head, too.
+    const gradients = this.#frozen && activations.layers.length > 0 && headGradients.length === 0;
+    const column = (): Float32Array => new Float32Array(statistics ? targets.length : 0);
+    const result = {
+      logps: new Float32Array(targets.length),
+      hits: new Uint8Array(targets.length),
+      entropies: column(),
+      meanLogits: column(),
+    };
+    const fetched = ['logps', 'argmax', ...(statistics ? ['entropies', 'mean_logits'] : [])];
+    const wanted = { statistics, gradients };
+    const { pieces, feeds, weights } = await this.weights.head();
+    for (const [from, to] of this.#chunks(targets.length)) {
+      const chunk = targets.slice(from, to);
+      const ids = Int32Array.from(chunk, ({ token }) => token);
+      const outputs = await scope.run(
+        key(`head-score ${JSON.stringify(wanted)} ${pieces.join()}`),
+        () => headScore(config, wanted, pieces),
+        {
+          ...feeds,
+          ...rowFeeds(output, placesOf(batch, chunk)),
+          ...(gradients ? lookupFeeds(ids, [ids.length], pieces) : {}),
+          targets: int64(ids, [ids.length, 1]),
+        },
+        fetched,
+        weights,
+      );
+      if (gradients) headGradients.push(outputs.d_logps as Tensor);
+      result.logps.set(hostFloats(outputs.logps as Tensor), from);
+      const argmax = hostIntegers(outputs.argmax as Tensor);
+      ids.forEach((token, i) => (result.hits[from + i] = Number(argmax[i]) === token ? 1 : 0));
+      if (!statistics) continue;
+      result.entropies.set(hostFloats(outputs.entropies as Tensor), from);
+      result.meanLogits.set(hostFloats(outputs.mean_logits as Tensor), from);
+    }
+    return result;
+  }
+
+  /** Of the hidden states at `rows`: places, row * columns + column. */
+  async predict(hidden: Tensor, rows: readonly number[], output: 'logits' | 'argmax'): Promise<Tensor> {
+    const { runtime, config, key } = this.weights;
+    const { pieces, feeds, weights } = await this.weights.head();
+    const outputs = await runtime.run(
+      key(`head-${output} ${pieces.join()}`),
+      () => headPredict(config, output, pieces),
+      { ...feeds, ...rowFeeds(hidden, rows) },
+      [output],
+      weights,
+    );
+    return outputs[output] as Tensor;
+  }
+
+  async distributions(
+    hidden: Tensor,
+    rows: readonly number[],
+    options: DrawOptions,
+  ): Promise<readonly TokenDistribution[]> {
+    const { runtime, config, key } = this.weights;
+    const size = config.vocabSize;
+    const distributions: TokenDistribution[] = [];
+    const { pieces, feeds, weights } = await this.weights.head();
+    for (const [from, to] of this.#chunks(rows.length)) {
+      const outputs = await runtime.run(
+        key(`head-draw ${pieces.join()}`),
+        () => headDraw(config, pieces),
+        {
+          ...feeds,
+          ...rowFeeds(hidden, rows.slice(from, to)),
+          temperature: float32(Float32Array.of(options.temperature), [1]),
+        },
+        ['weights', 'log_totals'],
+        weights,
+      );
+      const drawn = hostFloats(outputs.weights as Tensor);
+      hostFloats(outputs.log_totals as Tensor).forEach((logTotal, i) =>
+        distributions.push(new TokenDistribution(drawn.subarray(i * size, (i + 1) * size), logTotal, options)),
+      );
+    }
+    return distributions;
+  }
+
+  /**
+   * The gradient of the last block's output [rows, length - readFrom, d], from that of each target's log p; adds those of the head
+   * where it is trained.
+   */
+  async backward(scope: Scope, activations: Activations, dLogps: Float32Array, gradients: Gradients): Promise<Tensor> {
+    return this.#frozen
+      ? this.#frozenBackward(scope, activations, dLogps)
+      : this.#trainedBackward(scope, activations, dLogps, gradients);
+  }
+
+  async #frozenBackward(scope: Scope, activations: Activations, dLogps: Float32Array): Promise<Tensor> {
+    const { batch, output, headGradients } = activations;
+    const { runtime, config, key } = this.weights;
+    if (headGradients.length === 0) await this.score(activations, false);
+    let dHidden = await scope.upload(zerosLike(output));
+    for (const [i, [from, to]] of this.#chunks(batch.targets.length).entries()) {
+      const rows = headGradients[i] as Tensor;
+      const places = placesOf(batch, batch.targets.slice(from, to));
+      const factors = dLogps.slice(from, to);
+      if (!runtime.keepsOnDevice) {
+        addRows(dHidden, rows, places, factors);
+        continue;
+      }
+      const { sum_out } = await scope.run(key('add-to-rows'), () => addToRows(config), {
+        sum: dHidden,
+        rows: int64(places, [places.length]),
+        updates: rows,
+        factors: float32(factors, [places.length, 1]),
+      });
+      scope.free(dHidden);
+      dHidden = sum_out as Tensor;
+    }
+    return dHidden;
+  }
+
+  async #trainedBackward(
+    scope: Scope,
+    { batch, output }: Activations,
+    dLogps: Float32Array,
+    gradients: Gradients,
+  ): Promise<Tensor> {
+    const { runtime, config, key } = this.weights;
+    const active = batch.targets
+      .map((target, i) => ({ ...target, dLogp: dLogps[i] as number }))
+      .filter(({ dLogp }) => dLogp !== 0);
+    const { pieces, names, feeds, weights } = await this.weights.head();
+    let dHidden = runtime.keepsOnDevice ? null : zerosLike(output);
+    for (const [from, to] of this.#chunks(active.length)) {
+      const chunk = active.slice(from, to);
+      // On the processor rows are added in order, one thread: its own operator adds repeated rows in any order.
+      const scatter = !runtime.keepsOnDevice ? 'rows' : dHidden ? 'add' : 'first';
+      const { add, sums } = sumsSoFar(gradients, names);
+      const places = placesOf(batch, chunk);
+      const column = [chunk.length, 1];
+      const outputs = await scope.run(
+        key(`head-backward ${scatter} ${add} ${pieces.join()}`),
+        () => headBackward(config, { add, scatter }, pieces),
+        {
+          ...feeds,
+          ...rowFeeds(output, places),
+          ...sums,
+          ...(dHidden ? { d_hidden_sum: dHidden } : {}),
+          targets: int64(
+            Int32Array.from(chunk, ({ token }) => token),
+            column,
+          ),
+          dlogps: float32(
+            Float32Array.from(chunk, ({ dLogp }) => dLogp),
+            column,
+          ),
+        },
+        [],
+        weights,
+      );
+      if (scatter === 'rows') addRows(dHidden as Tensor, outputs.dh as Tensor, places, null);
+      else {
+        if (dHidden) scope.free(dHidden);
+        dHidden = outputs.d_hidden as Tensor;
+      }
+      collectGradients(scope, gradients, names, outputs);
+    }
+    return dHidden as Tensor;
+  }
+
+  #chunks(rows: number): [number, number][] {
+    const size = Math.max(1, Math.floor(MAX_LOGITS / this.weights.config.vocabSize));
+    return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
+  }
+}
+
+/** `rows`: places in `hidden`, row * columns + column. */
+function rowFeeds(hidden: Tensor, rows: readonly number[]): Readonly<Record<'hidden' | 'rows', Tensor>> {
+  return { hidden, rows: int64(rows, [rows.length]) };
+}
+
+/** Where the hidden states of targets stand in the last block's output. */
+function placesOf(batch: TreeBatch, targets: readonly Pick<Target, 'index'>[]): number[] {
+  return targets.map(({ index }) => outputIndex(batch, index));
+}
+
+/** out[places[i]] += factors[i] rows[i], in order; in this process's memory. */
+function addRows(out: Tensor, rows: Tensor, places: readonly number[], factors: Float32Array | null): void {
+  const [sum, shares, d] = [hostFloats(out), hostFloats(rows), out.dims.at(-1) as number];
+  places.forEach((place, i) => addRow(sum, place, factors ? (factors[i] as number) : 1, shares, i, d));
+}

@@ -1,0 +1,164 @@
+import type { Activations, LayerActivations } from './activations.ts';
+import { CHUNK_COLUMNS } from './attention.graph.ts';
+import type { Embedding } from './embedding.ts';
+import type { Gradients } from './gradients.ts';
+import { layerBackward, layersForward, type LayersWanted } from './layers.graph.ts';
+import type { Layers, OnLayer } from './layers.ts';
+import type { ModelWeights, RunWeights } from './model-weights.ts';
+import { layerParameter } from './parameters.ts';
+import type { Feeds, Outputs } from './runtime.ts';
+import type { Scope } from './scope.ts';
+import { hostFloats, hostIntegers, int64, sumOfBytes, type Tensor } from './tensor.ts';
+import type { TokenAxis, TokenGeometry } from './token-geometry.ts';
+import type { TreeBatch } from './tree-batch.ts';
+
+/** Consecutive layers. */
+type LayerRange = readonly [from: number, to: number];
+
+/**
+ * Passes through sessions of whole layers, which hold their weights: hidden states are all that goes from run to run. Every layer is
+ * computed again in its backward pass.
+ */
+export class LayersInSessions implements Layers {
+  constructor(
+    private readonly weights: ModelWeights,
+    private readonly embedding: Embedding,
+    private readonly tokens: TokenAxis,
+  ) {}
+
+  async forward(scope: Scope, batch: TreeBatch): Promise<Pick<Activations, 'output' | 'layers'>> {
+    const layers: LayerActivations[] = [];
+    const output = await this.#through(scope, batch, 'inputs', ([from, to], input, outputs) => {
+      for (let layer = from; layer < to; layer++)
+        layers.push({ h: layer === from ? input : (outputs[`h_${layer}`] as Tensor), kept: null });
+    });
+    return { output, layers };
+  }
+
+  async infer(scope: Scope, batch: TreeBatch): Promise<Tensor> {
+    return this.#through(scope, batch, 'output', (_range, h) => scope.free(h));
+  }
+
+  async prefill(scope: Scope, batch: TreeBatch, onLayer: OnLayer): Promise<Tensor> {
+    return this.#through(scope, batch, 'projected', ([from, to], input, outputs) => {
+      scope.free(input);
+      for (let layer = from; layer < to; layer++) {
+        const ofLayer = (name: string): Tensor => outputs[`${name}_${layer}`] as Tensor;
+        const projected = { queries: ofLayer('queries'), keys: ofLayer('keys'), values: ofLayer('values') };
+        const kept = onLayer(projected);
+        scope.free(...Object.values(projected).filter((tensor) => !kept.includes(tensor)));
+      }
+    });
+  }
+
+  /** Sums are made here, so that none of them crosses the bus. */
+  async backward(
+    outer: Scope,
+    layer: number,
+    { h }: LayerActivations,
+    dOutput: Tensor,
+    { outputs, window, feeds: ofTokens, chunks }: TokenGeometry,
+    gradients: Gradients,
+  ): Promise<Tensor> {
+    const { runtime, key, shape } = this.weights;
+    return runtime.scoped(async (scope) => {
+      const { feeds, weights } = await this.weights.layer(layer);
+      const { dh, ...given } = await scope.run(
+        key(`layer-backward ${outputs} ${window}`),
+        () => layerBackward(shape, { outputs, window }),
+        { ...ofTokens, ...feeds, chunks: chunkTable(chunks), h, dh_out: dOutput },
+        [],
+        weights,
+      );
+      outer.free(dOutput);
+      for (const [name, parameter] of this.weights.trainedIn(layer)) {
+        const gradient = scope.release(given[`d_${name}`] as Tensor);
+        const sum = gradients.get(parameter);
+        if (sum) addTo(hostFloats(sum), hostFloats(gradient));
+        else gradients.set(parameter, gradient);
+      }
+      return outer.own(scope.release(dh as Tensor));
+    });
+  }
+
+  /** Runs every session of layers; `onSession` is given its layers, the first one's input, and what came out. */
+  async #through(
+    scope: Scope,
+    batch: TreeBatch,
+    wanted: LayersWanted,
+    onSession: (layers: LayerRange, input: Tensor, outputs: Outputs) => void,
+  ): Promise<Tensor> {
+    const { key, shape } = this.weights;
+    const geometry = await this.tokens.geometry(scope, batch);
+    let h = await this.embedding.forward(scope, batch.tokens, [batch.rows, batch.length]);
+    for (const [from, to] of await this.#ranges()) {
+      const { feeds, weights } = await this.#weightsOf([from, to]);
+      const outputs = await scope.run(
+        key(`layers-forward ${from}-${to} ${wanted}`),
+        () => layersForward(shape, [from, to], wanted),
+        { ...feeds, ...this.#tokenFeeds([from, to], geometry), h },
+        [],
+        weights,
+      );
+      onSession([from, to], h, outputs);
+      h = outputs.h_out as Tensor;
+    }
+    return h;
+  }
+
+  /** As many layers to a session as its bound of bytes allows. */
+  async #ranges(): Promise<readonly LayerRange[]> {
+    const { config, runtime } = this.weights;
+    const ranges: [number, number][] = [];
+    let room = 0;
+    for (let layer = 0; layer < config.layers; layer++) {
+      const { weights } = await this.weights.layer(layer);
+      const bytes = sumOfBytes(weights?.tensors ?? {});
+      const range = ranges.at(-1);
+      if (range && bytes <= room) range[1] = layer + 1;
+      else {
+        ranges.push([layer, layer + 1]);
+        room = runtime.maxSessionWeightBytes;
+      }
+      room -= bytes;
+    }
+    return ranges;
+  }
+
+  /** By their names in the model. */
+  async #weightsOf([from, to]: LayerRange): Promise<RunWeights> {
+    const feeds: Record<string, Tensor> = {};
+    const tensors: Record<string, Tensor> = {};
+    for (let layer = from; layer < to; layer++) {
+      const ofLayer = await this.weights.layer(layer);
+      for (const [name, tensor] of Object.entries(ofLayer.feeds)) feeds[layerParameter(layer, name)] = tensor;
+      for (const [name, tensor] of Object.entries(ofLayer.weights?.tensors ?? {}))
+        tensors[layerParameter(layer, name)] = tensor;
+    }
+    return { feeds, weights: { owner: this.weights.base, part: `layers ${from}-${to}`, tensors } };
+  }
+
+  /** What a session of layers reads of the batch beside h. */
+  #tokenFeeds([from, to]: LayerRange, geometry: (layer: number) => TokenGeometry): Feeds {
+    const { cos: _cos, sin: _sin, ...shared } = geometry(to - 1).feeds;
+    const feeds: Record<string, Tensor> = { ...shared };
+    for (let layer = from; layer < to; layer++) {
+      const kind = this.weights.config.kindOfLayer[layer] as number;
+      const { feeds: ofLayer, chunks, outputs } = geometry(layer);
+      feeds[`cos_${kind}`] = ofLayer['cos'] as Tensor;
+      feeds[`sin_${kind}`] = ofLayer['sin'] as Tensor;
+      feeds[outputs === 'some' ? 'last_chunks' : 'chunks'] = chunkTable(chunks);
+    }
+    return feeds;
+  }
+}
+
+/** The ranges of all chunks, [N, 6]. */
+function chunkTable(chunks: TokenGeometry['chunks']): Tensor {
+  const bounds = chunks.flatMap((chunk) => CHUNK_COLUMNS.map((name) => Number(hostIntegers(chunk[name])[0])));
+  return int64(bounds, [chunks.length, CHUNK_COLUMNS.length]);
+}
+
+function addTo(sum: Float32Array, values: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (values[i] as number);
+}

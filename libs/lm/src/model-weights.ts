@@ -1,0 +1,106 @@
+import type { BlockShape } from './block.graph.ts';
+import { blockLoraParameters } from './lora.ts';
+import type { ModelConfig } from './model-config.ts';
+import { ModelError } from './model.error.ts';
+import type { ParameterStore } from './parameter-store.ts';
+import {
+  blockParameters,
+  EMBEDDING,
+  FINAL_NORM,
+  layerParameter,
+  outputParameter,
+  storedBlockParameters,
+  type NamedParameters,
+} from './parameters.ts';
+import type { Feeds, Runtime, Weights } from './runtime.ts';
+import { pieceNames } from './table-pieces.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Tensors as a run takes them: those that are fed, and those that never change. */
+export interface RunWeights {
+  readonly feeds: Feeds;
+  readonly weights: Weights | undefined;
+}
+
+/** Those of a graph that reads a table over the vocabulary. */
+export interface TableWeights extends RunWeights {
+  /** The rows of each of the table's pieces, where it lies. */
+  readonly pieces: readonly number[];
+  readonly names: NamedParameters;
+}
+
+/** A model's weights and the adapter's matrices, as its graphs' runs take them: by the names of their inputs. */
+export class ModelWeights {
+  /** A graph's key: graphs differ between architectures and adapters, so a shared runtime keeps them apart. */
+  readonly key: (graph: string) => string;
+
+  constructor(
+    readonly runtime: Runtime,
+    readonly shape: BlockShape,
+    readonly base: ParameterStore,
+    readonly adapter: ParameterStore,
+    /** Whether the base never changes. */
+    readonly frozen: boolean,
+  ) {
+    const suffix = JSON.stringify(shape);
+    this.key = (graph) => `${graph} ${suffix}`;
+  }
+
+  get config(): ModelConfig {
+    return this.shape.config;
+  }
+
+  async layer(layer: number): Promise<RunWeights> {
+    const { lora, frozenWeights = 'float32' } = this.shape;
+    const [weights, adapter] = [await this.base.placed(), await this.adapter.placed()];
+    const named = (
+      parameters: readonly (readonly [name: string, ...unknown[]])[],
+      tensors: ReadonlyMap<string, Tensor>,
+    ) => parameters.map(([name]) => [name, required(tensors, layerParameter(layer, name))] as const);
+    const base = Object.fromEntries(named(storedBlockParameters(this.config, frozenWeights), weights));
+    const given = this.#asGiven(`layer ${layer}`, base);
+    const matrices = lora ? Object.fromEntries(named(blockLoraParameters(this.config, lora), adapter)) : {};
+    return { ...given, feeds: { ...given.feeds, ...matrices } };
+  }
+
+  /** What is trained in a layer. */
+  trainedIn(layer: number): NamedParameters {
+    const { lora } = this.shape;
+    const trained = lora ? blockLoraParameters(this.config, lora) : blockParameters(this.config);
+    return trained.map(([name]) => [name, layerParameter(layer, name)]);
+  }
+
+  async embedding(): Promise<TableWeights> {
+    const { feeds, ...table } = await this.#table(EMBEDDING);
+    return { ...table, ...this.#asGiven('embedding', feeds) };
+  }
+
+  /** The final norm and the output table. */
+  async head(): Promise<TableWeights> {
+    const norm = required(await this.base.placed(), FINAL_NORM);
+    const { feeds, pieces, names } = await this.#table(outputParameter(this.config));
+    return { pieces, names: [['norm', FINAL_NORM], ...names], ...this.#asGiven('head', { norm, ...feeds }) };
+  }
+
+  async #table(parameter: string): Promise<Omit<TableWeights, 'weights'>> {
+    const placed = await this.base.pieces(parameter);
+    const inGraph = pieceNames('table', placed.length);
+    return {
+      pieces: placed.map(([, { dims }]) => dims[0] as number),
+      feeds: Object.fromEntries(placed.map(([, tensor], i) => [inGraph[i] as string, tensor])),
+      names: placed.map(([name], i) => [inGraph[i] as string, name]),
+    };
+  }
+
+  /** Frozen weights as such; others are fed. */
+  #asGiven(part: string, tensors: Feeds): RunWeights {
+    if (!this.frozen) return { feeds: tensors, weights: undefined };
+    return { feeds: {}, weights: { owner: this.base, part, tensors } };
+  }
+}
+
+function required(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new ModelError(`parameter "${name}" is not in this model`);
+  return tensor;
+}
