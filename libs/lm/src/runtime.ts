@@ -1,14 +1,12 @@
 import { cpus } from 'node:os';
-import { join } from 'node:path';
-import { encodeModel, Graph, type GraphForm } from '@solopo/onnx-graph';
+import { Graph, type GraphForm } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
-import { BufferSizeError, DeviceError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
+import { BufferSizeError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 import type { FrozenWeights } from './frozen-weights.ts';
+import { explained } from './runtime-errors.ts';
 import { Scope } from './scope.ts';
-import { bytesOf, dtypeOf, hostBytes, hostFloats, isOnDevice, type Tensor } from './tensor.ts';
-
-// Else onnxruntime, from 1.30 on, reports its use to its publisher; read at the first session.
-process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+import { Sessions } from './sessions.ts';
+import { bytesOf, dtypeOf, hostFloats, isOnDevice, sumOfBytes, type Tensor } from './tensor.ts';
 
 /** Changes whenever the same numbers could come out with other last bits: graphs, packing, order of sums. */
 const LAYOUT_VERSION = 4;
@@ -65,13 +63,6 @@ export interface Weights {
   readonly tensors: Feeds;
 }
 
-interface Kept {
-  readonly session: Promise<ort.InferenceSession>;
-  readonly owner: object | null;
-  /** Of the weights in it. */
-  readonly bytes: number;
-}
-
 /**
  * onnxruntime sessions on one device, made on first use and kept. What a graph gives stays on the device, except what is
  * fetched. `run` blocks the thread it is called on while it computes.
@@ -79,9 +70,7 @@ interface Kept {
 export class Runtime {
   readonly device: Device;
   readonly form: GraphForm;
-  readonly #sessions = new Map<string, Kept>();
-  readonly #owners = new WeakMap<object, number>();
-  #ownerCount = 0;
+  readonly #sessions: Sessions;
   readonly #live = new Map<Tensor, number>();
   #liveBytes = 0;
   /** In this process's memory: what runs gave and nobody reads. */
@@ -92,6 +81,14 @@ export class Runtime {
   constructor(readonly options: RuntimeOptions) {
     this.device = options.device ?? 'cpu';
     this.form = options.form ?? fastestForm(this.device);
+    this.#sessions = new Sessions({
+      device: this.device,
+      form: this.form,
+      threads: options.threads,
+      keepsOnDevice: this.keepsOnDevice,
+      maxWeightBytes: this.memoryBytes,
+      profile: options.profile,
+    });
   }
 
   /**
@@ -137,11 +134,7 @@ export class Runtime {
 
   /** What lies on the device now: tensors that were given or uploaded and not yet freed, and the weights in sessions. */
   get allocated(): { readonly tensors: number; readonly bytes: number } {
-    return { tensors: this.#live.size, bytes: this.#liveBytes + this.#weightBytes };
-  }
-
-  get #weightBytes(): number {
-    return [...this.#sessions.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    return { tensors: this.#live.size, bytes: this.#liveBytes + this.#sessions.weightBytes };
   }
 
   /** What may lie on the device; infinite where nothing says. */
@@ -185,12 +178,11 @@ export class Runtime {
     fetch: readonly string[] = [],
     weights?: Weights,
   ): Promise<Outputs> {
-    const session = await this.#session(key, graph, fetch, this.weightsInSessions ? weights : undefined);
+    const held = this.weightsInSessions ? weights : undefined;
+    const session = await this.#sessions.of(key, graph, fetch, held).catch(this.#explain);
     const all = { ...feeds, ...weights?.tensors };
     const inputs = Object.fromEntries(session.inputNames.map((name) => [name, all[name] as ort.Tensor]));
-    const outputs = await session.run(inputs).catch((error: unknown) => {
-      throw this.#explained(error);
-    });
+    const outputs = await session.run(inputs).catch(this.#explain);
     for (const [name, output] of Object.entries(outputs))
       if (isOnDevice(output)) this.#count(output);
       else if (!fetch.includes(name)) this.#unread.add(output);
@@ -246,100 +238,12 @@ export class Runtime {
   }
 
   async close(): Promise<void> {
-    await this.#release(() => true);
+    await this.#sessions.release();
   }
 
   /** Gives back every session that holds weights of this owner. */
   async releaseSessions(owner: object): Promise<void> {
-    await this.#release((kept) => kept.owner === owner);
-  }
-
-  async #release(which: (kept: Kept) => boolean): Promise<void> {
-    const released = [...this.#sessions].filter(([, kept]) => which(kept));
-    for (const [name] of released) this.#sessions.delete(name);
-    for (const [, { session }] of released) {
-      const ready = await session.catch(() => null);
-      if (this.options.profile !== undefined) ready?.endProfiling();
-      await ready?.release();
-    }
-  }
-
-  async #session(
-    key: string,
-    graph: () => Graph,
-    fetch: readonly string[],
-    weights: Weights | undefined,
-  ): Promise<ort.InferenceSession> {
-    const fetched = this.keepsOnDevice && fetch.length > 0 ? ` -> ${fetch.join()}` : '';
-    const held = weights ? ` with ${weights.part} of ${this.#numberOf(weights.owner)}` : '';
-    const name = `${key}${fetched}${held}`;
-    const known = this.#sessions.get(name);
-    if (known) return known.session;
-    const described = graph();
-    const inside = described.inputs.flatMap(({ name: input }) => {
-      const tensor = weights?.tensors[input];
-      return tensor ? [[input, tensor] as const] : [];
-    });
-    const bytes = sumOfBytes(Object.fromEntries(inside));
-    if (this.#weightBytes + bytes > this.memoryBytes)
-      throw new DeviceMemoryError(
-        `more than maxDeviceMemory (${this.memoryBytes / 1e6} MB) of weights would lie on the device`,
-      );
-    const session = this.#create(described, fetch, new Map(inside));
-    session.catch(() => this.#sessions.delete(name));
-    this.#sessions.set(name, { session, owner: weights?.owner ?? null, bytes });
-    return session;
-  }
-
-  #numberOf(owner: object): number {
-    const known = this.#owners.get(owner);
-    if (known !== undefined) return known;
-    this.#ownerCount += 1;
-    this.#owners.set(owner, this.#ownerCount);
-    return this.#ownerCount;
-  }
-
-  async #create(
-    graph: Graph,
-    fetch: readonly string[],
-    weights: ReadonlyMap<string, Tensor>,
-  ): Promise<ort.InferenceSession> {
-    const { threads } = this.options;
-    const { profile } = this.options;
-    const common = {
-      ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: join(profile, graph.name) }),
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
-      // Each session's arena would hold on to its greatest run for good, and there is one of each part of a layer.
-      enableCpuMemArena: false,
-      // Each session has threads of its own: one session's must not spin on the processors while another's work.
-      extra: {
-        session: { force_spinning_stop: '1', ...(weights.size > 0 && { disable_prepacking: '1' }) },
-        ...(weights.size > 0 && { optimization: { disable_specified_optimizers: AS_FED.join(';') } }),
-      },
-      externalData: [...weights].map(([name, tensor]) => ({ path: name, data: hostBytes(tensor) })),
-    } as const;
-    const model = encodeModel(graph, { form: this.form, initialisers: new Set(weights.keys()) });
-    try {
-      if (this.device === 'cpu')
-        return await ort.InferenceSession.create(model, { ...common, executionProviders: ['cpu'] });
-      return await ort.InferenceSession.create(model, {
-        ...common,
-        executionProviders: [this.device],
-        // Warnings say that shapes are computed on the processor, which is meant.
-        logSeverityLevel: 3,
-        // The binding can leave them in WebGPU's buffers only.
-        ...(this.keepsOnDevice && {
-          preferredOutputLocation: Object.fromEntries(
-            graph.outputs.map(({ name }) => [name, fetch.includes(name) ? 'cpu' : 'gpu-buffer']),
-          ),
-        }),
-      });
-    } catch (error) {
-      throw this.#explained(error);
-    }
+    await this.#sessions.release(owner);
   }
 
   #count(tensor: Tensor): void {
@@ -348,56 +252,18 @@ export class Runtime {
     this.#liveBytes += bytes;
   }
 
-  /** onnxruntime's errors that have a meaning here, by what they say. */
-  #explained(error: unknown): unknown {
-    const { message } = error instanceof Error ? error : new Error(String(error));
-    if (this.device === 'webgpu' && /WebGPU adapter|webgpu backend|not supported.*webgpu/i.test(message))
-      return new DeviceError(NO_ADAPTER);
-    if (
-      this.device === 'cuda' &&
-      /ExecutionProvider_Cuda|providers_cuda|CUDA failure|cuda.*(not available|not supported)/i.test(message)
-    )
-      return new DeviceError(NO_CUDA);
-    if (this.device === 'webgpu' && /requires f16/.test(message)) return new DeviceError(NO_FLOAT16);
-    const [, largest] = /max buffer size limit \((\d+)\)/.exec(message) ?? [];
-    if (this.device !== 'cpu' && largest !== undefined) {
-      this.#largestBuffer = Number(largest);
-      return new BufferSizeError(message, this.#largestBuffer);
-    }
-    // WebGPU only logs that there was no memory for a buffer; what is thrown says that it is none. A tensor of more segments
-    // than a kernel can read is too large, too.
-    if (
-      this.device !== 'cpu' &&
-      /out of memory|OutOfMemory|failed to allocate|exceeds.*limit|\[Invalid Buffer|Too many storage buffers/i.test(
-        message,
-      )
-    )
-      return new DeviceMemoryError(message);
-    return error;
-  }
+  /** A device tells how large its buffers can be by refusing a larger one. */
+  readonly #explain = (error: unknown): never => {
+    const known = explained(error, this.device);
+    if (known instanceof BufferSizeError) this.#largestBuffer = known.maxBytes;
+    throw known;
+  };
 }
-
-/**
- * What onnxruntime would do to weights that it knows: make float32 of lower formats once and for all. With this and packing left out
- * a session computes as if they were fed, to the last bit.
- */
-const AS_FED = ['ConstantFolding', 'FuseFp16InitializerToFp32NodeTransformer'];
-
-const sumOfBytes = (tensors: Feeds): number => Object.values(tensors).reduce((sum, tensor) => sum + bytesOf(tensor), 0);
 
 function fastestForm(device: Device): GraphForm {
   if (device === 'cpu') return 'fused';
   return device === 'webgpu' && softwareDriver() !== null ? 'loops' : 'plain';
 }
-
-const NO_ADAPTER =
-  "no WebGPU adapter was found: install your GPU's Vulkan driver and the Vulkan loader (libvulkan1), see docs/gpu.md, or choose device cpu";
-
-const NO_FLOAT16 =
-  'this device has no half-precision numbers (shader-f16 of WebGPU): leave frozenWeights at float32, or choose device cpu';
-
-const NO_CUDA =
-  'onnxruntime has no CUDA provider here: add its libraries and CUDA as docs/gpu.md says, or choose device webgpu or cpu';
 
 /** The memory goes back to the allocator at once, and into the next run's outputs. */
 function release(tensor: Tensor): void {
