@@ -8,24 +8,15 @@ import { addRow, float32, hostFloats, hostIntegers, int64, zerosLike, type Tenso
 import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
 import { outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
 
-/** The head is run on so many rows at a time that their logits stay below this many numbers. */
-const MAX_LOGITS = 1 << 25;
-
-/** What each target of a batch gave. */
-export interface TargetStatistics {
-  readonly logps: Float32Array;
-  /** 1 where the target was the most likely token. */
-  readonly hits: Uint8Array;
-  /** Entropy of the predicted distribution, in nats. */
-  readonly entropies: Float32Array;
-  /** Mean over the vocabulary. */
-  readonly meanLogits: Float32Array;
-}
-
-/**
+/*
  * Where a pass ends: from the last block's output to the vocabulary, and back. Only rows that are asked for reach it, in chunks. Legend
  * of shapes: d hidden size.
  */
+
+/** The head is run on so many rows at a time that their logits stay below this many numbers. */
+const MAX_LOGITS = 1 << 25;
+
+/** Scores and predictions of one model, and the head's backward pass. */
 export class Head {
   constructor(private readonly weights: ModelWeights) {}
 
@@ -208,6 +199,17 @@ export class Head {
     const size = Math.max(1, Math.floor(MAX_LOGITS / this.weights.config.vocabSize));
     return Array.from({ length: Math.ceil(rows / size) }, (_, i) => [i * size, Math.min(rows, (i + 1) * size)]);
   }
+}
+
+/** What each target of a batch gave. */
+export interface TargetStatistics {
+  readonly logps: Float32Array;
+  /** 1 where the target was the most likely token. */
+  readonly hits: Uint8Array;
+  /** Entropy of the predicted distribution, in nats. */
+  readonly entropies: Float32Array;
+  /** Mean over the vocabulary. */
+  readonly meanLogits: Float32Array;
 }
 
 /** `rows`: places in `hidden`, row * columns + column. */

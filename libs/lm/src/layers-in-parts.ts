@@ -17,14 +17,6 @@ import type { Tensor } from './tensor.ts';
 import type { TokenAxis, TokenGeometry } from './token-geometry.ts';
 import type { TreeBatch } from './tree-batch.ts';
 
-/** What the backward pass computes again: see `LanguageModelOptions`. */
-export type Recompute = 'auto' | 'all' | 'none';
-
-/** What a block makes of its input on the way to its output, as far as it is asked for. */
-type Given = Projected & { readonly mixed: Tensor } & Readonly<
-    Partial<Record<(typeof FINISH_ACTIVATIONS)[number], Tensor>>
-  >;
-
 /**
  * Passes through the layers part by part: project, attention a chunk of queries at a time, finish. Each part is fed its weights, or is
  * given them as such, and the loop over layers and chunks is made here, so that memory is freed when the next part needs it.
@@ -214,3 +206,11 @@ export class LayersInParts implements Layers {
     return Math.min(layers, Math.floor(runtime.freeBytes / 2 / layerBytes));
   }
 }
+
+/** What the backward pass computes again: see `LanguageModelOptions`. */
+export type Recompute = 'auto' | 'all' | 'none';
+
+/** What a block makes of its input on the way to its output, as far as it is asked for. */
+type Given = Projected & { readonly mixed: Tensor } & Readonly<
+    Partial<Record<(typeof FINISH_ACTIVATIONS)[number], Tensor>>
+  >;

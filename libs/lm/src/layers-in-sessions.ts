@@ -12,9 +12,6 @@ import { hostFloats, hostIntegers, int64, sumOfBytes, type Tensor } from './tens
 import type { TokenAxis, TokenGeometry } from './token-geometry.ts';
 import type { TreeBatch } from './tree-batch.ts';
 
-/** Consecutive layers. */
-type LayerRange = readonly [from: number, to: number];
-
 /**
  * Passes through sessions of whole layers, which hold their weights: hidden states are all that goes from run to run. Every layer is
  * computed again in its backward pass.
@@ -152,6 +149,9 @@ export class LayersInSessions implements Layers {
     return feeds;
   }
 }
+
+/** Consecutive layers. */
+type LayerRange = readonly [from: number, to: number];
 
 /** The ranges of all chunks, [N, 6]. */
 function chunkTable(chunks: TokenGeometry['chunks']): Tensor {

@@ -5,9 +5,6 @@ import type { Tensor } from './tensor.ts';
 import type { TokenGeometry } from './token-geometry.ts';
 import type { TreeBatch } from './tree-batch.ts';
 
-/** Is given what a layer makes of its input, and says which of it to keep. */
-export type OnLayer = (projected: Projected) => readonly Tensor[];
-
 /**
  * How passes go through a model's layers: in parts that are fed their weights (`LayersInParts`), or in sessions of whole layers that
  * hold them (`LayersInSessions`). What a pass leaves is the scope's.
@@ -32,3 +29,6 @@ export interface Layers {
     gradients: Gradients,
   ): Promise<Tensor>;
 }
+
+/** Is given what a layer makes of its input, and says which of it to keep. */
+export type OnLayer = (projected: Projected) => readonly Tensor[];

@@ -16,6 +16,11 @@ import type { Feeds, Runtime, Weights } from './runtime.ts';
 import { pieceNames } from './table-pieces.ts';
 import type { Tensor } from './tensor.ts';
 
+/*
+ * A model's parameters as the runs of its graphs take them: by the names of the graphs' inputs; frozen ones as what never changes, so
+ * that a session may hold them.
+ */
+
 /** Tensors as a run takes them: those that are fed, and those that never change. */
 export interface RunWeights {
   readonly feeds: Feeds;
@@ -29,7 +34,7 @@ export interface TableWeights extends RunWeights {
   readonly names: NamedParameters;
 }
 
-/** A model's weights and the adapter's matrices, as its graphs' runs take them: by the names of their inputs. */
+/** Of one model: its weights, the base, and the adapter's matrices. */
 export class ModelWeights {
   /** A graph's key: graphs differ between architectures and adapters, so a shared runtime keeps them apart. */
   readonly key: (graph: string) => string;

@@ -30,6 +30,7 @@ export interface TokenAxisOptions {
   readonly lastOfSome: boolean;
 }
 
+/** Of one model's batches. */
 export class TokenAxis {
   readonly #rotary: ReadonlyMap<LayerKind, RotaryTable>;
 
