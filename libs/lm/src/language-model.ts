@@ -32,8 +32,9 @@ export interface LanguageModelOptions {
    */
   readonly recompute?: Recompute;
   /**
-   * How the linear layers' weights are kept: half the memory as float16, a quarter as int8 with a scale an output. The products are
-   * in float32 all the same. Only for what trains an adapter, or nothing. Default float32.
+   * How the linear layers' weights are kept: half the memory as float16, a quarter as int8 with a scale an output. Products are of
+   * float32 numbers all the same, but of float16 ones on a GPU (`halfProducts` of `Runtime`). Only for what trains an adapter, or
+   * nothing. Default float32.
    */
   readonly frozenWeights?: FrozenWeights;
   /**
