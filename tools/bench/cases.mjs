@@ -1,6 +1,17 @@
 // One measured case: node tools/bench/cases.mjs NAME OPTIONS-AS-JSON. Prints its figures as one line of JSON.
 import { resourceUsage } from 'node:process';
-import { packTrees, PreferenceTrainer, Runtime, sample, scoreTrees, zeroGradients } from '@solopo/lm';
+import {
+  freeGradients,
+  packSequences,
+  packTrees,
+  PreferenceTrainer,
+  Runtime,
+  sample,
+  scoreTrees,
+  zeroGradients,
+} from '@solopo/lm';
+import { encodeModel, Graph } from '@solopo/onnx-graph';
+import * as ort from 'onnxruntime-node';
 import { headWork, passWork } from './work.mjs';
 import { model, shape, tokens } from './model.mjs';
 
@@ -33,6 +44,45 @@ async function seconds({ warmup = 1, runs = 3 }, work) {
   return measured;
 }
 
+/** Multiply-adds a second of a warm product of T x d by an input of d x f. */
+async function matMulRate({ T, threads, ...times }, { hiddenSize: d, intermediateSize: f }) {
+  const g = new Graph('matmul');
+  g.output('y', g.matMul(g.input('a', 'float32', ['T', d]), g.input('b', 'float32', [d, f])));
+  const session = await ort.InferenceSession.create(encodeModel(g), { intraOpNumThreads: threads });
+  const tensor = (rows, columns) =>
+    new ort.Tensor(
+      'float32',
+      Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i)),
+      [rows, columns],
+    );
+  const feeds = { a: tensor(T, d), b: tensor(d, f) };
+  const measured = await seconds(times, () => session.run(feeds));
+  await session.release();
+  return (T * d * f) / median(measured);
+}
+
+/** Median seconds of a forward pass, and of the backward pass that takes its activations. */
+async function passes({ runs, warmup }, lm, { batch, dLogps }) {
+  const forward = [];
+  const backward = [];
+  for (let i = -warmup; i < runs; i++) {
+    const gradients = new Map();
+    const started = performance.now();
+    const activations = await lm.forward(batch);
+    const turned = performance.now();
+    await lm.backward(activations, dLogps, gradients);
+    const ended = performance.now();
+    activations.free();
+    freeGradients(lm.runtime, gradients);
+    if (i < 0) continue;
+    forward.push((turned - started) / 1000);
+    backward.push((ended - turned) / 1000);
+  }
+  return { forward: median(forward), backward: median(backward) };
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+
 /** Forward and backward of both responses on the long context, each with a prompt of its own, as other trainers do it. */
 async function rowsApart(lm, { long, chosen, rejected }) {
   const gradients = zeroGradients(lm.trainable);
@@ -47,6 +97,20 @@ async function rowsApart(lm, { long, chosen, rejected }) {
 }
 
 const CASES = {
+  /** Passes through one layer, and the product that they are measured against. */
+  async block(options) {
+    const { T, threads } = options;
+    const config = shape({ layers: 1, vocabulary: 1000 });
+    const runtime = new Runtime({ threads });
+    const matMul = await matMulRate(options, config);
+    // One target is enough: the head is not what is measured.
+    const packed = packSequences([tokens(config, T)]);
+    const work = { batch: { ...packed, targets: packed.targets.slice(-1) }, dLogps: Float32Array.of(1) };
+    const none = await passes(options, model(config, runtime, { recompute: 'none' }), work);
+    const all = await passes(options, model(config, runtime, { recompute: 'all' }), work);
+    return { matMul, passes: { none, all } };
+  },
+
   /** A gradient step of an arm on one pair, the reference's scores given. */
   async step(options) {
     const { threads, short, long, response, arm = 'solo', aligned = true, recompute = 'auto' } = options;
@@ -124,11 +188,10 @@ const CASES = {
 
 const [, , name, options] = process.argv;
 const result = await CASES[name](JSON.parse(options));
-const ordered = result.seconds.toSorted((a, b) => a - b);
 console.log(
   JSON.stringify({
     ...result,
-    medianSeconds: ordered[ordered.length >> 1],
+    ...(result.seconds && { medianSeconds: median(result.seconds) }),
     peakBytes: resourceUsage().maxRSS * 1024,
   }),
 );

@@ -1,5 +1,4 @@
 // npm run bench -- NAME [--quick] [--threads N] [--device cpu|webgpu] [--peers | --no-peers] [--json FILE]
-import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, totalmem } from 'node:os';
@@ -7,7 +6,6 @@ import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { arms } from './arms.mjs';
 import { block } from './block.mjs';
-import { ENVIRONMENT } from './child.mjs';
 import { coldstart } from './coldstart.mjs';
 import { frozen } from './frozen.mjs';
 import { growth } from './growth.mjs';
@@ -36,12 +34,6 @@ const unknown = chosen.find((each) => !(each in BENCHES));
 if (unknown) {
   console.error(`there is no bench "${unknown}"; choose ${Object.keys(BENCHES).join(', ')} or all`);
   process.exit(2);
-}
-
-// What is measured in this process takes its memory as the engine's does, too.
-if (process.env.GLIBC_TUNABLES === undefined) {
-  const { status } = spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit', env: ENVIRONMENT });
-  process.exit(status ?? 1);
 }
 
 const require = createRequire(import.meta.url);

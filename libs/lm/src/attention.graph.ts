@@ -99,21 +99,19 @@ export function attentionGradients(
 const chunkCount = (g: Graph, chunks: Value): Value => g.shapeOf(chunks, 0, 1);
 
 function chunkAt(g: Graph, chunks: Value, round: Value): Chunk {
-  const bounds = g.split(g.gatherRows(chunks, round), 0, [1, 1, 1, 1, 1, 1]) as [
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-  ];
-  const [queryFrom, queryTo, rowFrom, rowTo, keyFrom, keyTo] = bounds;
+  const [queryFrom, queryTo, rowFrom, rowTo, keyFrom, keyTo] = g.split(
+    g.gatherRows(chunks, round),
+    0,
+    CHUNK_COLUMNS.map(() => 1),
+  ) as Six;
   return {
     queryRange: { from: queryFrom, to: queryTo },
     rowRange: { from: rowFrom, to: rowTo },
     keyRange: { from: keyFrom, to: keyTo },
   };
 }
+
+type Six = [Value, Value, Value, Value, Value, Value];
 
 /** None of the rows of [B, S, G, R, K]. */
 const noRows = (g: Graph, queries: Value): Value => g.slice(queries, 1, g.int64s([0]), g.int64s([0]), 'done');

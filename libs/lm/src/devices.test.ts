@@ -10,8 +10,6 @@ import {
   DeviceMemoryError,
   fallbacks,
   freeGradients,
-  initialise,
-  initialiseLora,
   LanguageModel,
   packTrees,
   parseModelConfig,
@@ -22,12 +20,18 @@ import {
   sample,
   type Device,
   type FrozenWeights,
-  type HostTensors,
-  type PreferenceOptions,
   type Tensor,
-  type TrainingPair,
 } from './index.ts';
 import { float32, hostFloats, int64 } from './tensor.ts';
+import {
+  difference,
+  idsBelow50,
+  randomAdapter,
+  randomWeights,
+  takeTenSteps,
+  TEN_STEPS,
+  TWO_PAIRS,
+} from './testing/compared-runs.fixture.ts';
 
 /*
  * The engine on each device, held to the processor's numbers. Without a GPU, WebGPU runs on a Vulkan driver in software;
@@ -58,35 +62,20 @@ const lora = {
   rsLora: false,
 } as const;
 
-const ids = (length: number, salt: number): Int32Array =>
-  Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
-
-/** Every weight random, so that no gradient is 0 by chance. Queries go in several chunks. */
+/** Queries go in several chunks. */
 function modelOn(
   runtime: Runtime,
   { adapter, frozenWeights = 'float32' }: { adapter: boolean; frozenWeights?: FrozenWeights },
 ): LanguageModel {
-  const weights = initialise(config, { seed: 1, embeddingStd: 0.7, residualScale: 1 });
-  for (const [name, { dims, data }] of weights)
-    if (dims.length === 1) data.forEach((value, i) => (data[i] = value + 0.3 * Math.sin(i * 7 + name.length)));
-  const matrices = initialiseLora(config, lora, 1);
-  for (const { data } of matrices.values()) data.forEach((x, i) => (data[i] = x + 0.05 * Math.sin(i)));
-  return new LanguageModel(config, weights, runtime, adapter ? { options: lora, weights: matrices } : null, {
+  return new LanguageModel(config, randomWeights(config), runtime, adapter ? randomAdapter(config, lora) : null, {
     queryChunk: 16,
     frozenWeights,
   });
 }
 
-/** The greatest difference, as a part of the greatest value. */
-function difference(actual: Float32Array, expected: Float32Array): number {
-  expect(actual.length).toBe(expected.length);
-  const scale = Math.max(...expected.map(Math.abs), 1e-6);
-  return Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] as number)))) / scale;
-}
-
 const batch = packTrees([
-  { prompt: ids(20, 1), branches: [ids(6, 2), ids(4, 3)] },
-  { prompt: ids(11, 5), branches: [ids(3, 6), ids(5, 7)] },
+  { prompt: idsBelow50(20, 1), branches: [idsBelow50(6, 2), idsBelow50(4, 3)] },
+  { prompt: idsBelow50(11, 5), branches: [idsBelow50(3, 6), idsBelow50(5, 7)] },
 ]);
 const dLogps = Float32Array.from(batch.targets, (_target, i) => Math.cos(i));
 
@@ -106,43 +95,7 @@ async function forwardAndBackward(model: LanguageModel) {
   return { statistics, gradients };
 }
 
-const options: PreferenceOptions = {
-  arm: 'solo',
-  objective: { kind: 'dpo', beta: 0.5, loss: 'sigmoid', labelSmoothing: 0 },
-  alignment: {
-    alpha: 2,
-    reference: 'shared',
-    distance: 'absolute',
-    sides: 'two',
-    detach: 'none',
-    deadZone: 1e-5,
-    fraction: 1,
-  },
-  optimizer: { betas: [0.9, 0.98], epsilon: 1e-8, weightDecay: 0.1 },
-  schedule: { learningRate: 1e-3, schedule: 'cosine', warmupRatio: 0.1, finalLearningRateRatio: 0.1 },
-  clipNorm: 1,
-  microBatchTokens: 120,
-  steps: 10,
-};
-const pairs: TrainingPair[] = [1, 2].map((salt) => ({
-  short: ids(12 + 4 * salt, salt),
-  long: ids(28 + 4 * salt, salt + 20),
-  chosen: ids(4, salt + 30),
-  rejected: ids(4, salt + 40),
-  reference: { shortChosen: -18, shortRejected: -17, longChosen: -19, longRejected: -16 },
-}));
-
-async function tenSteps(model: LanguageModel) {
-  const trainer = new PreferenceTrainer(model, options);
-  const metrics: Readonly<Record<string, number>>[] = [];
-  for (let step = 0; step < 10; step++) metrics.push((await trainer.takeStep(pairs)).metrics);
-  const weights: HostTensors = await model.trained.read();
-  const moments = await trainer.optimizerTensors();
-  await trainer.free();
-  return { metrics, weights, moments };
-}
-
-const prompts = [ids(12, 1), ids(8, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
+const prompts = [idsBelow50(12, 1), idsBelow50(8, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
 const sampling = { samplesPerPrompt: 2, topP: 1, maxNewTokens: 4, eosIds: [], seed: 5 };
 
 /** A driver in software compiles each kernel for seconds, and a busy machine takes as many times longer. */
@@ -230,8 +183,8 @@ describe.each<{ device: Device; form: GraphForm }>([
   test("ten steps end at the processor's weights and moments, and leave as much on the device as they found", async (context) => {
     needsDevice(context);
     const model = modelOn(runtime, { adapter: true });
-    const actual = await tenSteps(model);
-    const expected = await tenSteps(modelOn(cpu, { adapter: true }));
+    const actual = await takeTenSteps(model);
+    const expected = await takeTenSteps(modelOn(cpu, { adapter: true }));
     actual.metrics.forEach(({ loss, grad_norm }, step) => {
       expect(loss, `step ${step + 1}`).toBeCloseTo(expected.metrics[step]!.loss!, 3);
       expect(grad_norm! / expected.metrics[step]!.grad_norm!, `step ${step + 1}`).toBeCloseTo(1, 3);
@@ -242,10 +195,10 @@ describe.each<{ device: Device; form: GraphForm }>([
     for (const [name, { data }] of expected.moments)
       expect(difference(actual.moments.get(name)!.data, data), name).toBeLessThan(5 * LIMIT);
 
-    const trainer = new PreferenceTrainer(model, options);
-    await trainer.takeStep(pairs);
+    const trainer = new PreferenceTrainer(model, TEN_STEPS);
+    await trainer.takeStep(TWO_PAIRS);
     const before = runtime.allocated;
-    await trainer.takeStep(pairs);
+    await trainer.takeStep(TWO_PAIRS);
     expect(runtime.allocated).toEqual(before);
     expect(before.tensors > 0).toBe(runtime.keepsOnDevice);
     await trainer.free();
@@ -274,17 +227,19 @@ describe('a device that is full', { timeout: PATIENCE_MS }, () => {
     if (vulkan.missing) context.skip(vulkan.missing);
     const roomy = new Runtime({ threads: 1, device: 'webgpu' });
     const model = modelOn(roomy, { adapter: true });
-    const { metrics } = await new PreferenceTrainer(model, { ...options, microBatchTokens: 1000 }).takeStep(pairs);
+    const { metrics } = await new PreferenceTrainer(model, { ...TEN_STEPS, microBatchTokens: 1000 }).takeStep(
+      TWO_PAIRS,
+    );
     await roomy.close();
 
     const tight = new Runtime({ threads: 1, device: 'webgpu', maxDeviceMemoryBytes: 400_000 });
-    const small = new PreferenceTrainer(modelOn(tight, { adapter: true }), { ...options, microBatchTokens: 1000 });
-    expect((await small.takeStep(pairs)).metrics.loss).toBeCloseTo(metrics.loss!, 3);
+    const small = new PreferenceTrainer(modelOn(tight, { adapter: true }), { ...TEN_STEPS, microBatchTokens: 1000 });
+    expect((await small.takeStep(TWO_PAIRS)).metrics.loss).toBeCloseTo(metrics.loss!, 3);
     await tight.close();
 
     const full = new Runtime({ threads: 1, device: 'webgpu', maxDeviceMemoryBytes: 150_000 });
     const hopeless = modelOn(full, { adapter: true });
-    await expect(new PreferenceTrainer(hopeless, options).takeStep(pairs)).rejects.toThrow(DeviceMemoryError);
+    await expect(new PreferenceTrainer(hopeless, TEN_STEPS).takeStep(TWO_PAIRS)).rejects.toThrow(DeviceMemoryError);
     await hopeless.free();
     expect(full.allocated).toEqual({ tensors: 0, bytes: 0 });
     await full.close();

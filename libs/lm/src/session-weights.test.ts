@@ -7,27 +7,22 @@ import {
   consume,
   DeviceMemoryError,
   float32,
-  initialise,
-  initialiseLora,
   inspectResponse,
   LanguageModel,
   LORA_TARGETS,
   packTrees,
   parseModelConfig,
-  PreferenceTrainer,
   readGradients,
   readPlacements,
   Runtime,
   sample,
   scoreTrees,
   type Gradients,
-  type HostTensors,
   type LanguageModelOptions,
   type ModelConfig,
-  type PreferenceOptions,
   type RuntimeOptions,
-  type TrainingPair,
 } from './index.ts';
+import { idsBelow50, randomAdapter, randomWeights, takeTenSteps } from './testing/compared-runs.fixture.ts';
 
 /*
  * Weights in sessions, as a device has them that keeps no tensors between runs. Here on the processor, which keeps the numbers the same to
@@ -58,21 +53,7 @@ const CONFIGS = {
 };
 const lora = { rank: 4, alpha: 8, targets: LORA_TARGETS, rsLora: false } as const;
 
-const ids = (length: number, salt: number): Int32Array =>
-  Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
-
-function adapterOf(config: ModelConfig, seed = 1, options = lora) {
-  const weights = initialiseLora(config, options, seed);
-  for (const { data } of weights.values()) data.forEach((x, i) => (data[i] = x + 0.05 * Math.sin(i + seed)));
-  return { options, weights };
-}
-
-function weightsOf(config: ModelConfig): HostTensors {
-  const weights = initialise(config, { seed: 1, embeddingStd: 0.7, residualScale: 1 });
-  for (const [name, { dims, data }] of weights)
-    if (dims.length === 1) data.forEach((value, i) => (data[i] = value + 0.3 * Math.sin(i * 7 + name.length)));
-  return weights;
-}
+const adapterOf = (config: ModelConfig, seed = 1) => randomAdapter(config, lora, seed);
 
 /** Queries go in several chunks. */
 function modelOn(
@@ -80,7 +61,7 @@ function modelOn(
   config: ModelConfig,
   { adapter = true, ...options }: LanguageModelOptions & { readonly adapter?: boolean } = {},
 ): LanguageModel {
-  return new LanguageModel(config, weightsOf(config), runtime, adapter ? adapterOf(config) : null, {
+  return new LanguageModel(config, randomWeights(config), runtime, adapter ? adapterOf(config) : null, {
     queryChunk: 9,
     ...options,
   });
@@ -99,10 +80,10 @@ function runtimeWith(options: Partial<RuntimeOptions> = {}): Runtime {
 }
 
 const trees = [
-  { prompt: ids(20, 1), branches: [ids(6, 2), ids(4, 3)] },
-  { prompt: ids(11, 5), branches: [ids(3, 6), ids(5, 7)] },
+  { prompt: idsBelow50(20, 1), branches: [idsBelow50(6, 2), idsBelow50(4, 3)] },
+  { prompt: idsBelow50(11, 5), branches: [idsBelow50(3, 6), idsBelow50(5, 7)] },
   // No prompt: the last layer makes its output from the first token on.
-  { prompt: ids(1, 8), branches: [ids(12, 9)] },
+  { prompt: idsBelow50(1, 8), branches: [idsBelow50(12, 9)] },
 ];
 
 async function gradientsOf(model: LanguageModel): Promise<Map<string, Float32Array>> {
@@ -122,40 +103,7 @@ async function gradientsOf(model: LanguageModel): Promise<Map<string, Float32Arr
   return readGradients(model.runtime, gradients);
 }
 
-const options: PreferenceOptions = {
-  arm: 'solo',
-  objective: { kind: 'dpo', beta: 0.5, loss: 'sigmoid', labelSmoothing: 0 },
-  alignment: {
-    alpha: 2,
-    reference: 'shared',
-    distance: 'absolute',
-    sides: 'two',
-    detach: 'none',
-    deadZone: 1e-5,
-    fraction: 1,
-  },
-  optimizer: { betas: [0.9, 0.98], epsilon: 1e-8, weightDecay: 0.1 },
-  schedule: { learningRate: 1e-3, schedule: 'cosine', warmupRatio: 0.1, finalLearningRateRatio: 0.1 },
-  clipNorm: 1,
-  microBatchTokens: 120,
-  steps: 10,
-};
-const pairs: TrainingPair[] = [1, 2].map((salt) => ({
-  short: ids(12 + 4 * salt, salt),
-  long: ids(28 + 4 * salt, salt + 20),
-  chosen: ids(4, salt + 30),
-  rejected: ids(4, salt + 40),
-  reference: { shortChosen: -18, shortRejected: -17, longChosen: -19, longRejected: -16 },
-}));
-
-async function tenSteps(model: LanguageModel) {
-  const trainer = new PreferenceTrainer(model, options);
-  const metrics: Readonly<Record<string, number>>[] = [];
-  for (let step = 0; step < 10; step++) metrics.push((await trainer.takeStep(pairs)).metrics);
-  return { metrics, weights: await model.trained.read(), moments: await trainer.optimizerTensors() };
-}
-
-const prompts = [ids(12, 1), ids(8, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
+const prompts = [idsBelow50(12, 1), idsBelow50(8, 2)].map((tokens, i) => ({ tokens, key: [i, 77] as const }));
 const sampling = { samplesPerPrompt: 2, topP: 1, maxNewTokens: 5, eosIds: [], seed: 5 };
 
 /** The same model with its weights in sessions and with fed ones. */
@@ -206,15 +154,22 @@ describe('on the processor weights in sessions change no bit of', () => {
     await demandEqualGradients(both(CONFIGS[name], { frozenWeights }));
   });
 
+  test('products of half-precision numbers, as a GPU makes them', async () => {
+    const [own, fed] = both(CONFIGS.qwen2, { frozenWeights: 'float16' }, { halfProducts: true });
+    expect(await scores(own)).toEqual(await scores(fed));
+    await demandEqualGradients([own, fed]);
+    expect(own.runtime.fingerprintOf('float16')).toContain('float16 products, weights in sessions');
+  });
+
   test('gradients by graphs written as plain products, as CUDA is given them', async () => {
     await demandEqualGradients(both(CONFIGS.qwen2, {}, { form: 'plain' }));
   });
 
   test('ten steps: losses, weights and moments', async () => {
     const [own, fed] = both(CONFIGS.qwen2);
-    const steps = await tenSteps(own);
+    const steps = await takeTenSteps(own);
     expect(steps.metrics.at(-1)!.loss).toBeLessThan(steps.metrics[0]!.loss!);
-    expect(steps).toEqual(await tenSteps(fed));
+    expect(steps).toEqual(await takeTenSteps(fed));
   });
 
   test.each([0, 1.5])('samples at temperature %d', async (temperature) => {
@@ -226,7 +181,7 @@ describe('on the processor weights in sessions change no bit of', () => {
 
   test('where a response looks', async () => {
     const [own, fed] = both(CONFIGS.gemma3);
-    const row = { prompt: ids(20, 1), response: ids(6, 2), evidence: [{ start: 3, end: 9 }] };
+    const row = { prompt: idsBelow50(20, 1), response: idsBelow50(6, 2), evidence: [{ start: 3, end: 9 }] };
     expect(await inspectResponse(own, row)).toEqual(await inspectResponse(fed, row));
   });
 
@@ -269,7 +224,7 @@ test('weights in a lower format stay so in a session', async () => {
 });
 
 const bytesOfWeights = (config: ModelConfig, which: (name: string) => boolean = () => true): number =>
-  [...weightsOf(config)].reduce((sum, [name, { data }]) => sum + (which(name) ? data.byteLength : 0), 0);
+  [...randomWeights(config)].reduce((sum, [name, { data }]) => sum + (which(name) ? data.byteLength : 0), 0);
 
 describe('what crosses a bus', () => {
   const config = CONFIGS.qwen2;
@@ -376,8 +331,8 @@ describe('sessions that hold weights', () => {
   test('hold nothing of what is trained', async () => {
     const runtime = runtimeWith({ weightsInSessions: true });
     const own = modelOn(runtime, config, { adapter: false });
-    const steps = await tenSteps(own);
-    expect(steps).toEqual(await tenSteps(modelOn(runtimeWith(), config, { adapter: false })));
+    const steps = await takeTenSteps(own);
+    expect(steps).toEqual(await takeTenSteps(modelOn(runtimeWith(), config, { adapter: false })));
     expect(runtime.allocated.bytes).toBe(0);
     const frozen = modelOn(runtime, config, { adapter: false, frozen: true });
     expect(() => frozen.trained).toThrow(/made as frozen/);

@@ -9,8 +9,6 @@ import {
   chooseDevice,
   fallbacks,
   freeGradients,
-  initialise,
-  initialiseLora,
   LanguageModel,
   ModelError,
   modelParameters,
@@ -29,6 +27,7 @@ import {
 } from './index.ts';
 import { lookupFeeds, pieceNames, placesInPieces, slicePieces, splitRows, wholeName } from './table-pieces.ts';
 import { float32, hostFloats } from './tensor.ts';
+import { difference, randomAdapter, randomWeights, TEN_STEPS } from './testing/compared-runs.fixture.ts';
 
 const VOCABULARY = 100;
 const WIDTH = 16;
@@ -123,15 +122,14 @@ interface Kind {
 
 const configOf = (tied: boolean) => parseModelConfig({ ...shape, tie_word_embeddings: tied });
 
-/** Every weight random, so that no gradient is 0 by chance. */
 function modelOn(runtime: Runtime, { tied, adapter }: Kind, weights?: HostTensors): LanguageModel {
   const config = configOf(tied);
-  const own = initialise(config, { seed: 1, embeddingStd: 0.7, residualScale: 1 });
-  for (const [name, { dims, data }] of own)
-    if (dims.length === 1) data.forEach((value, i) => (data[i] = value + 0.3 * Math.sin(i * 7 + name.length)));
-  const matrices = initialiseLora(config, lora, 1);
-  for (const { data } of matrices.values()) data.forEach((x, i) => (data[i] = x + 0.05 * Math.sin(i)));
-  return new LanguageModel(config, weights ?? own, runtime, adapter ? { options: lora, weights: matrices } : null);
+  return new LanguageModel(
+    config,
+    weights ?? randomWeights(config),
+    runtime,
+    adapter ? randomAdapter(config, lora) : null,
+  );
 }
 
 /** Ids of every piece. */
@@ -142,13 +140,6 @@ const batch = packTrees([
   { prompt: ids(8, 5), branches: [ids(4, 6), ids(6, 7)] },
 ]);
 const dLogps = Float32Array.from(batch.targets, (_target, i) => Math.cos(i));
-
-/** The greatest difference, as a part of the greatest value. */
-function difference(actual: Float32Array, expected: Float32Array): number {
-  expect(actual.length).toBe(expected.length);
-  const scale = Math.max(...expected.map(Math.abs), 1e-6);
-  return Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] as number)))) / scale;
-}
 
 async function passes(model: LanguageModel) {
   const { runtime } = model;
@@ -170,24 +161,7 @@ async function passes(model: LanguageModel) {
   return { statistics, logits, likeliest: [...likeliest], gradients, names };
 }
 
-const options: PreferenceOptions = {
-  arm: 'short',
-  objective: { kind: 'dpo', beta: 0.5, loss: 'sigmoid', labelSmoothing: 0 },
-  alignment: {
-    alpha: 2,
-    reference: 'shared',
-    distance: 'absolute',
-    sides: 'two',
-    detach: 'none',
-    deadZone: 1e-5,
-    fraction: 1,
-  },
-  optimizer: { betas: [0.9, 0.98], epsilon: 1e-8, weightDecay: 0.1 },
-  schedule: { learningRate: 1e-3, schedule: 'cosine', warmupRatio: 0.1, finalLearningRateRatio: 0.1 },
-  clipNorm: 1,
-  microBatchTokens: 120,
-  steps: 10,
-};
+const options: PreferenceOptions = { ...TEN_STEPS, arm: 'short' };
 const pairs: TrainingPair[] = [1, 2].map((salt) => ({
   short: ids(12, salt),
   chosen: ids(4, salt + 30),

@@ -202,12 +202,14 @@ describe('a hostile template', () => {
   });
 
   it('is told from one whose machine is busy: only processor time counts', () => {
-    const text = TextModel.fromFiles(withTemplate('{% for m in messages %}{{ m.content }}{% endfor %}'));
+    // Long enough not to be done before it is asked for.
+    const long = '{% for i in range(20000) %}{% endfor %}';
+    const text = TextModel.fromFiles(withTemplate(`${long}{% for m in messages %}{{ m.content }}{% endfor %}`));
     expect(text.renderPrompt([user('a')])).toBe('a');
     // As if the thread had got no processor for longer than a rendering may take.
     const wait = vi.spyOn(Atomics, 'wait').mockImplementationOnce(() => 'timed-out');
     expect(text.renderPrompt([user('b')])).toBe('b');
-    expect(wait).toHaveBeenCalled();
+    expect(wait.mock.calls.length).toBeGreaterThan(1);
     wait.mockRestore();
   });
 
