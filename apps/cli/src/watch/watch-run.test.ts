@@ -76,7 +76,7 @@ describe('watching a run', () => {
     const { ended, shown } = watch();
     await until(() => state.streams.length === 1);
     send(state.streams[0], 7, 'run.step', { step: 1, metrics: {} });
-    await until(() => shown.length >= 2);
+    await until(() => shown.at(-1)?.[1] === 'step 1');
     state.streams[0]?.destroy();
     await until(() => state.streams.length === 2);
     expect(state.lastIds).toEqual([undefined, '7']);
