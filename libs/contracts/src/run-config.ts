@@ -22,6 +22,13 @@ export const contextsSchema = z.strictObject({
   ]),
 });
 
+/**
+ * How the model's matrices are kept while it answers: int8 with a scale an output, int4 with one for each 32 neighbouring weights; rows
+ * are then rounded to 8 bits in products. Scores and training read the exact weights. A GPU, and a processor that cannot sum 8-bit
+ * products exactly, answer with float32; which it was stands with the stage's result.
+ */
+export const samplingWeightsSchema = z.enum(['float32', 'int8', 'int4']);
+
 export const samplingSchema = z.strictObject({
   /** The contexts that answers are sampled on. */
   on: z.enum(['short', 'long']).default('short'),
@@ -29,6 +36,7 @@ export const samplingSchema = z.strictObject({
   temperature: z.number().min(0).max(10).default(0.85),
   topP: z.number().gt(0).max(1).default(1),
   maxNewTokens: z.int().min(1).max(32_768).default(64),
+  weights: samplingWeightsSchema.default('int8'),
 });
 
 export const judgeSchema = z.enum(['sub-em', 'exact']);
@@ -140,6 +148,7 @@ export const evaluationSchema = z.strictObject({
   questions: z.int().min(1).optional(),
   judge: judgeSchema.default('sub-em'),
   maxNewTokens: z.int().min(1).max(32_768).default(64),
+  weights: samplingWeightsSchema.default('int8'),
 });
 
 const runConfigObject = z.strictObject({
@@ -241,6 +250,7 @@ export type AlignmentConfig = z.infer<typeof alignmentSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
 export type AdapterConfig = z.infer<typeof adapterSchema>;
 export type FrozenWeightsConfig = z.infer<typeof frozenWeightsSchema>;
+export type SamplingWeightsConfig = z.infer<typeof samplingWeightsSchema>;
 export type WatchConfig = z.infer<typeof watchSchema>;
 export type TrainingConfig = z.infer<typeof trainingSchema>;
 export type EvaluationConfig = z.infer<typeof evaluationSchema>;

@@ -10,6 +10,7 @@ import {
   pairingSchema,
   promptSchema,
   samplingSchema,
+  samplingWeightsSchema,
   trainingSchema,
 } from './run-config.ts';
 
@@ -87,6 +88,8 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     questions: z.int().optional(),
     judge: judgeSchema,
     maxNewTokens: z.int(),
+    /** Absent for float32, so that what was evaluated before there were others keeps its name. */
+    weights: samplingWeightsSchema.exclude(['float32']).optional(),
     seed: z.int(),
   }),
 ]);

@@ -54,10 +54,10 @@ test('sampling and scoring whose time is over end after a batch, and what follow
   const options = { samplesPerPrompt: 2, temperature: 1, topP: 1, maxNewTokens: 3, eosIds: [], seed: 4 };
   const input = { model, prompts, options, batchTokens: 26 };
   const silent = (): void => undefined;
-  const all = await runner.run('sample', input, silent);
-  const first = await runner.run('sample', { ...input, sliceMs: 0 }, silent);
+  const { samples: all } = await runner.run('sample', input, silent);
+  const { samples: first } = await runner.run('sample', { ...input, sliceMs: 0, cacheBytes: 1 }, silent);
   expect([first.length, all.length]).toEqual([1, 3]);
-  const rest = await runner.run('sample', { ...input, prompts: prompts.slice(1) }, silent);
+  const { samples: rest } = await runner.run('sample', { ...input, prompts: prompts.slice(1) }, silent);
   expect([...first, ...rest]).toEqual(all);
 
   const several = [...trees, { prompt: ids(5, 9), branches: [ids(2, 1)] }];

@@ -1,7 +1,6 @@
 import {
   checkWeights,
   fromPeftNames,
-  inBatches,
   initialiseLora,
   inspectResponse,
   LanguageModel,
@@ -12,11 +11,13 @@ import {
   readSafetensors,
   sample,
   scoreTrees,
+  sumsIntegersExactly,
   toPeftNames,
   treeLength,
   writeSafetensors,
   type PhaseSeconds,
   type RuntimeOptions,
+  type SamplingWeights,
   type TrainingPair,
 } from '@solopo/lm';
 import { MeasuredRuntime } from './measured-runtime.ts';
@@ -53,23 +54,25 @@ export class TaskRunner {
   }
 
   async #sample(
-    { model: source, prompts, options, batchTokens, sliceMs }: Tasks['sample']['input'],
+    { model: source, prompts, options, batchTokens, cacheBytes, sliceMs }: Tasks['sample']['input'],
     report: Report,
   ): Promise<Tasks['sample']['output']> {
-    const model = await this.#load(source);
-    const samples: Tasks['sample']['output'] = [];
-    // A prompt's answers are counted as if each carried it: their attention reads it every time.
-    await inBatches(
-      prompts,
-      ({ tokens }) => tokens.length + options.samplesPerPrompt * options.maxNewTokens,
+    const samplingWeights = await this.#samplingWeights(source);
+    const model = await this.#load({ ...source, samplingWeights });
+    const samples = await sample(model, prompts, options, {
       batchTokens,
-      async (group) => {
-        samples.push(...(await sample(model, group, options)));
-        report({ kind: 'done', count: samples.length });
-      },
-      after(sliceMs),
-    );
-    return samples;
+      cacheBytes,
+      sliceMs,
+      onAnswered: (count) => report({ kind: 'done', count }),
+    });
+    const engine = this.runtime.samplingFingerprint(samplingWeights);
+    return { samples, engine, exactWeights: model.exactWeights.length };
+  }
+
+  /** Rounded weights are for the processor, and for one that sums integers exactly. */
+  async #samplingWeights({ samplingWeights = 'float32' }: ModelSource): Promise<SamplingWeights> {
+    if (samplingWeights === 'float32' || this.runtime.device !== 'cpu') return 'float32';
+    return samplingWeights === 'int8' && !(await sumsIntegersExactly(this.runtime)) ? 'float32' : samplingWeights;
   }
 
   async #score(
@@ -156,10 +159,10 @@ export class TaskRunner {
   }
 
   async #open(
-    { folder, weights, adapter, frozenWeights = 'float32' }: ModelSource,
+    { folder, weights, adapter, frozenWeights = 'float32', samplingWeights = 'float32' }: ModelSource,
     { frozen }: { readonly frozen: boolean },
   ): Promise<LanguageModel> {
-    const format = { frozenWeights, frozen };
+    const format = { frozenWeights, samplingWeights, frozen };
     if (weights) {
       const config = readModelConfig(folder);
       const tensors = checkWeights(config, readSafetensors(weights).tensors);
@@ -167,7 +170,7 @@ export class TaskRunner {
     }
     if (!adapter) return LanguageModel.fromFolder(folder, this.runtime, format);
     // The frozen weights under one adapter after another are read once.
-    const key = `${frozenWeights} ${folder}`;
+    const key = `${frozenWeights} ${samplingWeights} ${folder}`;
     if (this.#base?.key !== key) {
       await this.#base?.model.free();
       this.#base = undefined;

@@ -3,7 +3,7 @@ import type { TaskName, Tasks } from './tasks.ts';
 
 const COUNTS: { readonly [K in TaskName]: (input: Tasks[K]['input'], output: Tasks[K]['output']) => number } = {
   fingerprint: () => 0,
-  sample: ({ prompts }, samples) =>
+  sample: ({ prompts }, { samples }) =>
     sum(prompts.slice(0, samples.length).map(({ tokens }) => tokens.length)) +
     sum(samples.flat().map(({ tokens }) => tokens.length)),
   score: (_, { tokens }) => tokens,

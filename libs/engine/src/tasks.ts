@@ -9,6 +9,7 @@ import type {
   Prompt,
   Sample,
   SamplingOptions,
+  SamplingWeights,
   StepResult,
   TrainingPair,
   Tree,
@@ -24,6 +25,17 @@ export interface ModelSource {
   readonly adapter?: { readonly options: LoraOptions; readonly weights?: string; readonly seed?: number };
   /** How the folder's linear layers are kept; float32 when absent. */
   readonly frozenWeights?: FrozenWeights | undefined;
+  /** How matrices are kept for answers, which is all that the model then gives; float32 when absent. */
+  readonly samplingWeights?: SamplingWeights | undefined;
+}
+
+export interface SampledAnswers {
+  /** Of the first prompts alone where the time was over. */
+  readonly samples: Sample[][];
+  /** What drew them: the engine's fingerprint, with the format that it kept the weights in. */
+  readonly engine: string;
+  /** Matrices that the format could not hold, which were kept in float32. */
+  readonly exactWeights: number;
 }
 
 export interface ScoredTrees {
@@ -70,10 +82,12 @@ export interface Tasks {
       readonly model: ModelSource;
       readonly prompts: readonly Prompt[];
       readonly options: SamplingOptions;
+      /** Where tensors stay on a device: tokens, padding counted, of one batch. */
       readonly batchTokens: number;
+      /** On the processor: what keys and values may take. Default 2^30. */
+      readonly cacheBytes?: number | undefined;
     } & Sliced;
-    /** Of the first prompts alone where the time was over. */
-    readonly output: Sample[][];
+    readonly output: SampledAnswers;
   };
   score: {
     readonly input: {

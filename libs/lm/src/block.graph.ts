@@ -2,8 +2,8 @@ import { differentiate, Graph, type Dim, type Value } from '@solopo/onnx-graph';
 import type { Activation } from './families/family.ts';
 import { blockLoraParameters, loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
-import { scaleOf, type FrozenWeights } from './frozen-weights.ts';
-import { storedBlockParameters } from './parameters.ts';
+import { scaleOf } from './frozen-weights.ts';
+import { storedBlockParameters, type StoredForm } from './parameters.ts';
 
 /*
  * A block in three parts: `project` makes queries, keys and values of its input, attention mixes the values (see
@@ -14,11 +14,9 @@ import { storedBlockParameters } from './parameters.ts';
  */
 
 /** What a block is made of: the model's architecture, and the adapter on it, if any. */
-export interface BlockShape {
+export interface BlockShape extends StoredForm {
   readonly config: ModelConfig;
   readonly lora: LoraOptions | null;
-  /** How the linear layers' weights are given. Default: float32. */
-  readonly frozenWeights?: FrozenWeights;
   /** Products with weights given as float16 are of half-precision numbers; all else is float32. Default: float32. */
   readonly products?: 'float16';
 }
@@ -205,8 +203,8 @@ export class Block {
     /** What stands before the names of its inputs. */
     prefix = '',
   ) {
-    const { config, lora, frozenWeights = 'float32' } = shape;
-    const base = storedBlockParameters(config, frozenWeights).map(
+    const { config, lora } = shape;
+    const base = storedBlockParameters(config, shape, prefix).map(
       ([name, dtype, dims]) => [name, g.input(`${prefix}${name}`, dtype, dims)] as const,
     );
     const adapter = (lora ? blockLoraParameters(config, lora) : []).map(
@@ -332,7 +330,7 @@ function rotate(g: Graph, x: Value, cos: Value, sin: Value): Value {
   return g.concat([g.sub(g.mul(a, cos), g.mul(b, sin)), g.add(g.mul(b, cos), g.mul(a, sin))], 4);
 }
 
-const ACTIVATIONS: Readonly<Record<Activation, (g: Graph, x: Value) => Value>> = {
+export const ACTIVATIONS: Readonly<Record<Activation, (g: Graph, x: Value) => Value>> = {
   // x sigmoid(x)
   silu: (g, x) => g.silu(x),
   // x / 2 (1 + tanh u) = x sigmoid(2 u),  u = sqrt(2 / pi) (x + 0.044715 x^3)

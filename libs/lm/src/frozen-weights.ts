@@ -71,7 +71,7 @@ function halfOf(word: number): number {
 }
 
 /** Symmetric, a scale an output: the row's greatest magnitude is 127. */
-function toInt8(name: string, { dims, data }: HostTensor): Int8Tensor {
+export function toInt8(name: string, { dims, data }: HostTensor): Int8Tensor {
   const [outputs, inputs] = dims as readonly [number, number];
   const values = new Int8Array(data.length);
   const scales = new Float32Array(outputs);

@@ -1,6 +1,9 @@
 import { differentiate, Graph, type Dim, type Shape, type Value } from '@solopo/onnx-graph';
+import { roundedMatMul } from './answer-block.ts';
 import { rmsNorm } from './block.graph.ts';
 import type { ModelConfig } from './model-config.ts';
+import { OUTPUT, type StoredForm } from './parameters.ts';
+import { roundedInputs } from './sampling-weights.ts';
 import { pieceNames } from './table-pieces.ts';
 
 /*
@@ -121,26 +124,43 @@ export function headBackward(
 }
 
 /** hidden [B, T, d], rows [M] -> logits [M, V], or the most likely token [M, 1]. */
-export function headPredict(config: ModelConfig, output: 'logits' | 'argmax', pieces = whole(config)): Graph {
+export function headPredict(
+  config: ModelConfig,
+  output: 'logits' | 'argmax',
+  pieces = whole(config),
+  form: AnswerForm = {},
+): Graph {
   const g = new Graph(`head-${output}`);
-  const { h, norm, table } = headInputs(g, config, pieces);
-  const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
+  const logits = answerLogits(g, config, pieces, form);
   g.output(output, output === 'logits' ? logits : g.argMax(logits, 1));
   return g;
 }
 
 /**
- * hidden [B, T, d], rows [M], temperature [1] -> what tokens are drawn by: weights [M, V], exp((logit - greatest) / temperature),
- * and log_totals [M, 1], log sum exp(logit - greatest).
+ * hidden [B, T, d], rows [M], temperature [1] -> what tokens are drawn by: weights [M, V], the probabilities at the temperature, and
+ * greatest [M, 1] of them; likeliest [M, 1], the greatest probability at temperature 1. A row's numbers do not depend on the rows
+ * beside it: sums over an axis, and functions of each number, do where they are taken in vectors.
  */
-export function headDraw(config: ModelConfig, pieces = whole(config)): Graph {
+export function headDraw(config: ModelConfig, pieces = whole(config), form: AnswerForm = {}): Graph {
   const g = new Graph('head-draw');
-  const { h, norm, table } = headInputs(g, config, pieces);
-  const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
-  const below = g.sub(logits, g.reduceMax(logits, [1]));
-  g.output('weights', g.exp(g.div(below, g.input('temperature', 'float32', [1]))));
-  g.output('log_totals', g.log(g.reduceSum(g.exp(below), [1])));
+  const logits = answerLogits(g, config, pieces, form);
+  const weights = g.softmax(g.div(logits, g.input('temperature', 'float32', [1])));
+  g.output('weights', weights);
+  g.output('greatest', g.reduceMax(weights, [1]));
+  g.output('likeliest', g.reduceMax(g.softmax(logits), [1]));
   return g;
+}
+
+export interface AnswerForm extends StoredForm {
+  /** The norm is one operator: where sums over the last axis of a tensor depend on how many rows it has, those of one do not. */
+  readonly fused?: boolean;
+}
+
+function answerLogits(g: Graph, config: ModelConfig, pieces: readonly number[], form: AnswerForm): Value {
+  const { h, norm, table } = headInputs(g, config, pieces, form);
+  if (!form.fused) return logitsOf(g, rmsNorm(g, config, h, norm), table);
+  const w = config.norms.unitOffset ? g.add(norm, g.scalar(1)) : norm;
+  return logitsOf(g, g.rmsNorm(h, w, config.rmsNormEps), table);
 }
 
 interface HeadInputs {
@@ -150,15 +170,32 @@ interface HeadInputs {
   readonly table: readonly Value[];
 }
 
-function headInputs(g: Graph, config: ModelConfig, pieces: readonly number[]): HeadInputs {
+function headInputs(
+  g: Graph,
+  config: ModelConfig,
+  pieces: readonly number[],
+  { rounded }: StoredForm = {},
+): HeadInputs {
   const { hiddenSize: d } = config;
   const hidden = g.input('hidden', 'float32', ['B', 'T', d]);
   return {
     hidden,
     h: g.gatherRows(g.reshape(hidden, ['BT', d]), g.input('rows', 'int64', ['M'])),
     norm: g.input('norm', 'float32', [d]),
-    table: tableInputs(g, config, pieces),
+    table:
+      rounded && !rounded.exact.includes(OUTPUT) ? roundedTable(g, config, rounded) : tableInputs(g, config, pieces),
   };
+}
+
+/** The matrix and its scales. */
+function roundedTable(
+  g: Graph,
+  { vocabSize, hiddenSize }: ModelConfig,
+  { format }: NonNullable<StoredForm['rounded']>,
+): readonly Value[] {
+  return roundedInputs('table', [vocabSize, hiddenSize], format).map(([name, dtype, dims]) =>
+    g.input(name, dtype, dims),
+  );
 }
 
 const whole = ({ vocabSize }: ModelConfig): readonly number[] => [vocabSize];
@@ -169,6 +206,8 @@ function tableInputs(g: Graph, { hiddenSize: d }: ModelConfig, pieces: readonly 
 
 /** x W' with x [M, d], of all pieces: [M, V]. */
 function logitsOf(g: Graph, x: Value, table: readonly Value[]): Value {
+  const [first, scale] = table;
+  if (first && scale && first.dtype !== 'float32') return roundedMatMul(g, x, first, scale);
   const ofPieces = table.map((piece) => g.matMul(x, piece, { transB: true }));
   return g.concat(ofPieces, 1);
 }

@@ -70,11 +70,12 @@ export class Head {
 
   /** Of the hidden states at `rows`: places, row * columns + column. */
   async predict(hidden: Tensor, rows: readonly number[], output: 'logits' | 'argmax'): Promise<Tensor> {
-    const { runtime, config, key } = this.weights;
+    const { runtime, config, key, shape } = this.weights;
     const { pieces, feeds, weights } = await this.weights.head();
+    const fused = runtime.device === 'cpu';
     const outputs = await runtime.run(
       key(`head-${output} ${pieces.join()}`),
-      () => headPredict(config, output, pieces),
+      () => headPredict(config, output, pieces, { ...shape, fused }),
       { ...feeds, ...rowFeeds(hidden, rows) },
       [output],
       weights,
@@ -87,26 +88,29 @@ export class Head {
     rows: readonly number[],
     options: DrawOptions,
   ): Promise<readonly TokenDistribution[]> {
-    const { runtime, config, key } = this.weights;
+    const { runtime, config, key, shape } = this.weights;
     const size = config.vocabSize;
+    const fused = runtime.device === 'cpu';
     const distributions: TokenDistribution[] = [];
     const { pieces, feeds, weights } = await this.weights.head();
     for (const [from, to] of this.#chunks(rows.length)) {
       const outputs = await runtime.run(
         key(`head-draw ${pieces.join()}`),
-        () => headDraw(config, pieces),
+        () => headDraw(config, pieces, { ...shape, fused }),
         {
           ...feeds,
           ...rowFeeds(hidden, rows.slice(from, to)),
           temperature: float32(Float32Array.of(options.temperature), [1]),
         },
-        ['weights', 'log_totals'],
+        ['weights', 'greatest', 'likeliest'],
         weights,
       );
       const drawn = hostFloats(outputs.weights as Tensor);
-      hostFloats(outputs.log_totals as Tensor).forEach((logTotal, i) =>
-        distributions.push(new TokenDistribution(drawn.subarray(i * size, (i + 1) * size), logTotal, options)),
-      );
+      const likeliest = hostFloats(outputs.likeliest as Tensor);
+      hostFloats(outputs.greatest as Tensor).forEach((greatest, i) => {
+        const of = { greatest, likeliest: likeliest[i] as number };
+        distributions.push(new TokenDistribution(drawn.subarray(i * size, (i + 1) * size), of, options));
+      });
     }
     return distributions;
   }

@@ -55,7 +55,9 @@ export {
   type SafetensorsHeader,
   type TensorEntry,
 } from './safetensors.ts';
-export { sample, type Prompt, type Sample, type SamplingOptions } from './sampler.ts';
+export type { Prompt, Sample, SamplingOptions } from './answer-stream.ts';
+export { sample, type SamplingLimits } from './sampler.ts';
+export { SAMPLING_WEIGHTS, type SamplingWeights } from './sampling-weights.ts';
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
 export { groupByTokens, inBatches } from './batches.ts';
 export { scoreTrees, sumOf } from './scoring.ts';
@@ -68,5 +70,6 @@ export {
   type Tree,
   type TreeBatch,
 } from './tree-batch.ts';
+export { sumsIntegersExactly } from './integer-products.ts';
 export { initialise, type InitialiseOptions } from './initialise.ts';
 export { float32, type Tensor } from './tensor.ts';

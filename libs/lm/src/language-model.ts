@@ -1,5 +1,6 @@
 import type { Activations, LayerActivations } from './activations.ts';
 import type { BlockShape } from './block.graph.ts';
+import { Decoder } from './decoder.ts';
 import { Embedding } from './embedding.ts';
 import { packWeight, type FrozenWeights, type StoredTensors } from './frozen-weights.ts';
 import type { Gradients } from './gradients.ts';
@@ -16,6 +17,7 @@ import { ParameterStore } from './parameter-store.ts';
 import { sharedPromptLimit } from './rotary.ts';
 import type { Runtime } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
+import { roundWeights, type SamplingWeights } from './sampling-weights.ts';
 import { Scope } from './scope.ts';
 import { hostFloats, hostIntegers, type Tensor } from './tensor.ts';
 import type { DrawOptions, TokenDistribution } from './token-distribution.ts';
@@ -42,6 +44,11 @@ export interface LanguageModelOptions {
    * (`weightsInSessions`). Under an adapter, and in a lower format, the weights are frozen anyway. Default false.
    */
   readonly frozen?: boolean;
+  /**
+   * Matrices rounded for answers alone, which is all that the model then gives: int8 with a scale an output, or int4 with one for each
+   * 32 neighbours; in products rows are rounded to 8 bits as well. On the processor only. Default float32.
+   */
+  readonly samplingWeights?: SamplingWeights;
 }
 
 /** A low-rank adapter on a model: what is trained instead of the model's own parameters. */
@@ -68,26 +75,24 @@ export class LanguageModel {
     adapter: Adapter | null = null,
     readonly options: LanguageModelOptions = {},
   ) {
-    const { frozenWeights = 'float32', recompute = 'auto', queryChunk } = options;
+    const { frozenWeights = 'float32', samplingWeights = 'float32', recompute = 'auto', queryChunk } = options;
     if (frozenWeights === 'int8' && runtime.device === 'webgpu')
       throw new ModelError(
         'frozenWeights int8 is not supported on device webgpu, which has no 8-bit tensors; choose float16, or device cpu',
       );
-    const base =
-      weights instanceof ParameterStore
-        ? weights
-        : new ParameterStore(
-            runtime,
-            new Map([...weights].map(([name, tensor]) => [name, packWeight(name, tensor, frozenWeights)])),
-          );
+    if (samplingWeights !== 'float32' && runtime.device !== 'cpu')
+      throw new ModelError(`weights of ${samplingWeights} give answers on device cpu only, not on ${runtime.device}`);
+    const base = weights instanceof ParameterStore ? weights : storeOf(runtime, weights, options);
     const shape: BlockShape = {
       config,
       lora: adapter?.options ?? null,
       ...(frozenWeights !== 'float32' && { frozenWeights }),
+      ...(samplingWeights !== 'float32' && { rounded: { format: samplingWeights, exact: base.exact } }),
       ...(frozenWeights === 'float16' && runtime.halfProducts && { products: 'float16' }),
     };
     const matrices = new ParameterStore(runtime, adapter?.weights ?? new Map());
-    const frozen = adapter !== null || frozenWeights !== 'float32' || options.frozen === true;
+    const isRounded = frozenWeights !== 'float32' || samplingWeights !== 'float32';
+    const frozen = adapter !== null || isRounded || options.frozen === true;
     const inSessions = frozen && runtime.weightsInSessions;
     this.#weights = new ModelWeights(runtime, shape, base, matrices, frozen);
     // A session that holds weights is one more copy of them: one kind of last layer serves both.
@@ -113,6 +118,8 @@ export class LanguageModel {
   get trained(): ParameterStore {
     const { lora, frozenWeights } = this.shape;
     if (lora) return this.#weights.adapter;
+    if (this.shape.rounded)
+      throw new ModelError('rounded weights cannot be trained; open the model with samplingWeights float32');
     if (this.options.frozen) throw new ModelError('this model was made as frozen: make it without that to train it');
     if (frozenWeights)
       throw new ModelError(
@@ -141,6 +148,21 @@ export class LanguageModel {
     if (!weights) return;
     await this.runtime.releaseSessions(base);
     await base.free();
+  }
+
+  /** For answers on the processor, with the weights as they are now. */
+  decoder(): Promise<Decoder> {
+    return Decoder.of(this.#weights, this.#embedding, this.#tokens);
+  }
+
+  /** Of the matrices that were to be rounded for answers, those that could not be, and are kept in float32. */
+  get exactWeights(): readonly string[] {
+    return this.#weights.base.exact;
+  }
+
+  /** Whether prompts take each other's place as their answers end. */
+  get answersContinuously(): boolean {
+    return this.runtime.device === 'cpu' && !this.runtime.weightsInSessions;
   }
 
   get shape(): BlockShape {
@@ -179,6 +201,8 @@ export class LanguageModel {
     batch: TreeBatch,
     run: (scope: Scope) => Promise<Pick<Activations, 'output' | 'layers'>>,
   ): Promise<Activations> {
+    if (this.shape.rounded)
+      throw new ModelError('a model with rounded weights gives answers alone; open it with samplingWeights float32');
     const scope = new Scope(this.runtime);
     try {
       return { batch, ...(await run(scope)), headGradients: [], scope, free: () => scope.close() };
@@ -260,4 +284,16 @@ export class LanguageModel {
   ): { cos: Tensor; sin: Tensor } {
     return this.#tokens.rotary(kind, positions, sequenceLengths, length);
   }
+}
+
+/** Parameters in the formats that the options name. */
+function storeOf(
+  runtime: Runtime,
+  weights: StoredTensors,
+  { frozenWeights = 'float32', samplingWeights = 'float32' }: LanguageModelOptions,
+): ParameterStore {
+  const stored = new Map([...weights].map(([name, tensor]) => [name, packWeight(name, tensor, frozenWeights)]));
+  if (samplingWeights === 'float32') return new ParameterStore(runtime, stored);
+  const { tensors, exact } = roundWeights(stored, samplingWeights);
+  return new ParameterStore(runtime, tensors, exact);
 }

@@ -4,11 +4,10 @@ import type { Embedding } from './embedding.ts';
 import type { Gradients } from './gradients.ts';
 import { layerBackward, layersForward, type LayersWanted } from './layers.graph.ts';
 import type { Layers, OnLayer } from './layers.ts';
-import type { ModelWeights, RunWeights } from './model-weights.ts';
-import { layerParameter } from './parameters.ts';
+import type { LayerRange, ModelWeights } from './model-weights.ts';
 import type { Feeds, Outputs } from './runtime.ts';
 import type { Scope } from './scope.ts';
-import { hostFloats, hostIntegers, int64, sumOfBytes, type Tensor } from './tensor.ts';
+import { hostFloats, hostIntegers, int64, type Tensor } from './tensor.ts';
 import type { TokenAxis, TokenGeometry } from './token-geometry.ts';
 import type { TreeBatch } from './tree-batch.ts';
 
@@ -88,8 +87,8 @@ export class LayersInSessions implements Layers {
     const { key, shape } = this.weights;
     const geometry = await this.tokens.geometry(scope, batch);
     let h = await this.embedding.forward(scope, batch.tokens, [batch.rows, batch.length]);
-    for (const [from, to] of await this.#ranges()) {
-      const { feeds, weights } = await this.#weightsOf([from, to]);
+    for (const [from, to] of await this.weights.ranges()) {
+      const { feeds, weights } = await this.weights.layers([from, to]);
       const outputs = await scope.run(
         key(`layers-forward ${from}-${to} ${wanted}`),
         () => layersForward(shape, [from, to], wanted),
@@ -101,38 +100,6 @@ export class LayersInSessions implements Layers {
       h = outputs.h_out as Tensor;
     }
     return h;
-  }
-
-  /** As many layers to a session as its bound of bytes allows. */
-  async #ranges(): Promise<readonly LayerRange[]> {
-    const { config, runtime } = this.weights;
-    const ranges: [number, number][] = [];
-    let room = 0;
-    for (let layer = 0; layer < config.layers; layer++) {
-      const { weights } = await this.weights.layer(layer);
-      const bytes = sumOfBytes(weights?.tensors ?? {});
-      const range = ranges.at(-1);
-      if (range && bytes <= room) range[1] = layer + 1;
-      else {
-        ranges.push([layer, layer + 1]);
-        room = runtime.maxSessionWeightBytes;
-      }
-      room -= bytes;
-    }
-    return ranges;
-  }
-
-  /** By their names in the model. */
-  async #weightsOf([from, to]: LayerRange): Promise<RunWeights> {
-    const feeds: Record<string, Tensor> = {};
-    const tensors: Record<string, Tensor> = {};
-    for (let layer = from; layer < to; layer++) {
-      const ofLayer = await this.weights.layer(layer);
-      for (const [name, tensor] of Object.entries(ofLayer.feeds)) feeds[layerParameter(layer, name)] = tensor;
-      for (const [name, tensor] of Object.entries(ofLayer.weights?.tensors ?? {}))
-        tensors[layerParameter(layer, name)] = tensor;
-    }
-    return { feeds, weights: { owner: this.weights.base, part: `layers ${from}-${to}`, tensors } };
   }
 
   /** What a session of layers reads of the batch beside h. */
@@ -149,9 +116,6 @@ export class LayersInSessions implements Layers {
     return feeds;
   }
 }
-
-/** Consecutive layers. */
-type LayerRange = readonly [from: number, to: number];
 
 /** The ranges of all chunks, [N, 6]. */
 function chunkTable(chunks: TokenGeometry['chunks']): Tensor {

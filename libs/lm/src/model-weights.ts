@@ -1,4 +1,5 @@
 import type { BlockShape } from './block.graph.ts';
+import { scaleOf } from './frozen-weights.ts';
 import { blockLoraParameters } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
@@ -8,13 +9,14 @@ import {
   EMBEDDING,
   FINAL_NORM,
   layerParameter,
+  OUTPUT,
   outputParameter,
   storedBlockParameters,
   type NamedParameters,
 } from './parameters.ts';
 import type { Feeds, Runtime, Weights } from './runtime.ts';
 import { pieceNames } from './table-pieces.ts';
-import type { Tensor } from './tensor.ts';
+import { sumOfBytes, type Tensor } from './tensor.ts';
 
 /*
  * A model's parameters as the runs of its graphs take them: by the names of the graphs' inputs; frozen ones as what never changes, so
@@ -26,6 +28,9 @@ export interface RunWeights {
   readonly feeds: Feeds;
   readonly weights: Weights | undefined;
 }
+
+/** Consecutive layers. */
+export type LayerRange = readonly [from: number, to: number];
 
 /** Those of a graph that reads a table over the vocabulary. */
 export interface TableWeights extends RunWeights {
@@ -56,16 +61,51 @@ export class ModelWeights {
   }
 
   async layer(layer: number): Promise<RunWeights> {
-    const { lora, frozenWeights = 'float32' } = this.shape;
+    const { lora } = this.shape;
     const [weights, adapter] = [await this.base.placed(), await this.adapter.placed()];
     const named = (
       parameters: readonly (readonly [name: string, ...unknown[]])[],
       tensors: ReadonlyMap<string, Tensor>,
     ) => parameters.map(([name]) => [name, required(tensors, layerParameter(layer, name))] as const);
-    const base = Object.fromEntries(named(storedBlockParameters(this.config, frozenWeights), weights));
+    const stored = storedBlockParameters(this.config, this.shape, layerParameter(layer, ''));
+    const base = Object.fromEntries(named(stored, weights));
     const given = this.#asGiven(`layer ${layer}`, base);
     const matrices = lora ? Object.fromEntries(named(blockLoraParameters(this.config, lora), adapter)) : {};
     return { ...given, feeds: { ...given.feeds, ...matrices } };
+  }
+
+  /** Consecutive layers that one session takes: as many as its bound of bytes allows, or all where no session holds weights. */
+  async ranges(): Promise<readonly LayerRange[]> {
+    const { config, runtime } = this;
+    const ranges: [number, number][] = [];
+    let room = 0;
+    for (let layer = 0; layer < config.layers; layer++) {
+      const { weights } = await this.layer(layer);
+      const inSession = runtime.weightsInSessions || weights?.inSession === true;
+      const bytes = inSession ? sumOfBytes(weights?.tensors ?? {}) : 0;
+      const range = ranges.at(-1);
+      if (range && bytes <= room) range[1] = layer + 1;
+      else {
+        ranges.push([layer, layer + 1]);
+        room = runtime.maxSessionWeightBytes;
+      }
+      room -= bytes;
+    }
+    return ranges;
+  }
+
+  /** Of consecutive layers, by their names in the model. */
+  async layers([from, to]: LayerRange): Promise<RunWeights> {
+    const feeds: Record<string, Tensor> = {};
+    const tensors: Record<string, Tensor> = {};
+    for (let layer = from; layer < to; layer++) {
+      const ofLayer = await this.layer(layer);
+      for (const [name, tensor] of Object.entries(ofLayer.feeds)) feeds[layerParameter(layer, name)] = tensor;
+      for (const [name, tensor] of Object.entries(ofLayer.weights?.tensors ?? {}))
+        tensors[layerParameter(layer, name)] = tensor;
+    }
+    const { feeds: fed, weights } = this.#asGiven(`layers ${from}-${to}`, tensors);
+    return { feeds: { ...feeds, ...fed }, weights };
   }
 
   /** What is trained in a layer. */
@@ -82,9 +122,19 @@ export class ModelWeights {
 
   /** The final norm and the output table. */
   async head(): Promise<TableWeights> {
-    const norm = required(await this.base.placed(), FINAL_NORM);
-    const { feeds, pieces, names } = await this.#table(outputParameter(this.config));
+    const placed = await this.base.placed();
+    const norm = required(placed, FINAL_NORM);
+    const { rounded } = this.shape;
+    const { feeds, pieces, names } =
+      rounded && !rounded.exact.includes(OUTPUT)
+        ? this.#roundedTable(placed)
+        : await this.#table(rounded ? OUTPUT : outputParameter(this.config));
     return { pieces, names: [['norm', FINAL_NORM], ...names], ...this.#asGiven('head', { norm, ...feeds }) };
+  }
+
+  #roundedTable(placed: ReadonlyMap<string, Tensor>): Omit<TableWeights, 'weights'> {
+    const feeds = { table: required(placed, OUTPUT), [scaleOf('table')]: required(placed, scaleOf(OUTPUT)) };
+    return { pieces: [this.config.vocabSize], feeds, names: [] };
   }
 
   async #table(parameter: string): Promise<Omit<TableWeights, 'weights'>> {
@@ -100,7 +150,8 @@ export class ModelWeights {
   /** Frozen weights as such; others are fed. */
   #asGiven(part: string, tensors: Feeds): RunWeights {
     if (!this.frozen) return { feeds: tensors, weights: undefined };
-    return { feeds: {}, weights: { owner: this.base, part, tensors } };
+    const inSession = this.shape.rounded !== undefined;
+    return { feeds: {}, weights: { owner: this.base, part, tensors, ...(inSession && { inSession }) } };
   }
 }
 

@@ -2,10 +2,11 @@ import { BufferSizeError } from './device.ts';
 import { ModelError } from './model.error.ts';
 import { isTable } from './parameters.ts';
 import type { Runtime } from './runtime.ts';
-import { scaleOf, type StoredTensor, type StoredTensors } from './frozen-weights.ts';
+import { scaleOf } from './frozen-weights.ts';
 import type { HostTensor } from './safetensors.ts';
+import type { SampledTensor } from './sampling-weights.ts';
 import { pieceNames, slicePieces, splitRows, wholeName } from './table-pieces.ts';
-import { bytesOf, float16, float32, hostFloats, int8, type Tensor } from './tensor.ts';
+import { bytesOf, float16, float32, hostFloats, int8, uint8, type Tensor } from './tensor.ts';
 
 /**
  * Parameters by name: in this process's memory until they are first needed, then where the runtime computes. Vocabulary tables
@@ -13,12 +14,14 @@ import { bytesOf, float16, float32, hostFloats, int8, type Tensor } from './tens
  */
 export class ParameterStore {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  #host: StoredTensors | null;
+  #host: ReadonlyMap<string, SampledTensor> | null;
   #placed: Promise<Map<string, Tensor>> | undefined;
 
   constructor(
     readonly runtime: Runtime,
-    tensors: StoredTensors,
+    tensors: ReadonlyMap<string, SampledTensor>,
+    /** Of what was to be rounded, what could not be: by name. */
+    readonly exact: readonly string[] = [],
   ) {
     this.#host = tensors;
     this.shapes = new Map([...tensors].map(([name, { dims }]) => [name, dims]));
@@ -106,10 +109,15 @@ export class ParameterStore {
 
 type Named = readonly (readonly [name: string, tensor: Tensor])[];
 
-function partsOf(name: string, tensor: StoredTensor): Named {
+function partsOf(name: string, tensor: SampledTensor): Named {
   const { dims } = tensor;
   if ('data' in tensor) return [[name, float32(tensor.data, dims)]];
   if ('bits' in tensor) return [[name, float16(tensor.bits, dims)]];
+  if ('nibbles' in tensor)
+    return [
+      [name, uint8(tensor.nibbles, dims)],
+      [scaleOf(name), float32(tensor.scales, [tensor.scales.length])],
+    ];
   return [
     [name, int8(tensor.values, dims)],
     [scaleOf(name), float32(tensor.scales, [tensor.scales.length, 1])],

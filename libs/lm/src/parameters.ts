@@ -1,6 +1,8 @@
 import type { DType } from '@solopo/onnx-graph';
 import { isPacked, scaleOf, type FrozenWeights } from './frozen-weights.ts';
 import type { ModelConfig } from './model-config.ts';
+import { EMBEDDING, FINAL_NORM, layerParameter, OUTPUT } from './parameter-names.ts';
+import { roundedInputs, type RoundedWeights } from './sampling-weights.ts';
 
 /** Names and shapes of a block's weights, after `model.layers.N.`, in the order of the block graph's inputs. */
 export function blockParameters(config: ModelConfig): readonly (readonly [name: string, dims: readonly number[]])[] {
@@ -30,25 +32,33 @@ export function blockParameters(config: ModelConfig): readonly (readonly [name: 
   ];
 }
 
-/** A block's weights as they are kept, in the order of the block graph's inputs. */
-export function storedBlockParameters(config: ModelConfig, format: FrozenWeights): readonly StoredParameter[] {
-  return blockParameters(config).flatMap(([name, dims]): StoredParameter[] => {
-    if (format === 'float32' || !isPacked(name)) return [[name, 'float32', dims]];
-    if (format === 'float16') return [[name, 'float16', dims]];
-    return [
-      [name, 'int8', dims],
-      [scaleOf(name), 'float32', [dims[0] as number, 1]],
-    ];
+/** How a model's matrices are kept. */
+export interface StoredForm {
+  /** Those of the linear layers, under an adapter. Default: float32. */
+  readonly frozenWeights?: FrozenWeights;
+  /** For answers alone: all matrices, but for the `exact` ones, by name, which are kept in float32. */
+  readonly rounded?: { readonly format: RoundedWeights; readonly exact: readonly string[] };
+}
+
+/** A block's weights as they are kept, in the order of the block graph's inputs; `prefix` stands before their names in the model. */
+export function storedBlockParameters(
+  config: ModelConfig,
+  { frozenWeights = 'float32', rounded }: StoredForm,
+  prefix = '',
+): readonly StoredParameter[] {
+  return blockParameters(config).flatMap(([name, dims]): readonly StoredParameter[] => {
+    if (!isPacked(name)) return [[name, 'float32', dims]];
+    if (rounded && !rounded.exact.includes(`${prefix}${name}`))
+      return roundedInputs(name, dims as readonly [number, number], rounded.format);
+    if (frozenWeights === 'float32') return [[name, 'float32', dims]];
+    if (frozenWeights === 'float16') return [[name, 'float16', dims]];
+    return roundedInputs(name, dims as readonly [number, number], 'int8');
   });
 }
 
 type StoredParameter = readonly [name: string, dtype: DType, dims: readonly number[]];
 
-export const EMBEDDING = 'model.embed_tokens.weight';
-export const FINAL_NORM = 'model.norm.weight';
-export const OUTPUT = 'lm_head.weight';
-
-export const layerParameter = (layer: number, name: string): string => `model.layers.${layer}.${name}`;
+export { EMBEDDING, FINAL_NORM, layerParameter, OUTPUT };
 
 /** Parameters by what the graphs' inputs call them, and by their names in the model. */
 export type NamedParameters = readonly (readonly [inGraph: string, inModel: string])[];

@@ -4,6 +4,7 @@ import * as ort from 'onnxruntime-node';
 import { BufferSizeError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 import type { FrozenWeights } from './frozen-weights.ts';
 import { explained } from './runtime-errors.ts';
+import type { SamplingWeights } from './sampling-weights.ts';
 import { Scope } from './scope.ts';
 import { Sessions } from './sessions.ts';
 import { bytesOf, dtypeOf, hostFloats, isOnDevice, sumOfBytes, type Tensor } from './tensor.ts';
@@ -61,6 +62,8 @@ export interface Weights {
   /** Names these tensors among the owner's. */
   readonly part: string;
   readonly tensors: Feeds;
+  /** A session holds them whatever the runtime does with others, in the order that its products are fastest in. */
+  readonly inSession?: boolean;
 }
 
 /**
@@ -100,7 +103,7 @@ export class Runtime {
   }
 
   /** With the format of a model's frozen weights, which changes every number. */
-  fingerprintOf(frozenWeights: FrozenWeights): string {
+  fingerprintOf(frozenWeights: FrozenWeights, answers = ''): string {
     const { threads } = this.options;
     const products = frozenWeights === 'float16' && this.halfProducts ? ', float16 products' : '';
     const weights = frozenWeights === 'float32' ? '' : `, frozen weights ${frozenWeights}${products}`;
@@ -110,7 +113,12 @@ export class Runtime {
     const { maxBufferBytes } = this.options;
     // Sums over a table's rows are made piece by piece.
     const buffers = maxBufferBytes === undefined ? '' : `, buffers ${maxBufferBytes}`;
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${sessions}${buffers}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${answers}${sessions}${buffers}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+  }
+
+  /** Of answers sampled with weights that are kept so. */
+  samplingFingerprint(weights: SamplingWeights): string {
+    return weights === 'float32' ? this.fingerprint : this.fingerprintOf('float32', `, ${weights} weights, 8-bit rows`);
   }
 
   /** Whether products with weights kept as float16 are of half-precision numbers. */
@@ -178,7 +186,7 @@ export class Runtime {
     fetch: readonly string[] = [],
     weights?: Weights,
   ): Promise<Outputs> {
-    const held = this.weightsInSessions ? weights : undefined;
+    const held = this.weightsInSessions || weights?.inSession ? weights : undefined;
     const session = await this.#sessions.of(key, graph, fetch, held).catch(this.#explain);
     const all = { ...feeds, ...weights?.tensors };
     const inputs = Object.fromEntries(session.inputNames.map((name) => [name, all[name] as ort.Tensor]));

@@ -1,213 +1,50 @@
-import { blockDecode } from './block.graph.ts';
+import type { Prompt, Sample, SamplingOptions } from './answer-stream.ts';
+import { inBatches } from './batches.ts';
+import { answerContinuously, type BatchLimits } from './continuous-batch.ts';
+import { answerInBatch } from './fixed-batch.ts';
 import type { LanguageModel } from './language-model.ts';
 import { ModelError } from './model.error.ts';
-import { uniform } from '@solopo/random';
-import { float32, type Tensor } from './tensor.ts';
-import type { TokenDistribution } from './token-distribution.ts';
-import { outputIndex, packTrees, type TreeBatch } from './tree-batch.ts';
 
-export interface SamplingOptions {
-  readonly samplesPerPrompt: number;
-  /** 0: always the most likely token. */
-  readonly temperature: number;
-  readonly topP: number;
-  readonly maxNewTokens: number;
-  readonly eosIds: readonly number[];
-  readonly seed: number;
-}
-
-export interface Prompt {
-  readonly tokens: Int32Array;
-  /** Names the prompt's stream of random numbers: two 32-bit words. */
-  readonly key: readonly [number, number];
-}
-
-export interface Sample {
-  /** Without the end-of-sequence token. */
-  readonly tokens: Int32Array;
-  readonly finish: 'stop' | 'length';
-  /** sum of log p of the drawn tokens (the end token included) under the untempered model; 0 when greedy. */
-  readonly logp: number;
+export interface SamplingLimits extends BatchLimits {
+  /** Where tensors stay on a device: tokens, padding counted, that one batch holds. Default: all prompts are one. */
+  readonly batchTokens?: number | undefined;
 }
 
 /**
  * Samples answers with a key-value cache. A prompt is run once; its samples share its keys and values. Each draw takes the
  * random number of (seed, prompt key, sample, position).
  *
- * @returns for each prompt, `samplesPerPrompt` samples
+ * On the processor prompts take each other's place as their answers end; elsewhere they go in batches, each of which goes on until
+ * its longest answer ends.
+ *
+ * @returns for each of the first prompts `samplesPerPrompt` samples; for all of them unless the time (`sliceMs`) was over
  */
 export async function sample(
   model: LanguageModel,
   prompts: readonly Prompt[],
   options: SamplingOptions,
+  limits: SamplingLimits = {},
 ): Promise<Sample[][]> {
-  const { samplesPerPrompt: n, maxNewTokens } = options;
+  const { samplesPerPrompt, maxNewTokens } = options;
   const narrowest = Math.min(...model.config.layerKinds.map(({ slidingWindow }) => slidingWindow ?? Infinity));
   if (maxNewTokens > narrowest)
     throw new ModelError(
       `${maxNewTokens} new tokens are more than this model's sliding window of ${narrowest}; lower maxNewTokens`,
     );
-  const batch = packTrees(prompts.map(({ tokens }) => ({ prompt: tokens, branches: [] })));
-  const caches: Cache[] = [];
-  const activations = await model.prefill(batch, ({ keys, values }) => {
-    caches.push({ keys, values });
-    return [keys, values];
-  });
-  const streams = prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => new Stream(prompt, index)));
-  try {
-    await decode(model, { batch, caches, output: activations.output }, prompts, streams, options);
-  } finally {
-    activations.free();
-  }
-  return prompts.map((_, row) => streams.slice(row * n, (row + 1) * n).map((stream) => stream.sample()));
-}
-
-interface Cache {
-  readonly keys: Tensor;
-  readonly values: Tensor;
-}
-
-async function decode(
-  model: LanguageModel,
-  prefilled: { readonly batch: TreeBatch; readonly caches: readonly Cache[]; readonly output: Tensor },
-  prompts: readonly Prompt[],
-  streams: readonly Stream[],
-  options: SamplingOptions,
-): Promise<void> {
-  const { batch, caches } = prefilled;
-  const { samplesPerPrompt: n, maxNewTokens } = options;
-  const { layers, layerKinds, kvHeads, headSize } = model.config;
-  const rows = prompts.length;
-  // A session that holds weights is one more copy of them: with no tokens of its own, the first one goes through the others'.
-  const none = float32(new Float32Array(0), [rows, n, kvHeads, 0, headSize]);
-  const nothing = model.runtime.weightsInSessions ? { keys: none, values: none } : undefined;
-  const lengths = prompts.map(({ tokens }) => tokens.length);
-
-  /** Hides padding, and what lies before the sliding window of the token at `step`. */
-  const promptBias = (step: number, window: number | null): Tensor => {
-    const bias = new Float32Array(rows * batch.length);
-    lengths.forEach((length, row) => {
-      const hiddenKeys = window === null ? 0 : Math.max(0, Math.min(length, length + step - window));
-      bias.fill(-1e30, row * batch.length, row * batch.length + hiddenKeys);
-      bias.fill(-1e30, row * batch.length + length, (row + 1) * batch.length);
-    });
-    return float32(bias, [rows, 1, 1, batch.length]);
-  };
-
-  // The first token of every sample comes from its prompt's last hidden state.
-  await extend(
-    model,
-    streams,
-    prefilled.output,
-    lengths.flatMap((length, row) => new Array<number>(n).fill(outputIndex(batch, row * batch.length + length - 1))),
-    options,
+  if (model.answersContinuously) return answerContinuously(model, prompts, options, limits);
+  const { batchTokens = Infinity, sliceMs = Infinity, onAnswered } = limits;
+  const samples: Sample[][] = [];
+  const began = performance.now();
+  // A prompt's answers are counted as if each carried it: their attention reads it every time.
+  await inBatches(
+    prompts,
+    ({ tokens }) => tokens.length + samplesPerPrompt * maxNewTokens,
+    batchTokens,
+    async (group) => {
+      samples.push(...(await answerInBatch(model, group, options)));
+      onAnswered?.(samples.length);
+    },
+    () => performance.now() - began >= sliceMs,
   );
-
-  const all = streams.map((_, i) => i);
-  const fixedBias = promptBias(0, null);
-  await model.runtime.scoped(async (scope) => {
-    let own: Cache[] = [];
-    for (let step = 1; step < maxNewTokens && streams.some(({ open }) => open); step++) {
-      const positions = Int32Array.from(streams, (_, i) => (lengths[Math.floor(i / n)] as number) + step - 1);
-      // As transformers generates: keys stay rotated by the length that the sequence had when they were made.
-      const sequenceLengths = Int32Array.from(lengths, (length) => length + step);
-      const feeds: Record<string, Tensor>[] = [];
-      for (const kind of layerKinds) {
-        const { cos, sin } = model.rotary(kind, positions, sequenceLengths, n);
-        const bias = kind.slidingWindow === null ? fixedBias : promptBias(step, kind.slidingWindow);
-        feeds.push({
-          cos: await scope.upload(cos),
-          sin: await scope.upload(sin),
-          prompt_bias: await scope.upload(bias),
-        });
-      }
-      let h = await model.embed(
-        scope,
-        Int32Array.from(streams, (stream) => stream.last),
-        [rows, n],
-      );
-      const grown: Cache[] = [];
-      for (let layer = 0; layer < layers; layer++) {
-        const cache = caches[layer] as Cache;
-        const mine = own[layer] ?? nothing;
-        const { feeds: ofLayer, weights } = await model.layerWeights(layer);
-        const outputs = await scope.run(
-          `block-decode ${mine === undefined} ${JSON.stringify(model.shape)}`,
-          () => blockDecode(model.shape, { first: mine === undefined }),
-          {
-            ...ofLayer,
-            ...(feeds[model.config.kindOfLayer[layer] as number] as Record<string, Tensor>),
-            h,
-            prompt_keys: cache.keys,
-            prompt_values: cache.values,
-            ...(mine ? { own_keys: mine.keys, own_values: mine.values } : {}),
-          },
-          [],
-          weights,
-        );
-        scope.free(h, ...(mine ? [mine.keys, mine.values] : []));
-        h = outputs.h_out as Tensor;
-        grown.push({ keys: outputs.own_keys_out as Tensor, values: outputs.own_values_out as Tensor });
-      }
-      own = grown;
-      await extend(model, streams, h, all, options);
-      scope.free(h, ...feeds.flatMap((feed) => Object.values(feed)));
-    }
-  });
-}
-
-/** Each stream's next token, from the hidden state at its place. Equal places are predicted once. */
-async function extend(
-  model: LanguageModel,
-  streams: readonly Stream[],
-  hidden: Tensor,
-  places: readonly number[],
-  options: SamplingOptions,
-): Promise<void> {
-  const distinct = [...new Set(places)];
-  const rowOf = new Map(distinct.map((place, row) => [place, row]));
-  const row = (i: number): number => rowOf.get(places[i] as number) as number;
-  if (options.temperature === 0) {
-    const tokens = await model.predict(hidden, distinct, 'argmax');
-    streams.forEach((stream, i) => stream.take(Number(tokens[row(i)]), 0, options));
-    return;
-  }
-  const distributions = await model.distributions(hidden, distinct, options);
-  streams.forEach((stream, i) => stream.draw(distributions[row(i)] as TokenDistribution, options));
-}
-
-/** One sample as it grows. A closed stream keeps its place in the batch; what it draws is ignored. */
-class Stream {
-  readonly #tokens: number[] = [];
-  #logp = 0;
-  #stopped = false;
-  last = 0;
-
-  constructor(
-    readonly prompt: Prompt,
-    readonly index: number,
-  ) {}
-
-  get open(): boolean {
-    return !this.#stopped;
-  }
-
-  draw(distribution: TokenDistribution, options: SamplingOptions): void {
-    if (this.#stopped) return;
-    const place = [this.prompt.key[0], this.prompt.key[1], this.#tokens.length, 0] as const;
-    const { token, logp } = distribution.draw(uniform(place, [options.seed, this.index]));
-    this.take(token, logp, options);
-  }
-
-  take(token: number, logp: number, { eosIds }: SamplingOptions): void {
-    if (this.#stopped) return;
-    this.#logp += logp;
-    this.last = token;
-    if (eosIds.includes(token)) this.#stopped = true;
-    else this.#tokens.push(token);
-  }
-
-  sample(): Sample {
-    return { tokens: Int32Array.from(this.#tokens), finish: this.#stopped ? 'stop' : 'length', logp: this.#logp };
-  }
+  return samples;
 }

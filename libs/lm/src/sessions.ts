@@ -59,7 +59,7 @@ export class Sessions {
       throw new DeviceMemoryError(
         `more than maxDeviceMemory (${maxWeightBytes / 1e6} MB) of weights would lie on the device`,
       );
-    const session = this.#create(described, fetch, new Map(inside));
+    const session = this.#create(described, fetch, new Map(inside), weights?.inSession === true);
     session.catch(() => this.#kept.delete(name));
     this.#kept.set(name, { session, owner: weights?.owner ?? null, bytes });
     return session;
@@ -88,20 +88,22 @@ export class Sessions {
     graph: Graph,
     fetch: readonly string[],
     weights: ReadonlyMap<string, Tensor>,
+    arranged: boolean,
   ): Promise<ort.InferenceSession> {
     const { device, form, threads, profile, keepsOnDevice } = this.options;
+    const asFed = weights.size > 0 && !arranged;
     const common = {
       ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: join(profile, graph.name) }),
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
-      // Each session's arena would hold on to its greatest run for good, and there is one of each part of a layer.
-      enableCpuMemArena: false,
+      // Each session's arena holds on to its greatest run for good, and there is one of each part of a layer; of answers there are few.
+      enableCpuMemArena: arranged,
       // Each session has threads of its own: one session's must not spin on the processors while another's work.
       extra: {
-        session: { force_spinning_stop: '1', ...(weights.size > 0 && { disable_prepacking: '1' }) },
-        ...(weights.size > 0 && { optimization: { disable_specified_optimizers: AS_FED.join(';') } }),
+        session: { force_spinning_stop: '1', ...(asFed && { disable_prepacking: '1' }) },
+        ...(asFed && { optimization: { disable_specified_optimizers: AS_FED.join(';') } }),
       },
       externalData: [...weights].map(([name, tensor]) => ({ path: name, data: hostBytes(tensor) })),
     } as const;

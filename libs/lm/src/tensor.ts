@@ -15,6 +15,7 @@ export const int64 = (values: Iterable<number>, dims: readonly number[]): Tensor
   new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [...dims]);
 
 export const int8 = (data: Int8Array, dims: readonly number[]): Tensor => new ort.Tensor('int8', data, [...dims]);
+export const uint8 = (data: Uint8Array, dims: readonly number[]): Tensor => new ort.Tensor('uint8', data, [...dims]);
 
 /**
  * Of the bits of half-precision numbers. Not by the constructor of onnxruntime's tensors: where Node has a Float16Array it makes
@@ -60,7 +61,15 @@ export function zerosLike({ dims }: Tensor): Tensor {
 
 export const isOnDevice = (tensor: Tensor): boolean => (tensor as ort.Tensor).location === 'gpu-buffer';
 
-const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4, int64: 8, int8: 1, bool: 1 };
+const BYTES: Readonly<Record<string, number>> = {
+  float32: 4,
+  float16: 2,
+  int32: 4,
+  int64: 8,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+};
 export const bytesOf = ({ type, size }: Tensor): number => size * (BYTES[type] ?? 8);
 
 export const sumOfBytes = (tensors: Readonly<Record<string, Tensor>>): number =>

@@ -20,10 +20,13 @@ function kept(logits: readonly number[], temperature: number, topP: number): Map
 
 /** As the head's graph gives it. */
 function distribution(logits: readonly number[], temperature: number, topP: number): TokenDistribution {
-  const greatest = Math.max(...logits);
-  const weights = Float32Array.from(logits, (logit) => Math.exp((logit - greatest) / temperature));
-  const total = logits.reduce((sum, logit) => sum + Math.exp(logit - greatest), 0);
-  return new TokenDistribution(weights, Math.log(total), { temperature, topP });
+  const probabilities = (t: number): Float32Array => {
+    const total = logits.reduce((sum, logit) => sum + Math.exp(logit / t), 0);
+    return Float32Array.from(logits, (logit) => Math.exp(logit / t) / total);
+  };
+  const weights = probabilities(temperature);
+  const of = { greatest: Math.max(...weights), likeliest: Math.max(...probabilities(1)) };
+  return new TokenDistribution(weights, of, { temperature, topP });
 }
 
 const random = new Random('token-distribution', 1);

@@ -16,12 +16,12 @@ export class TokenDistribution {
   readonly #total: number;
 
   /**
-   * @param weights exp((logit - greatest) / temperature) of each token; they become the distribution's own
-   * @param logTotal log sum exp(logit - greatest) over all tokens
+   * @param weights each token's probability at the temperature; they become the distribution's own
+   * @param greatest the greatest of them, and the greatest probability at temperature 1 (`likeliest`)
    */
   constructor(
     private readonly weights: Float32Array,
-    private readonly logTotal: number,
+    private readonly of: { readonly greatest: number; readonly likeliest: number },
     private readonly options: DrawOptions,
   ) {
     this.#blockSums = new Float64Array(Math.ceil(weights.length / BLOCK));
@@ -40,7 +40,9 @@ export class TokenDistribution {
   /** Inverse-CDF draw; `u` is uniform in [0, 1). `logp` is of the model as it is: neither tempered nor cut. */
   draw(u: number): { readonly token: number; readonly logp: number } {
     const token = this.#tokenAt(u * this.#total);
-    return { token, logp: this.options.temperature * Math.log(this.weights[token] as number) - this.logTotal };
+    // log p = logit - log sum exp logit = (logit - greatest logit) + log p of the likeliest.
+    const below = this.options.temperature * Math.log((this.weights[token] as number) / this.of.greatest);
+    return { token, logp: below + Math.log(this.of.likeliest) };
   }
 
   /** The first token up to which the weights sum to more than `position`, which is below their total. */

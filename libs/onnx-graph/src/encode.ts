@@ -36,6 +36,8 @@ interface Encoding {
   readonly type: string;
   /** How many of the node's inputs ONNX reads; the others are there for the gradient. Default: all. */
   readonly reads?: number;
+  /** Which of the node's outputs stands at each place of ONNX's; null: one that is left out. Default: all, in order. */
+  readonly gives?: readonly (number | null)[];
   readonly domain?: string;
   readonly attributes?: Readonly<Record<string, Attribute>>;
 }
@@ -57,6 +59,7 @@ const ENCODINGS: Encodings = {
   // With alpha 1 it is x sigmoid(x).
   Silu: () => ({ type: 'QuickGelu', domain: 'com.microsoft', attributes: { alpha: { float: 1 } } }),
   Tanh: plain('Tanh'),
+  Abs: plain('Abs'),
   Softmax: () => ({ type: 'Softmax', attributes: { axis: -1 } }),
   MatMul: ({ transA, transB, alpha }) =>
     !transA && !transB && alpha === 1
@@ -79,6 +82,29 @@ const ENCODINGS: Encodings = {
   }),
   // The product stands before it; the operands are there for the gradient.
   HalfMatMul: () => ({ type: 'Identity', reads: 1 }),
+  RmsNorm: ({ epsilon }) => ({
+    type: 'SimplifiedLayerNormalization',
+    attributes: { axis: -1, epsilon: { float: epsilon }, stash_type: 1 },
+  }),
+  AddedRmsNorm: ({ epsilon }) => ({
+    type: 'SkipSimplifiedLayerNormalization',
+    domain: 'com.microsoft',
+    attributes: { epsilon: { float: epsilon } },
+    gives: [0, null, null, 1],
+  }),
+  RotaryEmbedding: ({ heads }) => ({
+    type: 'RotaryEmbedding',
+    domain: 'com.microsoft',
+    attributes: { interleaved: 0, num_heads: heads },
+  }),
+  QuantizeLinear: () => ({ type: 'QuantizeLinear', attributes: { axis: 0 } }),
+  MatMulIntegerToFloat: () => ({ type: 'MatMulIntegerToFloat', domain: 'com.microsoft' }),
+  // At accuracy level 4 rows are rounded to 8 bits; at others weights are made float32 in every run.
+  MatMulNBits: ({ inputs, outputs, blockSize }) => ({
+    type: 'MatMulNBits',
+    domain: 'com.microsoft',
+    attributes: { K: inputs, N: outputs, bits: 4, block_size: blockSize, accuracy_level: 4 },
+  }),
   ReduceSum: () => ({ type: 'ReduceSum', attributes: { keepdims: 1 } }),
   ReduceMean: () => ({ type: 'ReduceMean', attributes: { keepdims: 1 } }),
   ReduceLogSumExp: () => ({ type: 'ReduceLogSumExp', attributes: { keepdims: 1 } }),
@@ -106,9 +132,25 @@ const ENCODINGS: Encodings = {
   Loop: ({ body }) => ({ type: 'Loop', attributes: { body: { body } }, reads: 1 + body.states.length }),
 };
 
-const BYTES: Readonly<Record<DType, number>> = { float32: 4, float16: 2, int8: 1, int32: 4, int64: 8, bool: 1 };
+const BYTES: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  int8: 1,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
 
-const DATA_TYPE: Readonly<Record<DType, number>> = { float32: 1, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
+const DATA_TYPE: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
 
 function plain(type: string): () => Encoding {
   return () => ({ type });
@@ -202,12 +244,13 @@ function neededNodes(graph: Graph): GraphNode[] {
 
 function writeNode(w: protobuf.Writer, node: WrittenNode, nameOf: (value: Value) => string): void {
   const encode = ENCODINGS[node.op] as (attributes: WrittenNode['attributes']) => Encoding;
-  const { type, domain, attributes, reads } = encode(node.attributes);
+  const { type, domain, attributes, reads, gives } = encode(node.attributes);
   const names = node.inputs.slice(0, reads).map(nameOf);
   // A loop's second input, the condition to begin, is left out.
   if (isLoop(node)) names.splice(1, 0, '');
   for (const name of names) w.uint32(tag(1, 2)).string(name);
-  for (const output of node.outputs) w.uint32(tag(2, 2)).string(nameOf(output));
+  const outputs = gives?.map((i) => (i === null ? undefined : node.outputs[i])) ?? node.outputs;
+  for (const output of outputs) w.uint32(tag(2, 2)).string(output ? nameOf(output) : '');
   w.uint32(tag(3, 2)).string(node.outputs[0]?.name ?? type);
   w.uint32(tag(4, 2)).string(type);
   for (const [name, value] of Object.entries(attributes ?? {}))

@@ -64,6 +64,7 @@ const CASES: Partial<Record<OpName, readonly Case[]>> = {
   Sigmoid: [one((g, x) => g.sigmoid(x))],
   Silu: [one((g, x) => g.silu(x))],
   Tanh: [one((g, x) => g.tanh(x))],
+  Abs: [one((g, x) => g.abs(x), 0.5, 2), one((g, x) => g.abs(x), -2, -0.5)],
   Softmax: [one((g, x) => g.softmax(x), -3, 2)],
   MatMul: [
     ...[false, true].flatMap((transA) =>

@@ -54,6 +54,8 @@ export const GRADIENTS: Rules = {
   Reciprocal: unary((g, _x, y, dy) => g.neg(g.mul(dy, g.mul(y, y)))),
   // y = 1 / (1 + exp(-x)):  dx = dy y (1 - y)
   Sigmoid: unary((g, _x, y, dy) => g.mul(dy, g.mul(y, g.sub(g.scalar(1), y)))),
+  // y = |x|:  dx = dy sign x
+  Abs: unary((g, x, _y, dy) => g.where(g.less(x, g.scalar(0)), g.neg(dy), dy)),
   // y = x s(x), s = sigmoid:  dx = dy (s + y - y s)
   Silu: unary((g, x, y, dy) => {
     const s = g.sigmoid(x);
@@ -198,6 +200,13 @@ export const GRADIENTS: Rules = {
   },
   // Casts lead from whole numbers, truths and frozen weights.
   Cast: NOT_DIFFERENTIABLE,
+  // Of answers, which no gradient is taken of.
+  RmsNorm: NOT_DIFFERENTIABLE,
+  AddedRmsNorm: NOT_DIFFERENTIABLE,
+  RotaryEmbedding: NOT_DIFFERENTIABLE,
+  QuantizeLinear: NOT_DIFFERENTIABLE,
+  MatMulIntegerToFloat: NOT_DIFFERENTIABLE,
+  MatMulNBits: NOT_DIFFERENTIABLE,
   ArgMax: NOT_DIFFERENTIABLE,
   ReduceMax: NOT_DIFFERENTIABLE,
   Shape: NOT_DIFFERENTIABLE,

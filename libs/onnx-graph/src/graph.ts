@@ -1,7 +1,7 @@
 import { addDims, axisOf, broadcast, formatShape, sameShape, ShapeError, type Dim, type Shape } from './shape.ts';
 import type { OpAttributes, OpName } from './ops.ts';
 
-export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'bool';
+export type DType = 'float32' | 'float16' | 'int64' | 'int32' | 'int8' | 'uint8' | 'bool';
 
 /** A device may sum a half-precision product in half precision: it is given no more terms at a time than these. */
 const MAX_HALF_TERMS = 512;
@@ -25,6 +25,9 @@ export interface GraphNode<K extends OpName = OpName> {
   readonly outputs: readonly Value[];
   readonly attributes: OpAttributes[K];
 }
+
+/** Cosines and sines, and which of their rows are a token's. */
+export type RotaryTables = Readonly<Record<'cos' | 'sin' | 'order', Value>>;
 
 /** What a Loop repeats: it reads the states so far, the round's number (int64 []), and values of the graph around it. */
 export interface LoopBody {
@@ -50,6 +53,7 @@ export class Graph {
   readonly givens = new Map<Value, Value>();
   readonly #scalars = new Map<string, Value>();
   readonly #halves = new Map<Value, { readonly rows: Value; readonly scale: Value }>();
+  readonly #integers = new Map<Value, { readonly rows: Value; readonly scale: Value }>();
   #count = 0;
 
   constructor(readonly name: string) {}
@@ -117,6 +121,7 @@ export class Graph {
   /** x sigmoid(x) */
   silu = (x: Value): Value => this.#unary('Silu', x);
   tanh = (x: Value): Value => this.#unary('Tanh', x);
+  abs = (x: Value): Value => this.#unary('Abs', x);
 
   // -- comparisons: no gradient flows through them ------------------------------------------------------------------
 
@@ -202,6 +207,97 @@ export class Graph {
     const halves = { rows: this.cast(this.div(x, scale), 'float16'), scale };
     this.#halves.set(x, halves);
     return halves;
+  }
+
+  /** x / sqrt(mean x^2 + epsilon) * w over the last axis, as one operator. No gradient flows through it. */
+  rmsNorm(x: Value, w: Value, epsilon: number): Value {
+    return this.#node('RmsNorm', [x, w], { epsilon }, [x]);
+  }
+
+  /** x + y, and its rmsNorm, as one operator. No gradient flows through it. */
+  addedRmsNorm(x: Value, y: Value, w: Value, epsilon: number): { readonly sum: Value; readonly normed: Value } {
+    const [normed, sum] = this.nodeOf('AddedRmsNorm', [x, y, w], { epsilon }, [x, x]) as [Value, Value];
+    return { normed, sum };
+  }
+
+  /**
+   * Rotary position embedding as one operator, halves convention: x [B, T, heads K] by rows `order` [B, T] of the tables cos and sin
+   * [any, K / 2]. No gradient flows through it.
+   */
+  rotaryEmbedding(x: Value, { cos, sin, order }: RotaryTables, heads: number): Value {
+    return this.#node('RotaryEmbedding', [x, order, cos, sin], { heads }, [x]);
+  }
+
+  /**
+   * x W' of float32 x [rows, in] and int8 W [out, in] with a scale an output s_W [out, 1], multiplied as whole numbers; float32. Each
+   * row of x is rounded to 8 bits by its greatest magnitude:
+   *
+   *     y = s_x s_W (round(x / s_x) W'),   s_x = max |x| / 127
+   *
+   * Sums of whole numbers are exact, so a row's numbers do not depend on the rows beside it. No gradient flows through it.
+   */
+  integerMatMul(x: Value, weight: Value, scale: Value): Value {
+    const { rows, scale: ofRows } = this.#integerRows(x);
+    const [outputs] = weight.shape as readonly [Dim];
+    // The transpose is made once where W is an initialiser.
+    const operands = [
+      rows,
+      this.transpose(weight, [1, 0]),
+      this.scalar(1),
+      this.reshape(scale, [outputs]),
+      this.#middle(),
+    ];
+    const shape = [x.shape[0] as Dim, outputs];
+    return this.mul(this.#node('MatMulIntegerToFloat', operands, {}, [{ dtype: 'float32', shape }]), ofRows);
+  }
+
+  /**
+   * x W' of float32 x [..., in] and W [out, in] in 4 bits: `packed` uint8 [out, in / block, block / 2], two values a byte, the
+   * first in the lower half, each less 8; `scale` [out in / block], of blocks of a row's neighbouring values. Rows of x are rounded
+   * to 8 bits by blocks as well. No gradient flows through it.
+   */
+  blockMatMul(x: Value, packed: Value, scale: Value): Value {
+    const [outputs, blocks, bytes] = packed.shape as readonly [number, number, number];
+    const [inputs, blockSize] = [2 * blocks * bytes, 2 * bytes];
+    if (x.shape.at(-1) !== inputs)
+      throw new ShapeError(`MatMulNBits: ${formatShape(x.shape)} and ${inputs} inputs do not fit`);
+    return this.#node('MatMulNBits', [x, packed, scale], { inputs, outputs, blockSize }, [
+      { dtype: 'float32', shape: [...x.shape.slice(0, -1), outputs] },
+    ]);
+  }
+
+  /** Rows rounded to 8 bits, with 128 for 0, and their scales [rows, 1]; one for all products of x. */
+  #integerRows(x: Value): { readonly rows: Value; readonly scale: Value } {
+    const known = this.#integers.get(x);
+    if (known) return known;
+    const [count] = x.shape as readonly [Dim];
+    // A row of zeros has the scale 0, and whatever its values are divided to is multiplied by it again.
+    const scale = this.scale(this.reduceMax(this.abs(x), [-1]), 1 / 127);
+    const rows = this.#node('QuantizeLinear', [x, this.reshape(scale, [count]), this.#middles(x)], {}, [
+      { dtype: 'uint8', shape: x.shape },
+    ]);
+    const integers = { rows, scale };
+    this.#integers.set(x, integers);
+    return integers;
+  }
+
+  /** 128 for each row of x. */
+  #middles(x: Value): Value {
+    const [count] = x.shape as readonly [Dim];
+    const key = `middles:${count}`;
+    const known = this.#scalars.get(key);
+    if (known) return known;
+    const value = this.expandTo(this.#middle(), [count], this.shapeOf(x, 0, 1));
+    this.#scalars.set(key, value);
+    return value;
+  }
+
+  #middle(): Value {
+    const known = this.#scalars.get('middle');
+    if (known) return known;
+    const value = this.constant({ dtype: 'uint8', dims: [], data: Uint8Array.of(128) });
+    this.#scalars.set('middle', value);
+    return value;
   }
 
   softmax(x: Value): Value {
@@ -430,7 +526,7 @@ export class Graph {
 
 type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'LessOrEqual' | 'Less' | 'And' | 'Or';
 type ReduceOp = 'ReduceSum' | 'ReduceMean' | 'ReduceLogSumExp' | 'ReduceMax';
-type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Tanh';
+type UnaryOp = 'Neg' | 'Exp' | 'Log' | 'Sqrt' | 'Reciprocal' | 'Sigmoid' | 'Silu' | 'Tanh' | 'Abs';
 
 function productShape(a: Value, b: Value, transA: boolean, transB: boolean): readonly [Dim, Dim] {
   const [m, k] = lastTwo(a.shape, transA);

@@ -23,12 +23,25 @@ export interface OpAttributes {
   Sigmoid: None;
   Silu: None;
   Tanh: None;
+  Abs: None;
   Softmax: None;
   MatMul: ProductAttributes;
   /** MatMul of two matrices: every provider has it with its transposes. */
   Gemm: ProductAttributes;
   LoraMatMul: { readonly scale: number };
   HalfMatMul: { readonly transB: boolean };
+  /** x / sqrt(mean x^2 + eps) * w as one operator. */
+  RmsNorm: { readonly epsilon: number };
+  /** x + y, normed so, and x + y. */
+  AddedRmsNorm: { readonly epsilon: number };
+  /** Of heads beside each other, by rows of tables of cosines and sines. */
+  RotaryEmbedding: { readonly heads: number };
+  /** To uint8, by scales and zero points of the first axis. */
+  QuantizeLinear: None;
+  /** uint8 by int8, summed as whole numbers, times the scales. */
+  MatMulIntegerToFloat: None;
+  /** By weights of 4 bits in blocks. */
+  MatMulNBits: { readonly inputs: number; readonly outputs: number; readonly blockSize: number };
   ReduceSum: { readonly axes: readonly number[] };
   ReduceMean: { readonly axes: readonly number[] };
   ReduceLogSumExp: { readonly axes: readonly number[] };

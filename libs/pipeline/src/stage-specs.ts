@@ -79,7 +79,7 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
   const { evaluation, prompt, seed } = run.config;
   const dataset = run.evaluationDataset;
   if (evaluation === null || dataset === null) return [];
-  const { questions, judge, maxNewTokens } = evaluation;
+  const { questions, judge, maxNewTokens, weights } = evaluation;
   return [...new Set(evaluation.documents)].map((documents) => ({
     kind: 'evaluate',
     policy,
@@ -91,6 +91,7 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
     ...(questions === undefined ? {} : { questions }),
     judge,
     maxNewTokens,
+    ...(weights === 'float32' ? {} : { weights }),
     seed,
   }));
 }

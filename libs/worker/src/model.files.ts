@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
-import type { AdapterConfig, FrozenWeightsConfig } from '@solopo/contracts';
+import type { AdapterConfig, FrozenWeightsConfig, SamplingWeightsConfig } from '@solopo/contracts';
 import type { ModelSource } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
 import { TextModel } from '@solopo/text';
@@ -13,6 +13,8 @@ export interface PolicyOfModel {
   readonly policy?: string | undefined;
   readonly adapter?: AdapterConfig | null | undefined;
   readonly frozenWeights?: FrozenWeightsConfig | undefined;
+  /** For answers alone. */
+  readonly samplingWeights?: SamplingWeightsConfig | undefined;
 }
 
 /** Registered models as folders on this machine's disk, and their tokenizers. */
@@ -27,10 +29,13 @@ export class ModelFiles {
 
   async source(
     model: string,
-    { policy = model, adapter = null, frozenWeights }: PolicyOfModel = {},
+    { policy = model, adapter = null, frozenWeights, samplingWeights }: PolicyOfModel = {},
   ): Promise<ModelSource> {
     const folder = await this.#folder(model);
-    const format = frozenWeights === undefined ? {} : { frozenWeights };
+    const format = {
+      ...(frozenWeights === undefined ? {} : { frozenWeights }),
+      ...(samplingWeights === undefined ? {} : { samplingWeights }),
+    };
     if (policy === model) return { folder, ...format };
     const weights = await this.artifact(policy);
     return adapter ? { folder, adapter: { options: adapter, weights }, ...format } : { folder, weights, ...format };

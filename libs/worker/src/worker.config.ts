@@ -11,6 +11,8 @@ export const workerConfigSchema = serviceConfigSchema.extend({
   maxDeviceMemoryMb: z.coerce.number().int().min(1).optional(),
   /** Tokens, padding counted, that one batch of sampling or scoring holds: bounds memory. */
   batchTokens: z.coerce.number().int().min(1).default(8192),
+  /** What keys and values of the answers under way may take on the processor, in 10^6 bytes. Changes memory and speed, no number. */
+  answerCacheMb: z.coerce.number().int().min(1).default(1024),
 });
 
 export type WorkerConfig = z.infer<typeof workerConfigSchema>;

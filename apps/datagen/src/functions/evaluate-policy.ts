@@ -5,7 +5,7 @@ import { Engine } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
-import { countRefusals } from '../counts.ts';
+import { countRefusals, sampledBy } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
 
 /** Greedy answers of a policy to held-out questions at one context length. */
@@ -19,7 +19,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
   ) {}
 
   async execute({ stage, spec, range }: Work<'evaluate'>, context: JobContext): Promise<Effects> {
-    const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens } = spec;
+    const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens, weights } = spec;
     const text = await this.models.text(model);
     const composed = (await this.datasets.examples(dataset, range)).map(({ content }) => ({
       answers: content.answers,
@@ -28,13 +28,18 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const prompts = composed.flatMap(({ answers, context: made }, index) =>
       'refused' in made ? [] : [{ index, answers, tokens: made.tokens }],
     );
-    const responses = await this.engine.run(
+    const {
+      samples: responses,
+      engine,
+      exactWeights,
+    } = await this.engine.run(
       'sample',
       {
-        model: await this.models.source(model, { policy, adapter }),
+        model: await this.models.source(model, { policy, adapter, samplingWeights: weights }),
         prompts: prompts.map(({ tokens }) => ({ tokens, key: [0, 0] })),
         options: { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens, eosIds: text.eosIds, seed },
         batchTokens: this.config.batchTokens,
+        cacheBytes: this.config.answerCacheMb * 1e6,
         sliceMs: FUNCTIONS.evaluate.sliceMs,
       },
       { signal: context.signal, onProgress: tellJob(context) },
@@ -55,7 +60,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const { refused, ...byReason } = countRefusals(reasons);
     return {
       ...(itemsDone === undefined ? {} : { itemsDone }),
-      result: { asked: asked.length, correct, refused: refused ?? 0 },
+      result: { asked: asked.length, correct, refused: refused ?? 0, ...sampledBy(engine, asked.length, exactWeights) },
       write: (tx) =>
         tx.evaluations.insert(stage, range.from, {
           policy,

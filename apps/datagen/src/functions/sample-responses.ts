@@ -5,6 +5,7 @@ import { FUNCTIONS } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { sampledBy } from '../counts.ts';
 import { promptKey } from '../prompt-key.ts';
 
 /** Answers of the model on the short contexts, or on the long ones. */
@@ -20,11 +21,15 @@ export class SampleResponses implements JobFunction<'sample'> {
   async execute({ stage, spec, range }: Work<'sample'>, context: JobContext): Promise<Effects> {
     const text = await this.models.text(spec.model);
     const contexts = await this.ledger.contexts.assigned(spec.compose, spec.sampling.on, range);
-    const { samplesPerContext, temperature, topP, maxNewTokens } = spec.sampling;
-    const answers = await this.engine.run(
+    const { samplesPerContext, temperature, topP, maxNewTokens, weights } = spec.sampling;
+    const {
+      samples: answers,
+      engine,
+      exactWeights,
+    } = await this.engine.run(
       'sample',
       {
-        model: await this.models.source(spec.model),
+        model: await this.models.source(spec.model, { samplingWeights: weights }),
         prompts: contexts.map(({ tokens, digest }) => ({ tokens, key: promptKey(digest) })),
         options: {
           samplesPerPrompt: samplesPerContext,
@@ -35,6 +40,7 @@ export class SampleResponses implements JobFunction<'sample'> {
           seed: spec.seed,
         },
         batchTokens: this.config.batchTokens,
+        cacheBytes: this.config.answerCacheMb * 1e6,
         sliceMs: FUNCTIONS.sample.sliceMs,
       },
       { signal: context.signal, onProgress: tellJob(context) },
@@ -52,7 +58,11 @@ export class SampleResponses implements JobFunction<'sample'> {
     const next = contexts[answers.length];
     return {
       ...(next === undefined ? {} : { itemsDone: next.position - range.from }),
-      result: { contexts: sampled.length, samples: samples.length },
+      result: {
+        contexts: sampled.length,
+        samples: samples.length,
+        ...sampledBy(engine, samples.length, exactWeights),
+      },
       write: (tx) => tx.samples.insert(stage, samples),
     };
   }
