@@ -320,6 +320,48 @@ describe('a worker of jobs', () => {
   });
 });
 
+describe('the lease of a job', () => {
+  const lost = new SolopoError('lease-lost', 'Chunk 0 was taken over; drop this work.');
+
+  it('that ends with the commit is not lost, also to a renewal under way', async () => {
+    const spec = await provide({ ackWaitMs: 200 });
+    const renewing = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    let renewals = 0;
+    await work(spec, async (_job, context) => {
+      const renew = (): Promise<void> => {
+        renewals++;
+        renewing.resolve();
+        return answer.promise;
+      };
+      context.holds({ renew, release: () => Promise.resolve() });
+      await renewing.promise;
+      context.commits();
+      answer.reject(lost);
+      await sleep(2 * spec.ackWaitMs);
+      context.signal.throwIfAborted();
+    });
+    await publish();
+    await queueEmpty();
+    await reported('done');
+    expect(renewals).toBe(1);
+  });
+
+  it('is released before the job is given back: whoever comes next takes it at once', async () => {
+    const spec = await provide();
+    const happened: string[] = [];
+    await work(spec, (_job, context) => {
+      happened.push(`execution ${context.attempt}`);
+      if (context.attempt === 2) return Promise.resolve();
+      context.holds({ renew: () => Promise.resolve(), release: () => Promise.resolve(void happened.push('released')) });
+      return Promise.reject(new Error('not this time'));
+    });
+    await publish();
+    await queueEmpty();
+    expect(happened).toEqual(['execution 1', 'released', 'execution 2']);
+  });
+});
+
 describe('the end of a worker', () => {
   it('finishes its job and takes no other', async () => {
     const spec = await provide();

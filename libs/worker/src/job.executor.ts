@@ -82,6 +82,7 @@ export class JobExecutor {
     const effects = await work.execute({ stage: job.stage, spec: spec as StageSpecOf<K>, range, items }, context);
     context.signal.throwIfAborted();
     const seconds = (performance.now() - started) / 1000;
+    context.commits();
     await this.ledger.transaction((tx) =>
       completeChunk(tx, job, execution, {
         seconds,
