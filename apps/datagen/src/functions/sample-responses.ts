@@ -43,7 +43,7 @@ export class SampleResponses implements JobFunction<'sample'> {
         cacheBytes: this.config.answerCacheMb * 1e6,
         sliceMs: FUNCTIONS.sample.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context) },
+      { signal: context.signal, onProgress: tellJob(context, 'contexts', contexts.length) },
     );
     const sampled = contexts.slice(0, answers.length);
     const samples = sampled.flatMap(({ position }, i) =>

@@ -92,7 +92,7 @@ export class AlignPolicy implements JobFunction<'align'> {
         batchTokens: this.config.batchTokens,
         scorePrompt,
       },
-      { signal: context.signal, onProgress: tellJob(context) },
+      { signal: context.signal, onProgress: tellJob(context, 'pairs', prompts.length) },
     );
   }
 
