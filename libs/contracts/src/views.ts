@@ -212,6 +212,10 @@ export const workerDeviceViewSchema = z.object({
   reason: z.string().describe('Why this one'),
   allocatedBytes: count.describe('What lies on it'),
   memoryBytes: count.nullable().describe('What it has, where something says'),
+  memorySettings: z
+    .string()
+    .nullable()
+    .describe("What the engine's C library was told of memory (GLIBC_TUNABLES); null where it is told nothing"),
   toldAt: time,
 });
 

@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initialise, parseModelConfig, formatModelConfig, writeSafetensors } from '@solopo/lm';
-import { writeFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Engine } from './index.ts';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { Engine, memorySettings } from './index.ts';
 
 let folder = '';
 const engines: Engine[] = [];
@@ -74,6 +73,16 @@ test('a killed engine fails its task as retryable, and the next task gets a new 
   expect(
     (await one.run('score', { model: { folder }, trees: trees.slice(0, 1), batchTokens: 500 })).logps,
   ).toHaveLength(1);
+});
+
+test('a setting of the environment leaves the other memory settings of the engine in force', async () => {
+  vi.stubEnv('GLIBC_TUNABLES', 'glibc.malloc.arena_max=2');
+  const one = engine();
+  await one.run('fingerprint', {});
+  vi.unstubAllEnvs();
+  const expected = memorySettings('glibc.malloc.arena_max=2');
+  expect(expected).toContain('glibc.malloc.hugetlb=1');
+  expect(one.state?.memorySettings).toBe(expected);
 });
 
 test('an abort ends the task', async () => {

@@ -131,6 +131,8 @@ export interface Activity {
 /** Where the engine computes, and what lies there. */
 export interface EngineState extends ChosenDevice {
   readonly allocatedBytes: number;
+  /** GLIBC_TUNABLES of its process; null where the C library is another and reads none. */
+  readonly memorySettings: string | null;
 }
 
 export type FromChild = { readonly activity?: Activity | undefined } & (

@@ -229,7 +229,14 @@ describe('live state', () => {
       { attempt: 1, worker: 'w1', outcome: 'retry', error: 'boom' },
       { attempt: 2, worker: 'w2', outcome: null, error: null },
     ]);
-    const told = { device: 'webgpu', name: null, reason: 'asked for', allocatedBytes: 3e9, memoryBytes: null };
+    const told = {
+      device: 'webgpu',
+      name: null,
+      reason: 'asked for',
+      allocatedBytes: 3e9,
+      memoryBytes: null,
+      memorySettings: 'glibc.malloc.hugetlb=1',
+    };
     await fixture.ledger.workerDevices.tell('w1', { ...told, allocatedBytes: 0 });
     await fixture.ledger.workerDevices.tell('w1', told);
     expect(await fixture.ledger.workerDevices.of(['w1', 'w2'])).toEqual([

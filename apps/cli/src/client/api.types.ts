@@ -1433,6 +1433,8 @@ export interface components {
         readonly allocatedBytes: number;
         /** @description What it has, where something says */
         readonly memoryBytes: number | null;
+        /** @description What the engine's C library was told of memory (GLIBC_TUNABLES); null where it is told nothing */
+        readonly memorySettings: string | null;
         /** @description ISO 8601, UTC */
         readonly toldAt: string;
       } | null;

@@ -287,9 +287,11 @@ describe('the page of the system', () => {
       reason: 'A GPU 3000 was found',
       allocatedBytes: 1_234_000_000,
       memoryBytes: 8e9,
+      memorySettings: 'glibc.malloc.hugetlb=1:glibc.malloc.arena_max=4',
     });
     await page.reload();
     expect(await worker.innerText()).toMatch(/webgpu A GPU 3000[^]*1,234 MB of 8,000 MB in use; A GPU 3000 was found/);
+    expect(await worker.innerText()).toContain('hugetlb=1, arena_max=4');
     await request(gateway.url).post(`/v1/runs/${id}/cancel`).expect(200);
     await page.close();
   });

@@ -126,16 +126,23 @@ function workersList(name, workers) {
   );
 }
 
-/** The device, its name, what lies there, and why it is this one. */
+/** The device, its name, what lies there, why it is this one, and the memory settings of its process. */
 function deviceCell(device) {
   if (device === null) return h('span', { class: 'sub' }, 'no work yet');
-  const { device: kind, name, reason, allocatedBytes, memoryBytes, toldAt } = device;
+  const { device: kind, name, reason, allocatedBytes, memoryBytes, memorySettings, toldAt } = device;
   const of = memoryBytes === null ? '' : ` of ${megabytes(memoryBytes)}`;
   const held = kind === 'cpu' ? '' : `${megabytes(allocatedBytes)}${of} in use; `;
   return [
     h('b', {}, kind),
     name === null ? '' : ` ${name}`,
-    h('span', { class: 'sub device-reason', title: `as of ${when(toldAt)}` }, ` ${held}${reason}`),
+    h('span', { class: 'sub device-fact', title: `as of ${when(toldAt)}` }, ` ${held}${reason}`),
+    memorySettings === null
+      ? ''
+      : h(
+          'span',
+          { class: 'sub device-fact' },
+          ` ${memorySettings.replaceAll('glibc.malloc.', '').replaceAll(':', ', ')}`,
+        ),
   ];
 }
 

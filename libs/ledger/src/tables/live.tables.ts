@@ -107,6 +107,7 @@ interface WorkerDevicesTable {
   reason: string;
   allocated_bytes: number;
   memory_bytes: number | null;
+  memory_settings: string | null;
   told_at: ColumnType<Date, never, Date>;
 }
 
