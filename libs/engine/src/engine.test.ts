@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initialise, parseModelConfig, formatModelConfig, writeSafetensors } from '@solopo/lm';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { Engine, memorySettings } from './index.ts';
+import { Engine, memorySettings, type EngineOptions } from './index.ts';
 
 let folder = '';
 const engines: Engine[] = [];
-const engine = (): Engine => {
-  const made = new Engine({ threads: 1 });
+const engine = (options: Partial<EngineOptions> = {}): Engine => {
+  const made = new Engine({ threads: 1, ...options });
   engines.push(made);
   return made;
 };
@@ -83,6 +83,16 @@ test('a setting of the environment leaves the other memory settings of the engin
   const expected = memorySettings('glibc.malloc.arena_max=2');
   expect(expected).toContain('glibc.malloc.hugetlb=1');
   expect(one.state?.memorySettings).toBe(expected);
+});
+
+test('a limit of buffers reaches the process, and its fingerprint tells it', async () => {
+  const limited = engine({ maxBufferBytes: 4096 });
+  expect(await limited.run('fingerprint', {})).toContain('; cpu float32, buffers 4096; ');
+  const narrow = engine({ maxBufferBytes: 1024 });
+  await expect(narrow.run('score', { model: { folder }, trees, batchTokens: 500 })).rejects.toMatchObject({
+    code: 'model-invalid',
+    message: expect.stringMatching(/^parameter "/) as string,
+  });
 });
 
 test('an abort ends the task', async () => {
