@@ -231,7 +231,7 @@ export const workerViewSchema = z.object({
 });
 
 export const engineViewSchema = z.object({
-  fingerprint: z.string().describe('Runtime, device, precision, threads, layout and processor'),
+  fingerprint: z.string().describe('Runtime, device, precision, threads, layout, processor and, where one computes, GPU'),
   steps: count.describe('Gradient steps it took'),
   lastUsed: time,
 });

@@ -37,6 +37,7 @@ async function start() {
     ...(chosen.memoryBytes !== null && { maxDeviceMemoryBytes: 0.9 * chosen.memoryBytes }),
     ...options,
     device: chosen.device,
+    deviceName: chosen.name,
     onAlive,
   });
   runtime = runner.runtime;

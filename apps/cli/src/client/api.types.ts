@@ -853,7 +853,7 @@ export interface components {
       readonly retriedAt: string | null;
     };
     readonly Engine: {
-      /** @description Runtime, device, precision, threads, layout and processor */
+      /** @description Runtime, device, precision, threads, layout, processor and, where one computes, GPU */
       readonly fingerprint: string;
       /** @description Gradient steps it took */
       readonly steps: number;

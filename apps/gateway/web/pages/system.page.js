@@ -152,7 +152,7 @@ const megabytes = (bytes) => `${whole(Math.round(bytes / 1e6))} MB`;
 function enginesTable(engines) {
   return table(
     'Engines',
-    ['Device', 'Processor', 'Runtime', 'Settings', 'Steps', 'Last used'],
+    ['Device', 'Processor, GPU', 'Runtime', 'Settings', 'Steps', 'Last used'],
     engines.map(({ fingerprint, steps, lastUsed }) => {
       const [runtime = fingerprint, device = NONE, ...rest] = fingerprint.split('; ');
       const isSetting = (text) => /^(threads|layout|graphs)\b/.test(text);
