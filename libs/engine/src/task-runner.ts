@@ -6,6 +6,7 @@ import {
   inspectResponse,
   LanguageModel,
   measureTrees,
+  Pace,
   PhaseClock,
   PreferenceTrainer,
   readModelConfig,
@@ -73,24 +74,25 @@ export class TaskRunner {
   }
 
   async #score(
-    { model: source, trees, batchTokens, sliceMs }: Tasks['score']['input'],
+    { model: source, trees, sliceMs, from = 0, ...options }: Tasks['score']['input'],
     report: Report,
   ): Promise<Tasks['score']['output']> {
     const logps = await scoreTrees(await this.#load(source), trees, {
-      batchTokens,
+      ...options,
+      from,
+      pace: new Pace(sliceMs),
       onBatch: (count) => report({ kind: 'done', count }),
-      enough: after(sliceMs),
     });
-    return { logps, tokens: trees.slice(0, logps.length).reduce((sum, tree) => sum + treeLength(tree), 0) };
+    return { logps, tokens: trees.slice(from, from + logps.length).reduce((sum, tree) => sum + treeLength(tree), 0) };
   }
 
   async #measure(
-    { model: source, trees, batchTokens, scorePrompt }: Tasks['measure']['input'],
+    { model: source, trees, sliceMs, ...options }: Tasks['measure']['input'],
     report: Report,
   ): Promise<Tasks['measure']['output']> {
     return measureTrees(await this.#load(source), trees, {
-      batchTokens,
-      scorePrompt,
+      ...options,
+      pace: new Pace(sliceMs),
       onBatch: (count) => report({ kind: 'done', count }),
     });
   }

@@ -33,6 +33,12 @@ export interface ScoredTrees {
   readonly tokens: number;
 }
 
+/** Which of the trees are worked on, all by default. Batches are made of all of them, so that it does not matter how work is cut. */
+interface Cut extends Sliced {
+  readonly from?: number;
+  readonly to?: number;
+}
+
 export interface TrainSliceInput {
   readonly model: ModelSource;
   /** Optimiser state of the checkpoint that the slice starts from: its safetensors file. Absent at the start. */
@@ -80,8 +86,8 @@ export interface Tasks {
       readonly model: ModelSource;
       readonly trees: readonly Tree[];
       readonly batchTokens: number;
-    } & Sliced;
-    /** Of the first trees alone where the time was over. */
+    } & Cut;
+    /** Of the first trees of the range alone where the time was over. */
     readonly output: ScoredTrees;
   };
   /** As score, with each response's tokens added up and what else the logits say of them. */
@@ -92,7 +98,7 @@ export interface Tasks {
       readonly batchTokens: number;
       /** The prompts' own tokens too. */
       readonly scorePrompt: boolean;
-    };
+    } & Cut;
     readonly output: MeasuredTree[];
   };
   /** Each response's log-probabilities, and where each layer's attention was for it. */

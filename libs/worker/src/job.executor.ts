@@ -38,10 +38,13 @@ export class JobExecutor {
     job: Job,
     context: JobContext,
     work: JobFunction<K>,
-    { spec, range, items }: Extract<Awaited<ReturnType<typeof beginChunk>>, { status: 'ready' }>,
+    { spec, range, start, items }: Extract<Awaited<ReturnType<typeof beginChunk>>, { status: 'ready' }>,
   ): Promise<string> {
     const started = performance.now();
-    const effects = await work.execute({ stage: job.stage, spec: spec as StageSpecOf<K>, range, items }, context);
+    const effects = await work.execute(
+      { stage: job.stage, spec: spec as StageSpecOf<K>, range, start, items },
+      context,
+    );
     context.signal.throwIfAborted();
     const seconds = (performance.now() - started) / 1000;
     const outcome = await this.ledger.transaction((tx) =>
