@@ -25,7 +25,7 @@ import * as outboxTraceparent from './0024-outbox-traceparent.migration.ts';
 import * as stepPhases from './0025-step-phases.migration.ts';
 import * as workerDevices from './0026-worker-devices.migration.ts';
 import * as chunkProgress from './0027-chunk-progress.migration.ts';
-import * as memorySettings from './0029-memory-settings.migration.ts';
+import * as settingsAndSlices from './0029-memory-settings-and-alignment-slices.migration.ts';
 import type { Migration } from 'kysely/migration';
 
 /** Forward only. A released migration is never edited: a change is a new one. */
@@ -57,5 +57,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0025-step-phases': stepPhases,
   '0026-worker-devices': workerDevices,
   '0027-chunk-progress': chunkProgress,
-  '0029-memory-settings': memorySettings,
+  '0029-memory-settings-and-alignment-slices': settingsAndSlices,
 };
