@@ -38,7 +38,7 @@ const TABLE = {
   launcher: 'functions local-servers',
 
   // the whole system under test
-  e2e: 'contracts corpus ledger lm local-servers testing',
+  e2e: 'bus contracts corpus functions ledger lm local-servers testing',
 };
 
 /** @type {Readonly<Record<string, readonly string[]>>} */

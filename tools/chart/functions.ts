@@ -18,8 +18,8 @@ export function functionsForChart() {
 }
 
 function describe(spec: FunctionSpec) {
-  const { name, subject, concurrency, device, ackWaitMs, timeLimitMs } = spec;
-  return { name, subject, consumer: consumerName(spec), concurrency, device, ackWaitMs, timeLimitMs };
+  const { name, subject, engine, priority, device, ackWaitMs, timeLimitMs } = spec;
+  return { name, subject, consumer: consumerName(spec), engine, priority, device, ackWaitMs, timeLimitMs };
 }
 
 /** An app scales as the most demanding of its functions, as it does in the launcher. */

@@ -70,9 +70,12 @@ export class System {
     return (await fetch(`${url}/metrics`)).text();
   }
 
-  /** @param settings of its environment, over those of the system */
-  startWorker(worker: Worker, settings: Readonly<Record<string, string>>): void {
-    this.#spawn(worker, settings);
+  /**
+   * @param settings of its environment, over those of the system
+   * @param name for a second one of the kind
+   */
+  startWorker(worker: Worker, settings: Readonly<Record<string, string>> = {}, name: string = worker): void {
+    this.#spawn(worker, settings, name);
   }
 
   pid(service: string): number | undefined {
@@ -138,7 +141,7 @@ export class System {
     return view;
   }
 
-  #spawn(service: string, settings: Readonly<Record<string, string>> = {}): ChildProcess {
+  #spawn(service: string, settings: Readonly<Record<string, string>> = {}, name = service): ChildProcess {
     const child = spawn(process.execPath, [join(APPS, service, 'dist/main.js')], {
       env: {
         PATH: process.env['PATH'],
@@ -153,11 +156,11 @@ export class System {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => this.output.push(`[${service}] ${chunk.toString()}`));
+      stream.on('data', (chunk: Buffer) => this.output.push(`[${name}] ${chunk.toString()}`));
     const end = (): void => void child.kill('SIGKILL');
     process.once('exit', end);
     child.once('exit', () => process.off('exit', end));
-    this.#services.set(service, child);
+    this.#services.set(name, child);
     return child;
   }
 }

@@ -11,7 +11,10 @@ events; a worker also takes from its own consumers, and buries what fails.
 {{- $users := dict -}}
 {{- range $app, $settings := $functions.apps -}}
 {{- $publish := $outbox -}}
+{{- $subscribe := concat (list "_INBOX.>") $settings.questions -}}
 {{- range $settings.functions -}}
+{{- /* It hears that jobs are published, and asks its consumers for them. */ -}}
+{{- $subscribe = append $subscribe .subject -}}
 {{- $at := printf "%s.%s" $functions.stream .consumer -}}
 {{- $publish = concat $publish (list
       (printf "dead.%s" .subject)
@@ -19,7 +22,6 @@ events; a worker also takes from its own consumers, and buries what fails.
       (printf "$JS.API.CONSUMER.MSG.NEXT.%s" $at)
       (printf "$JS.ACK.%s.>" $at)) -}}
 {{- end -}}
-{{- $subscribe := concat (list "_INBOX.>") $settings.questions -}}
 {{- $_ := set $users $app (dict "publish" $publish "subscribe" $subscribe "respond" (not (empty $settings.questions))) -}}
 {{- end -}}
 {{- $gateway := concat $outbox (list

@@ -1,5 +1,6 @@
 export * from './bus.module.ts';
 export * from './connection.ts';
+export * from './delivery.ts';
 export * from './event.bus.ts';
 export * from './jetstream.strategy.ts';
 export * from './job.context.ts';

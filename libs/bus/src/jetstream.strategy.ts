@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jetstream, type Consumer, type JsMsg } from '@nats-io/jetstream';
+import { jetstream } from '@nats-io/jetstream';
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import { SolopoError } from '@solopo/contracts';
 import type { FunctionSpec } from '@solopo/functions';
 import { lastValueFrom } from 'rxjs';
 import type { NatsConnection } from './connection.ts';
-import { JobRunner, type JobHandler, type JobReport, type JobRunnerOptions } from './job.runner.ts';
+import { pullNow, type Delivery } from './delivery.ts';
+import { JobRunner, type BoundFunction, type JobHandler, type JobReport, type JobRunnerOptions } from './job.runner.ts';
+import { News } from './news.ts';
 import { consumerName, WORK } from './streams.ts';
 
 /** The transport of jobs: `@EventPattern<string>(subjectOf('compose'), JETSTREAM)`. */
@@ -20,17 +22,21 @@ export interface JetStreamStrategyOptions extends JobRunnerOptions {
 }
 
 const GRACE_MS = 20_000;
-const PULL_MS = 1000;
-const PAUSE_MS = 500;
+const FLUSH_MS = 1000;
+/** Between looks into empty queues: from soon after something was heard of, to the longest that a job given back may wait. */
+const PAUSE_MS = { shortest: 10, longest: 1000 } as const;
 
-/** One durable pull consumer a function, one message for each free slot. */
+/**
+ * Takes a job when there is somebody free for it: one at a time for the process's numeric engine, and one that does without it. Of
+ * what waits the most urgent function comes first. No message is held that nobody works on.
+ */
 export class JetStreamStrategy extends Server implements CustomTransportStrategy {
   override readonly transportId = JETSTREAM;
   override readonly propagatesEventHandlerErrors = true;
   protected override readonly logger = new Logger(JetStreamStrategy.name);
   readonly #runner: JobRunner;
   readonly #stopping = new AbortController();
-  #slots: readonly Promise<void>[] = [];
+  #lanes: readonly Promise<void>[] = [];
 
   constructor(
     private readonly connection: NatsConnection,
@@ -51,7 +57,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
 
   async close(): Promise<void> {
     this.pause();
-    const atRest = Promise.all(this.#slots);
+    const atRest = Promise.all(this.#lanes);
     const grace = new AbortController();
     await Promise.race([
       atRest,
@@ -61,7 +67,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
     this.#runner.abandon();
     await atRest;
     if (!this.connection.isClosed())
-      await Promise.race([this.connection.flush(), sleep(PULL_MS, undefined, { ref: false })]);
+      await Promise.race([this.connection.flush(), sleep(FLUSH_MS, undefined, { ref: false })]);
   }
 
   on(): never {
@@ -74,12 +80,10 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
 
   async #start(): Promise<void> {
     this.#demandHandlers();
-    const bound = await Promise.all(
-      this.options.functions.map(async (spec) => ({ spec, consumer: await this.#consumer(spec) })),
-    );
-    this.#slots = bound.flatMap(({ spec, consumer }) =>
-      Array.from({ length: spec.concurrency }, () => this.#serve(spec, consumer)),
-    );
+    const bound = await Promise.all(this.options.functions.map((spec) => this.#bind(spec)));
+    const byUrgency = bound.sort((a, b) => a.spec.priority - b.spec.priority);
+    const lanes = [true, false].map((engine) => byUrgency.filter(({ spec }) => spec.engine === engine));
+    this.#lanes = lanes.filter((lane) => lane.length > 0).map((lane) => this.#serve(lane));
   }
 
   #demandHandlers(): void {
@@ -95,9 +99,11 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
     if (double.length > 0) throw new Error(`More than one handler has the subject ${double.join(', ')}; keep one.`);
   }
 
-  async #consumer(spec: FunctionSpec): Promise<Consumer> {
+  async #bind(spec: FunctionSpec): Promise<BoundFunction> {
     try {
-      return await jetstream(this.connection).consumers.get(WORK, consumerName(spec));
+      const consumer = await jetstream(this.connection).consumers.get(WORK, consumerName(spec));
+      const { config } = await consumer.info(true);
+      return { spec, ackWaitMs: (config.ack_wait ?? 0) / 1_000_000 };
     } catch (error) {
       throw new SolopoError(
         'not-ready',
@@ -107,23 +113,43 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
     }
   }
 
-  async #serve(spec: FunctionSpec, consumer: Consumer): Promise<void> {
-    const handle = this.#handler(spec);
-    while (!this.#stopping.signal.aborted) {
-      const message = await this.#next(spec, consumer);
-      if (message === null) continue;
-      if (this.#stopping.signal.aborted) message.nak();
-      else await this.#runner.run(spec, message, handle);
+  async #serve(lane: readonly BoundFunction[]): Promise<void> {
+    const { signal } = this.#stopping;
+    const news = new News(
+      this.connection,
+      lane.map(({ spec }) => spec.subject),
+    );
+    for (let pauseMs: number = PAUSE_MS.shortest; !signal.aborted;) {
+      const next = await this.#mostUrgent(lane);
+      if (next === null) {
+        const heard = await news.heardWithin(pauseMs, signal);
+        pauseMs = heard ? PAUSE_MS.shortest : Math.min(4 * pauseMs, PAUSE_MS.longest);
+        continue;
+      }
+      pauseMs = PAUSE_MS.shortest;
+      if (signal.aborted) next.delivery.giveBack();
+      else await this.#runner.run(next.bound, next.delivery, this.#handler(next.bound.spec));
     }
+    news.end();
   }
 
-  async #next(spec: FunctionSpec, consumer: Consumer): Promise<JsMsg | null> {
+  async #mostUrgent(
+    lane: readonly BoundFunction[],
+  ): Promise<{ readonly bound: BoundFunction; readonly delivery: Delivery } | null> {
+    for (const bound of lane) {
+      const delivery = await this.#pull(bound.spec);
+      if (delivery !== null) return { bound, delivery };
+    }
+    return null;
+  }
+
+  async #pull(spec: FunctionSpec): Promise<Delivery | null> {
+    if (this.#stopping.signal.aborted) return null;
     try {
-      return await consumer.next({ expires: PULL_MS });
+      return await pullNow(this.connection, consumerName(spec));
     } catch (error) {
-      if (this.#stopping.signal.aborted) return null;
-      this.logger.warn({ subject: spec.subject, error }, 'no work could be asked for; trying again');
-      await sleep(PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      if (!this.#stopping.signal.aborted)
+        this.logger.warn({ subject: spec.subject, error }, 'no work could be asked for; trying again');
       return null;
     }
   }

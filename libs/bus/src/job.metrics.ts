@@ -18,8 +18,8 @@ export function jobMetrics(metrics: Metrics, functions: readonly FunctionSpec[])
     for (const outcome of JOB_OUTCOMES) seconds.zero({ subject, outcome });
     for (const redelivered of ['true', 'false']) deliveries.inc({ subject, redelivered }, 0);
   }
-  return ({ subject, outcome, attempt, seconds: spent }) => {
+  return ({ subject, outcome, delivery, seconds: spent }) => {
     seconds.observe({ subject, outcome }, spent);
-    deliveries.inc({ subject, redelivered: String(attempt > 1) });
+    deliveries.inc({ subject, redelivered: String(delivery > 1) });
   };
 }

@@ -25,6 +25,7 @@ class FixtureController {
 
   @EventPattern<string>(SUBJECT, JETSTREAM)
   async execute(@Payload() job: Job, @Ctx() context: JobContext): Promise<void> {
+    context.begins(1);
     if (job.id === 'bad') throw new SolopoError('model-invalid', 'The model is no model; register another.');
     const message = {
       subject: 'dead.proof',

@@ -5,9 +5,10 @@ import type { Job } from '@solopo/contracts';
 import type { FunctionSpec } from '@solopo/functions';
 import type { NatsConnection } from './connection.ts';
 import { JETSTREAM, JetStreamStrategy } from './jetstream.strategy.ts';
-import type { JobContext } from './job.context.ts';
+import { JobHeld, type JobContext } from './job.context.ts';
 import type { DeadLetter, JobHandler, JobReport } from './job.runner.ts';
 import { RethrowFilter } from './rethrow.filter.ts';
+import { isOutage } from './retry.policy.ts';
 
 export const SUBJECT = 'jobs.datagen.compose';
 
@@ -17,7 +18,8 @@ export function testFunction(settings: Partial<FunctionSpec> = {}): FunctionSpec
     name: 'compose',
     app: 'datagen',
     subject: SUBJECT,
-    concurrency: 1,
+    engine: false,
+    priority: 0,
     ackWaitMs: 2000,
     timeLimitMs: 10_000,
     sliceMs: 10_000,
@@ -32,33 +34,50 @@ export function testFunction(settings: Partial<FunctionSpec> = {}): FunctionSpec
 
 export interface WorkerOptions {
   readonly functions?: readonly FunctionSpec[];
+  /** Subjects that have a handler. */
+  readonly handles?: readonly string[];
   readonly onDeadLetter?: (letter: DeadLetter) => Promise<void>;
   readonly report?: (report: JobReport) => void;
   readonly graceMs?: number;
 }
 
-/** A process's worth of worker: Nest, the strategy, and one handler. */
+/** Executions that each job is to blame for: a fake of the ledger, for the workers of one process. */
+const blamed = new Map<string, number>();
+
+function counted(handle: JobHandler): JobHandler {
+  return async (job, context) => {
+    const attempt = (blamed.get(job.id) ?? 0) + 1;
+    context.begins(attempt);
+    blamed.set(job.id, attempt);
+    try {
+      await handle(job, context);
+    } catch (error) {
+      if (isOutage(error) || error instanceof JobHeld) blamed.set(job.id, attempt - 1);
+      throw error;
+    }
+  };
+}
+
+/** A process's worth of worker: Nest, the strategy, and one handler for all its functions. */
 export async function startWorker(
   connection: NatsConnection,
   handle: JobHandler,
-  options: WorkerOptions = {},
+  { functions = [testFunction()], handles = [SUBJECT], ...options }: WorkerOptions = {},
 ): Promise<INestMicroservice> {
+  const execute = counted(handle);
+
   @Controller()
   class JobController {
-    @EventPattern<string>(SUBJECT, JETSTREAM)
+    @EventPattern<string | readonly string[]>(handles, JETSTREAM)
     async execute(@Payload() job: Job, @Ctx() context: JobContext): Promise<void> {
-      await handle(job, context);
+      await execute(job, context);
     }
   }
 
   @Module({ controllers: [JobController] })
   class WorkerModule {}
 
-  const strategy = new JetStreamStrategy(connection, {
-    functions: [testFunction()],
-    onDeadLetter: () => Promise.resolve(),
-    ...options,
-  });
+  const strategy = new JetStreamStrategy(connection, { functions, onDeadLetter: () => Promise.resolve(), ...options });
   const worker = await NestFactory.createMicroservice(WorkerModule, { strategy, logger: false, abortOnError: false });
   worker.useGlobalFilters(new RethrowFilter());
   await worker.listen();

@@ -73,6 +73,12 @@ export const runViewSchema = z.object({
   policyTokens: count,
   referenceTokens: count,
   trainSeconds: z.number().min(0).describe('Spent in gradient steps'),
+  work: z
+    .object({
+      jobs: count.describe("Jobs of the run's stages that are done"),
+      executions: count.describe('Executions begun for these stages: more than jobs where some were lost or failed'),
+    })
+    .describe('As recorded when it was done; a stage that runs share counts for each'),
   pairs: count.nullable(),
   stages: z.array(stageViewSchema),
 });
@@ -188,12 +194,22 @@ export const evidencePlacesSchema = z.object({
 
 const seconds = z.number().min(0);
 
+/** How far a job is, as its worker last told with the renewal of its lease. */
+export const jobProgressSchema = z.object({
+  phase: z.string().optional().describe('What it does now'),
+  done: z.number().min(0).optional(),
+  total: z.number().min(0).optional(),
+  unit: z.string().optional().describe('What is counted'),
+  tokensPerSecond: z.number().min(0).optional(),
+});
+
 export const functionViewSchema = z.object({
   name: z.string(),
   app: z.string(),
   subject: z.string(),
   device: z.string(),
-  concurrency: count,
+  engine: z.boolean().describe('Whether its jobs need the numeric engine, of which a worker has one'),
+  priority: count.describe('Of the jobs of an app that wait, those with the lowest number are taken first'),
   timeLimitSeconds: seconds,
   maxAttempts: count,
   sequential: z.boolean().describe('The next chunk of a stage starts only when the one before it is done'),
@@ -219,6 +235,16 @@ export const workerDeviceViewSchema = z.object({
   toldAt: time,
 });
 
+export const heldJobViewSchema = z.object({
+  kind: z.string(),
+  engine: z.boolean().describe('On the numeric engine'),
+  runs: z.array(z.string()).describe('The running runs that wait for it'),
+  stage: digest,
+  chunk: count,
+  since: time,
+  progress: jobProgressSchema.nullable().describe('As last told'),
+});
+
 export const workerViewSchema = z.object({
   id: z.string().describe('Host and process'),
   app: z.string().nullable(),
@@ -226,7 +252,7 @@ export const workerViewSchema = z.object({
   failures: count,
   firstSeen: time,
   lastSeen: time.describe('When it last took up a job'),
-  doing: z.string().nullable().describe('The kind of its last job, while that goes on'),
+  working: z.array(heldJobViewSchema).describe('Jobs that it works on now: at most one on its engine'),
   device: workerDeviceViewSchema.nullable().describe('Where its engine computes; null before its first work'),
 });
 
@@ -239,7 +265,7 @@ export const engineViewSchema = z.object({
 export const streamViewSchema = z.object({ name: z.string(), messages: count, bytes: count, maxBytes: z.int() });
 
 export const systemViewSchema = z.object({
-  functions: z.array(functionViewSchema),
+  functions: z.array(functionViewSchema).describe('By app, in the order in which their jobs are taken'),
   streams: z.array(streamViewSchema),
   outbox: z.object({ unpublished: count, oldestSeconds: seconds }),
   workers: z.array(workerViewSchema).describe('Those that took up a job lately, latest first'),
@@ -311,6 +337,7 @@ export type ArtifactView = Frozen<z.infer<typeof artifactViewSchema>>;
 export type ModelView = Frozen<z.infer<typeof modelViewSchema>>;
 export type ModelDetails = Frozen<z.infer<typeof modelDetailsSchema>>;
 export type DatasetView = Frozen<z.infer<typeof datasetViewSchema>>;
+export type JobProgress = Frozen<z.infer<typeof jobProgressSchema>>;
 export type StageView = Frozen<z.infer<typeof stageViewSchema>>;
 export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
   readonly config: z.infer<typeof runConfigSchema>;
@@ -331,6 +358,7 @@ export type DeadLetterView = Frozen<z.infer<typeof deadLetterViewSchema>>;
 export type Retried = Frozen<z.infer<typeof retriedSchema>>;
 export type Inspection = Frozen<z.infer<typeof inspectionSchema>>;
 export type EvidencePlaces = Frozen<z.infer<typeof evidencePlacesSchema>>;
+export type HeldJobView = Frozen<z.infer<typeof heldJobViewSchema>>;
 export type FunctionView = Frozen<z.infer<typeof functionViewSchema>>;
 export type WorkerView = Frozen<z.infer<typeof workerViewSchema>>;
 export type EngineView = Frozen<z.infer<typeof engineViewSchema>>;

@@ -7,22 +7,16 @@ import { memorySettingsInForce } from './memory-settings.ts';
 import type { MeasuredRuntime } from './measured-runtime.ts';
 import type { FromChild, Progress, ToChild } from './tasks.ts';
 
-const ALIVE_INTERVAL_MS = 500;
 const FLUSH_LIMIT_MS = 2000;
 
 let current = 0;
-let lastSent = 0;
 let runtime: MeasuredRuntime | undefined;
 type Message = FromChild extends infer M ? (M extends FromChild ? Omit<M, 'activity'> : never) : never;
 const send = (message: Message): void => {
   process.send?.({ ...message, activity: runtime?.takeActivity() });
 };
 const report = (progress: Progress): void => {
-  lastSent = performance.now();
   send({ id: current, kind: 'progress', progress });
-};
-const onAlive = (): void => {
-  if (performance.now() - lastSent > ALIVE_INTERVAL_MS) report({ kind: 'alive' });
 };
 const { otlpUrl, device: asked, ...options } = readChildOptions(process.env);
 // The parent decides which traces are kept, and tells in the traceparent.
@@ -38,7 +32,6 @@ async function start() {
     ...options,
     device: chosen.device,
     deviceName: chosen.name,
-    onAlive,
   });
   runtime = runner.runtime;
   const memorySettings = memorySettingsInForce();

@@ -20,9 +20,6 @@ const CHILD = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../dist/engine.child.js' : './engine.child.js', import.meta.url),
 );
 
-/** A GPU's driver may compile kernels for long while nothing is heard; that its process is there counts as a sign of life. */
-const ALIVE_INTERVAL_MS = 2000;
-
 export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
@@ -88,10 +85,6 @@ export class Engine {
     const started = performance.now();
     const report = (outcome: TaskReport['outcome'], tokens = 0): void =>
       this.options.onTask?.({ task, outcome, seconds: (performance.now() - started) / 1000, tokens });
-    const alive = setInterval(() => {
-      const device = this.#state?.device ?? this.options.device ?? 'cpu';
-      if (device !== 'cpu') onProgress?.({ kind: 'alive' });
-    }, ALIVE_INTERVAL_MS);
     try {
       const output = await new Promise<Tasks[K]['output']>((resolve, reject) => {
         this.#pending.set(id, { resolve, reject, onProgress });
@@ -104,7 +97,6 @@ export class Engine {
       report(signal?.aborted === true ? 'aborted' : 'failed');
       throw error;
     } finally {
-      clearInterval(alive);
       this.#pending.delete(id);
       signal?.removeEventListener('abort', abort);
     }

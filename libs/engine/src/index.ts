@@ -1,7 +1,7 @@
 export type { EngineOptions } from './child.options.ts';
 export { Engine, type EngineListeners, type RunOptions, type TaskReport } from './engine.ts';
 export { memorySettings } from './memory-settings.ts';
-export { TaskRunner, type TaskRunnerOptions } from './task-runner.ts';
+export { TaskRunner } from './task-runner.ts';
 export type {
   Activity,
   EngineState,

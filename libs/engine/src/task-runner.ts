@@ -25,18 +25,14 @@ import type { ModelSource, Progress, TakenStep, TaskName, Tasks } from './tasks.
 
 type Report = (progress: Progress) => void;
 
-export interface TaskRunnerOptions extends Omit<RuntimeOptions, 'onRun'> {
-  readonly onAlive?: () => void;
-}
-
 /** Executes tasks one after another and keeps the last model between them. Plain code: no process, no Nest. */
 export class TaskRunner {
   readonly runtime: MeasuredRuntime;
   #base: { readonly key: string; readonly model: LanguageModel } | undefined;
   #model: { readonly key: string; readonly source: ModelSource; readonly model: LanguageModel } | undefined;
 
-  constructor({ onAlive, ...options }: TaskRunnerOptions) {
-    this.runtime = new MeasuredRuntime({ ...options, ...(onAlive ? { onRun: onAlive } : {}) });
+  constructor(options: Omit<RuntimeOptions, 'onRun'>) {
+    this.runtime = new MeasuredRuntime(options);
   }
 
   async run<K extends TaskName>(task: K, input: Tasks[K]['input'], report: Report): Promise<Tasks[K]['output']> {

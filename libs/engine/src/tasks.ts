@@ -113,9 +113,7 @@ export type TaskName = keyof Tasks;
 
 /** What a task tells while it runs. */
 export type Progress =
-  | { readonly kind: 'alive' }
-  | { readonly kind: 'done'; readonly count: number }
-  | { readonly kind: 'step'; readonly step: TakenStep };
+  { readonly kind: 'done'; readonly count: number } | { readonly kind: 'step'; readonly step: TakenStep };
 
 export type ToChild = {
   [K in TaskName]: {

@@ -11,11 +11,13 @@ export interface FunctionSpec {
   /** The service whose processes execute it. */
   readonly app: App;
   readonly subject: `jobs.${App}.${string}`;
-  /** Jobs one process executes at the same time. */
-  readonly concurrency: number;
+  /** Whether it computes with the process's numeric engine, which serves one job at a time. One that does without goes on beside it. */
+  readonly engine: boolean;
+  /** Of the jobs of an app that wait, those with the lowest number are taken first. */
+  readonly priority: number;
   /**
-   * A job that shows no sign of life for so long is given to another process. Short, so that a killed process's job moves
-   * on soon; the engine beats at least every half second, however long the job.
+   * A job of a process without a sign of life for so long is given to another, which may take it once its lease has run out too
+   * (`leaseMsOf`). Short, so that a killed process's job moves on soon; the process beats, not what it computes.
    */
   readonly ackWaitMs: number;
   /** A job that gets no further for so long is aborted and tried again. */
@@ -25,7 +27,7 @@ export interface FunctionSpec {
    * own slices.
    */
   readonly sliceMs: number;
-  /** Failed deliveries before the job is a dead letter. */
+  /** Failed executions before the job is a dead letter. */
   readonly maxAttempts: number;
   /** Wait before the second attempt; it doubles with each further one. */
   readonly retryDelayMs: number;

@@ -3,10 +3,14 @@ import type { FunctionSpec } from './function-spec.ts';
 
 const MINUTE_MS = 60_000;
 
+/** What the run waits for goes before what only measures it. */
+const [NEEDED, MEASURED] = [0, 1];
+
 const datagen = {
   app: 'datagen',
-  concurrency: 1,
-  ackWaitMs: 10_000,
+  engine: true,
+  priority: NEEDED,
+  ackWaitMs: 6000,
   timeLimitMs: 15 * MINUTE_MS,
   sliceMs: 2 * MINUTE_MS,
   maxAttempts: 5,
@@ -28,11 +32,11 @@ const trainer = {
 
 /** One function per kind of stage: the only place that says who executes what, and how. */
 export const FUNCTIONS = {
-  compose: { ...datagen, name: 'compose', subject: 'jobs.datagen.compose' },
+  compose: { ...datagen, name: 'compose', subject: 'jobs.datagen.compose', engine: false },
   sample: { ...datagen, name: 'sample', subject: 'jobs.datagen.sample' },
-  pair: { ...datagen, name: 'pair', subject: 'jobs.datagen.pair' },
+  pair: { ...datagen, name: 'pair', subject: 'jobs.datagen.pair', engine: false },
   score: { ...reward, name: 'score', subject: 'jobs.reward.score' },
   train: { ...trainer, name: 'train', subject: 'jobs.trainer.train' },
-  align: { ...reward, name: 'align', subject: 'jobs.reward.align' },
-  evaluate: { ...datagen, name: 'evaluate', subject: 'jobs.datagen.evaluate' },
+  align: { ...reward, name: 'align', subject: 'jobs.reward.align', priority: MEASURED },
+  evaluate: { ...datagen, name: 'evaluate', subject: 'jobs.datagen.evaluate', priority: MEASURED },
 } as const satisfies Record<StageKind, FunctionSpec>;

@@ -1,6 +1,6 @@
 import { stageSpecSchema } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
-import { APPS, deviceOf, functionsOf, functionOf, FUNCTIONS, STAGE_KINDS, subjectOf } from './index.ts';
+import { APPS, deviceOf, functionsOf, functionOf, FUNCTIONS, leaseMsOf, STAGE_KINDS, subjectOf } from './index.ts';
 
 describe('the manifest of functions', () => {
   it('has one function per kind of stage, named by it', () => {
@@ -28,7 +28,17 @@ describe('the manifest of functions', () => {
   });
 
   it('gives the job of a killed process to another after ten seconds', () => {
-    for (const kind of STAGE_KINDS) expect(functionOf(kind).ackWaitMs, kind).toBe(10_000);
+    for (const kind of STAGE_KINDS) expect(leaseMsOf(functionOf(kind).ackWaitMs), kind).toBe(10_000);
+  });
+
+  it('takes what a run waits for before what measures it', () => {
+    const needed = ['compose', 'sample', 'pair', 'score', 'train'] as const;
+    for (const kind of STAGE_KINDS)
+      expect(functionOf(kind).priority, kind).toBe((needed as readonly string[]).includes(kind) ? 0 : 1);
+  });
+
+  it('has the functions that compute with the numeric engine wait for it, and no others', () => {
+    expect(STAGE_KINDS.filter((kind) => !functionOf(kind).engine)).toEqual(['compose', 'pair']);
   });
 
   it('only training goes slice by slice', () => {

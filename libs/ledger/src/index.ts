@@ -4,7 +4,13 @@ export type { ResolvedInputs, WorkState } from './tables/live.tables.ts';
 export type { TokenIds } from './bytes.ts';
 export type { Range } from './range.ts';
 export type { NewAlignment } from './repositories/alignment.repository.ts';
-export type { Attempt, AttemptRecord, WorkerRecord } from './repositories/attempt.repository.ts';
+export {
+  INTERRUPTED,
+  type Attempt,
+  type AttemptRecord,
+  type NewAttempt,
+  type WorkerRecord,
+} from './repositories/attempt.repository.ts';
 export type { Checkpoint } from './repositories/checkpoint.repository.ts';
 export type {
   AssignedContext,
@@ -17,6 +23,7 @@ export type { ExampleRecord, NewDataset } from './repositories/dataset.repositor
 export type { DeadLetterRecord, NewDeadLetter } from './repositories/dead-letter.repository.ts';
 export type { NewEvaluation } from './repositories/evaluation.repository.ts';
 export type { Judgement } from './repositories/judgement.repository.ts';
+export type { Lease, LeaseRecord, NewLease } from './repositories/lease.repository.ts';
 export type { ModelRecord, NewModel } from './repositories/model.repository.ts';
 export type { Backlog, NewMessage, OutboxMessage } from './repositories/outbox.repository.ts';
 export type {

@@ -2,6 +2,7 @@ import { sha256 } from '@solopo/contracts';
 import { waitFor } from '@solopo/testing';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { INTERRUPTED } from './index.ts';
 import { createRun, createStage, createStages, MODEL, useLedger } from './testing/ledger.fixture.ts';
 
 describe('live state', () => {
@@ -71,33 +72,56 @@ describe('live state', () => {
   });
 
   describe('a lease', () => {
-    it('has one holder, whose number grows with each taking', async () => {
-      const { leases } = fixture.ledger;
-      await createRun(fixture.ledger, 'leased');
-      expect(await leases.acquire('leased', 'a', 60_000)).toBe(1);
-      expect(await leases.acquire('leased', 'b', 60_000)).toBeNull();
-      expect(await leases.acquire('leased', 'a', 60_000)).toBe(2);
-      await leases.check('leased', 2);
-      await expect(leases.check('leased', 1)).rejects.toMatchObject({ code: 'lease-lost', retryable: true });
-      await expect(leases.renew('leased', 1, 1000)).rejects.toThrow(/taken over/);
-      await leases.release('leased', 2);
-      expect(await leases.acquire('leased', 'b', 60_000)).toBe(3);
+    const chunkOf = async (seed: number) => {
+      const { pair } = await createStages(fixture.ledger, seed);
+      return { stage: pair, chunk: 0 };
+    };
+    const leaseOf = (place: { stage: string; chunk: number }, fencing: number, worker = 'a') => ({
+      ...place,
+      fencing,
+      worker,
+      job: `${place.stage}:0`,
+      attempt: fencing,
     });
 
-    it('that ran out is taken by another, and its old holder cannot commit', async () => {
+    it('holds a chunk until it is released', async () => {
       const { leases } = fixture.ledger;
-      await createRun(fixture.ledger, 'expired');
-      expect(await leases.acquire('expired', 'a', 1)).toBe(1);
-      await waitFor('the lease to run out', async () => (await leases.acquire('expired', 'b', 60_000)) === 2);
-      await expect(fixture.ledger.transaction((tx) => tx.leases.check('expired', 1))).rejects.toThrow(/taken over/);
+      const place = await chunkOf(101);
+      expect(await leases.heldForMs(place.stage, 0)).toBeNull();
+      await leases.take(leaseOf(place, 1), 60_000);
+      const leftMs = await leases.heldForMs(place.stage, 0);
+      expect(leftMs).toBeGreaterThan(50_000);
+      expect(leftMs).toBeLessThanOrEqual(60_000);
+      await leases.release({ ...place, fencing: 1 });
+      expect(await leases.heldForMs(place.stage, 0)).toBeNull();
     });
 
-    it('is renewed by its holder', async () => {
+    it('that ran out is taken by another, and its old holder can neither renew it, nor commit, nor end the new one', async () => {
       const { leases } = fixture.ledger;
-      await createRun(fixture.ledger, 'renewed');
-      expect(await leases.acquire('renewed', 'a', 1)).toBe(1);
-      await leases.renew('renewed', 1, 60_000);
-      expect(await leases.acquire('renewed', 'b', 60_000)).toBeNull();
+      const place = await chunkOf(102);
+      await leases.take(leaseOf(place, 1), 1);
+      await waitFor('the lease to run out', async () => (await leases.heldForMs(place.stage, 0)) === null);
+      await leases.take(leaseOf(place, 2, 'b'), 60_000);
+      const old = { ...place, fencing: 1 };
+      await expect(leases.renew(old, 1000, null)).rejects.toMatchObject({ code: 'lease-lost', retryable: true });
+      await expect(fixture.ledger.transaction((tx) => tx.leases.check(old))).rejects.toThrow(/taken over/);
+      await leases.release(old);
+      await leases.check({ ...place, fencing: 2 });
+      expect(await leases.heldForMs(place.stage, 0)).toBeGreaterThan(50_000);
+    });
+
+    it('is renewed by its holder, also late, and says how far the work is', async () => {
+      const { leases } = fixture.ledger;
+      const place = await chunkOf(103);
+      const lease = leaseOf(place, 1);
+      await leases.take(lease, 1);
+      await waitFor('the lease to run out', async () => (await leases.heldForMs(place.stage, 0)) === null);
+      expect(await leases.ofStages([place.stage])).toEqual([]);
+      const progress = { phase: 'sampling', done: 3, total: 8, unit: 'contexts', tokensPerSecond: 41.5 };
+      await leases.renew(lease, 60_000, progress);
+      const shown = { ...lease, kind: 'pair', since: expect.any(Date) as Date, progress };
+      expect(await leases.ofStages([place.stage])).toEqual([shown]);
+      expect(await leases.active()).toContainEqual(shown);
     });
   });
 
@@ -111,8 +135,9 @@ describe('live state', () => {
     );
     expect(await ledger.stages.insert({ ...(await ledger.stages.require(stage)) })).toBe(false);
     expect(await ledger.stages.openChunks(stage)).toEqual([0, 1]);
-    expect(await ledger.stages.beginChunk(stage, 1)).toBe(true);
-    expect(await ledger.stages.beginChunk(stage, 0)).toBe(false);
+    expect(await ledger.stages.beginChunk(stage, 1)).toEqual({ execution: 1, isFirst: true });
+    expect(await ledger.stages.beginChunk(stage, 0)).toEqual({ execution: 1, isFirst: false });
+    expect(await ledger.stages.beginChunk(stage, 0)).toEqual({ execution: 2, isFirst: false });
     expect(await ledger.stages.finishChunk(stage, 1, { seconds: 2, result: { tokens: 5 } })).toMatchObject({
       state: 'running',
       chunksDone: 1,
@@ -149,8 +174,19 @@ describe('live state', () => {
     await ledger.runs.recordTraining('shown', { ...slice, step: 25 });
     await ledger.runs.recordTraining('shown', { ...slice, step: 50 });
     await ledger.runs.end('shown', 'succeeded');
+    const attempted = async (job: string, ...outcomes: (string | null)[]) => {
+      for (const outcome of outcomes) {
+        const begun = { job, stage: score, chunk: 0, worker: 'w', version: '1.0.0' };
+        const { attempt } = await ledger.attempts.begin(begun);
+        if (outcome !== null) await ledger.attempts.finish({ job, attempt }, outcome);
+      }
+    };
+    await attempted(`${score}:0`, null, 'engine-failed', 'continued');
+    await attempted(`${score}:0:from-3`, 'completed');
+    await attempted(`${score}:1`, null);
     const view = await ledger.runs.view('shown');
     expect(view).toMatchObject({
+      work: { jobs: 2, executions: 5 },
       state: 'succeeded',
       error: null,
       step: 50,
@@ -222,12 +258,21 @@ describe('live state', () => {
 
   it('remembers attempts and dead letters', async () => {
     const { attempts, deadLetters } = fixture.ledger;
-    await attempts.start({ job: 'j', attempt: 1, worker: 'w1' });
-    await attempts.finish('j', 1, 'retry', 'boom');
-    await attempts.start({ job: 'j', attempt: 2, worker: 'w2' });
+    const j = { job: 'j', stage: 's', chunk: 0 };
+    expect(await attempts.begin({ ...j, worker: 'w1', version: '1.0.0' })).toEqual({ attempt: 1, blamed: 1 });
+    await attempts.finish({ job: 'j', attempt: 1 }, 'retry', 'boom');
+    expect(await attempts.begin({ ...j, worker: 'w2', version: '1.0.0' })).toEqual({ attempt: 2, blamed: 2 });
+    await attempts.finish({ job: 'j', attempt: 2 }, INTERRUPTED, 'stopping');
+    expect(await attempts.begin({ ...j, worker: 'w2', version: '1.0.0' })).toEqual({ attempt: 3, blamed: 2 });
+    expect(await attempts.isDone('j')).toBe(false);
+    expect(await attempts.begin({ ...j, worker: 'w3', version: '1.1.0' })).toEqual({ attempt: 4, blamed: 3 });
+    await attempts.finish({ job: 'j', attempt: 4 }, 'completed');
+    expect(await attempts.isDone('j')).toBe(true);
     expect(await attempts.list('j')).toMatchObject([
-      { attempt: 1, worker: 'w1', outcome: 'retry', error: 'boom' },
-      { attempt: 2, worker: 'w2', outcome: null, error: null },
+      { attempt: 1, worker: 'w1', version: '1.0.0', outcome: 'retry', error: 'boom' },
+      { attempt: 2, worker: 'w2', outcome: 'interrupted' },
+      { attempt: 3, worker: 'w2', outcome: 'lost', error: null },
+      { attempt: 4, worker: 'w3', version: '1.1.0', outcome: 'completed', error: null },
     ]);
     const told = {
       device: 'webgpu',

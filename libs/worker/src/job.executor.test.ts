@@ -1,22 +1,20 @@
-import type { JobContext, OutboxRelay } from '@solopo/bus';
+import { JobContext, type OutboxRelay } from '@solopo/bus';
 import type { Ledger } from '@solopo/ledger';
 import { expect, it, vi } from 'vitest';
 import { JobExecutor } from './job.executor.ts';
 
 vi.mock('@solopo/workflow', () => ({
-  beginChunk: () => Promise.resolve({ status: 'ready', spec: {}, range: { from: 0, to: 1 }, items: 1 }),
-  completeChunk: () => Promise.resolve('done'),
+  beginChunk: () => Promise.resolve({ status: 'ready', execution: {}, spec: {}, range: { from: 0, to: 1 }, items: 1 }),
+  completeChunk: () => Promise.resolve('completed'),
 }));
 
 it('is done only when the jobs that its commit made are published: the scaler never sees a run without a job', async () => {
   const published = Promise.withResolvers<void>();
   const relay = { flush: vi.fn(() => published.promise) };
-  const transaction = (work: (tx: unknown) => unknown) =>
-    Promise.resolve(work({ attempts: { start: () => undefined } }));
-  const ledger = { transaction, attempts: { finish: () => Promise.resolve() } };
+  const ledger = { transaction: (work: (tx: unknown) => unknown) => Promise.resolve(work({})) };
   const executor = new JobExecutor(ledger as unknown as Ledger, relay as unknown as OutboxRelay);
   const effects = { result: {}, write: () => Promise.resolve() };
-  const context = { attempt: 1, signal: new AbortController().signal } as JobContext;
+  const context = new JobContext({ subject: 'jobs.x', count: 1 }, new AbortController().signal, 1000, 3);
   let isDone = false;
   const work = executor
     .execute({ id: 'job', stage: 'stage', chunk: 0 }, context, {

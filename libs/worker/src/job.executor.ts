@@ -1,35 +1,73 @@
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
-import { OutboxRelay, type JobContext } from '@solopo/bus';
+import { isOutage, JobHeld, OutboxRelay, type JobContext } from '@solopo/bus';
 import { SolopoError, type Job, type StageKind, type StageSpecOf } from '@solopo/contracts';
-import { Ledger } from '@solopo/ledger';
-import { beginChunk, completeChunk } from '@solopo/workflow';
+import { INTERRUPTED, Ledger, type Attempt } from '@solopo/ledger';
+import { beginChunk, completeChunk, type BegunChunk } from '@solopo/workflow';
 import type { JobFunction } from './job.function.ts';
 
 /** This process, as attempts and leases name it. */
 export const WORKER_ID = `${hostname()}:${process.pid}`;
 
+/** Of the product that this process runs. */
+export const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { readonly version: string }
+).version;
+
+type ReadyChunk = Extract<BegunChunk, { readonly status: 'ready' }>;
+
+interface FinishedAttempt {
+  readonly attempt: Attempt;
+  readonly outcome: string;
+  readonly error: string;
+}
+
 /** Begin, compute, commit. Whatever fails before the commit leaves no evidence behind and is done again. */
 @Injectable()
 export class JobExecutor {
+  /** What became of attempts while the ledger was away, by job. */
+  readonly #unrecorded = new Map<string, FinishedAttempt>();
+
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(OutboxRelay) private readonly relay: OutboxRelay,
   ) {}
 
+  /** @throws JobHeld where another execution of the job goes on */
   async execute<K extends StageKind>(job: Job, context: JobContext, work: JobFunction<K>): Promise<void> {
-    const { attempt } = context;
-    const begun = await this.ledger.transaction(async (tx) => {
-      await tx.attempts.start({ job: job.id, attempt, worker: WORKER_ID });
-      return beginChunk(tx, job);
+    const begun = await this.#begin(job, context);
+    if (begun.status === 'held') throw new JobHeld(begun.forMs);
+    if (begun.status !== 'ready') return;
+    const { attempt, lease } = begun.execution;
+    context.holds({
+      renew: (progress) => this.ledger.leases.renew(lease, context.leaseMs, progress),
+      release: () => this.ledger.leases.release(lease),
     });
     try {
-      const outcome = begun.status === 'ready' ? await this.#compute(job, context, work, begun) : begun.status;
-      await this.ledger.attempts.finish(job.id, attempt, outcome);
+      await this.#compute(job, context, work, begun);
     } catch (error) {
-      const { code, message } = SolopoError.from(error);
-      // The attempt's error is a record for people; the job's own error decides what happens.
-      await this.ledger.attempts.finish(job.id, attempt, code, message).catch(() => undefined);
+      const cause: unknown = context.signal.aborted ? context.signal.reason : error;
+      const { code, message } = SolopoError.from(cause);
+      await this.#finish({ attempt, outcome: isOutage(cause) ? INTERRUPTED : code, error: message });
+      throw error;
+    }
+    // Before this job is acknowledged, so that the scaler sees the next one when this one is gone.
+    await this.relay.flush();
+  }
+
+  async #begin(job: Job, context: JobContext): Promise<BegunChunk> {
+    const executor = {
+      worker: WORKER_ID,
+      version: VERSION,
+      leaseMs: context.leaseMs,
+      admit: (attempt: number) => context.begins(attempt),
+    };
+    await this.#recordFinished(job);
+    try {
+      return await this.ledger.transaction((tx) => beginChunk(tx, job, executor));
+    } catch (error) {
+      if (!context.isExhausted && !isOutage(error)) await this.#recordFailedBegin(job, context, error);
       throw error;
     }
   }
@@ -38,8 +76,8 @@ export class JobExecutor {
     job: Job,
     context: JobContext,
     work: JobFunction<K>,
-    { spec, range, start, items }: Extract<Awaited<ReturnType<typeof beginChunk>>, { status: 'ready' }>,
-  ): Promise<string> {
+    { execution, spec, range, start, items }: ReadyChunk,
+  ): Promise<void> {
     const started = performance.now();
     const effects = await work.execute(
       { stage: job.stage, spec: spec as StageSpecOf<K>, range, start, items },
@@ -47,16 +85,40 @@ export class JobExecutor {
     );
     context.signal.throwIfAborted();
     const seconds = (performance.now() - started) / 1000;
-    const outcome = await this.ledger.transaction((tx) =>
-      completeChunk(tx, job, {
+    await this.ledger.transaction((tx) =>
+      completeChunk(tx, job, execution, {
         seconds,
         range: { from: range.from, to: effects.itemsDone === undefined ? range.to : range.from + effects.itemsDone },
         result: effects.result,
         write: (transaction) => effects.write(transaction),
       }),
     );
-    // Before this job is acknowledged, so that the scaler sees the next one when this one is gone.
-    await this.relay.flush();
-    return outcome;
+  }
+
+  /** The attempt's error is a record for people; the job's own error decides what happens. */
+  async #finish(finished: FinishedAttempt): Promise<void> {
+    const { attempt, outcome, error } = finished;
+    await this.ledger.attempts.finish(attempt, outcome, error).catch(() => this.#unrecorded.set(attempt.job, finished));
+  }
+
+  async #recordFinished({ id }: Job): Promise<void> {
+    const finished = this.#unrecorded.get(id);
+    if (finished === undefined) return;
+    const { attempt, outcome, error } = finished;
+    await this.ledger.attempts.finish(attempt, outcome, error);
+    this.#unrecorded.delete(id);
+  }
+
+  /** So that a job that cannot even begin is a dead letter one day. */
+  async #recordFailedBegin({ id: job, stage, chunk }: Job, context: JobContext, error: unknown): Promise<void> {
+    const { code, message } = SolopoError.from(error);
+    const begun = await this.ledger
+      .transaction(async (tx) => {
+        const { attempt, blamed } = await tx.attempts.begin({ job, stage, chunk, worker: WORKER_ID, version: VERSION });
+        await tx.attempts.finish({ job, attempt }, code, message);
+        return blamed;
+      })
+      .catch(() => undefined);
+    if (begun !== undefined) context.begins(begun);
   }
 }

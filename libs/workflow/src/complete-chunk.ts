@@ -4,8 +4,9 @@ import type { LedgerTransaction, StageRecord } from '@solopo/ledger';
 import type { ChunkRange, StageResult } from '@solopo/pipeline';
 import { addUp } from './add-up.ts';
 import { advanceRuns } from './advance-run.ts';
+import type { Execution } from './begin-chunk.ts';
 import { enqueueChunks, enqueueRest } from './jobs.ts';
-import { lockChunk } from './lock-chunk.ts';
+import { lockChunk, type LockedChunk } from './lock-chunk.ts';
 import { emitEvents, emitStageEvent } from './run-events.ts';
 import { itemsOf, rangeOf } from './stage-items.ts';
 import { watchRun } from './watch-run.ts';
@@ -20,17 +21,35 @@ export interface ChunkOutcome {
   readonly write?: (tx: LedgerTransaction) => Promise<void>;
 }
 
-/** One transaction holds the work's evidence, the chunk's end and the jobs that follow from it. */
+export type ChunkEnd = 'completed' | 'continued' | 'already-done' | 'unwanted';
+
+/**
+ * One transaction holds the work's evidence, the chunk's end and the jobs that follow from it.
+ *
+ * @throws SolopoError `lease-lost` where the chunk was taken over since the execution began
+ */
 export async function completeChunk(
   tx: LedgerTransaction,
   job: Job,
+  { attempt, lease }: Execution,
+  outcome: ChunkOutcome,
+): Promise<ChunkEnd> {
+  const locked = await lockChunk(tx, job);
+  const isOpen = locked.disposition === 'open';
+  if (isOpen) await tx.leases.check(lease);
+  const end = isOpen ? await commit(tx, job, locked, outcome) : (locked.disposition as ChunkEnd);
+  await tx.attempts.finish(attempt, end);
+  await tx.leases.release(lease);
+  return end;
+}
+
+async function commit(
+  tx: LedgerTransaction,
+  job: Job,
+  { stage, subscribers }: LockedChunk,
   { seconds, range, result = {}, write }: ChunkOutcome,
-): Promise<'completed' | 'continued' | 'already-done' | 'unwanted'> {
-  const { disposition, stage, itemsDone, subscribers } = await lockChunk(tx, job);
-  if (disposition !== 'open') return disposition;
+): Promise<ChunkEnd> {
   const whole = rangeOf(stage.spec, job.chunk, await itemsOf(tx, stage.spec));
-  // Another worker was given the same part, and was faster.
-  if (range !== undefined && range.from !== whole.from + itemsDone) return 'already-done';
   await write?.(tx);
   const progress = { seconds, result: addUp(stage.result ?? {}, result) };
   if (range !== undefined && range.to < whole.to) {

@@ -1,9 +1,10 @@
 import { digestOf, eventSchema, type Arm, type Job } from '@solopo/contracts';
 import type { Ledger, LedgerTransaction } from '@solopo/ledger';
 import { composeSpec, type ChunkRange } from '@solopo/pipeline';
-import { describe, expect, it } from 'vitest';
-import { beginChunk, cancelRun, completeChunk, failStage, retryDeadLetter, startRun } from './index.ts';
-import { FakeExecutor, HELD_OUT, outcomeOf, PAIRS } from './testing/fake.executor.ts';
+import { waitFor } from '@solopo/testing';
+import { describe, expect, it, vi } from 'vitest';
+import { beginChunk, cancelRun, completeChunk, failStage, retryDeadLetter, startRun, type Execution } from './index.ts';
+import { EXECUTOR, FakeExecutor, HELD_OUT, outcomeOf, PAIRS } from './testing/fake.executor.ts';
 import { configOf, EXAMPLES, MODEL, QUESTIONS, useLedger } from './testing/workflow.fixture.ts';
 
 const fixture = useLedger();
@@ -164,9 +165,12 @@ describe('a run', () => {
     const { ledger } = fixture;
     const executor = new FakeExecutor(ledger);
     const id = await start(ledger, { evaluation: null });
-    await executeUntil(ledger, executor, 'pair', (job) =>
-      ledger.transaction((tx) => completeChunk(tx, job, { seconds: 1, result: { pairs: 0, heldOut: 0 } })),
-    );
+    await executeUntil(ledger, executor, 'pair', async (job) => {
+      const execution = await begin(ledger, job);
+      await ledger.transaction((tx) =>
+        completeChunk(tx, job, execution, { seconds: 1, result: { pairs: 0, heldOut: 0 } }),
+      );
+    });
     const view = await ledger.runs.view(id);
     expect(view.state).toBe('failed');
     expect(view.error).toMatch(/No example gave a training pair; .*take more examples/);
@@ -246,22 +250,82 @@ describe('a chunk', () => {
         expect(await executor.execute(job)).toBe('already-done');
       }
     const before = [await ledger.counts(), await ledger.runs.view(id)];
-    for (const job of seen) expect(await completeAgain(ledger, job)).toBe('already-done');
+    for (const job of seen) expect(await executor.execute(job)).toBe('already-done');
     expect([await ledger.counts(), await ledger.runs.view(id)]).toEqual(before);
+    expect((await ledger.runs.view(id)).work).toEqual({ jobs: seen.length, executions: seen.length });
     expect((await ledger.runs.view(id)).state).toBe('succeeded');
   });
 
-  it('completed by two workers at the same time counts once', async () => {
+  it('that one worker holds is begun by no other, and is again once its lease has run out; the first cannot commit then', async () => {
+    const { ledger } = fixture;
+    const executor = new FakeExecutor(ledger);
+    const id = await start(ledger, { evaluation: null });
+    const [job] = await executor.take(1);
+    if (job === undefined) throw new Error('There is a first job.');
+    const { spec } = await ledger.stages.require(job.stage);
+    const begun = (worker: string, version: string) =>
+      ledger.transaction((tx) => beginChunk(tx, job, { worker, version, leaseMs: 300 }));
+    const write = vi.fn(() => Promise.resolve());
+    const complete = (execution: Execution) =>
+      ledger.transaction((tx) =>
+        completeChunk(tx, job, execution, { ...outcomeOf(job, spec, { from: 0, to: 500 }), write }),
+      );
+    const frozen = await begun('a', '1.0.0');
+    if (frozen.status !== 'ready') throw new Error('Nobody else holds the chunk.');
+    const held = await begun('b', '1.1.0');
+    expect(held).toEqual({ status: 'held', forMs: expect.any(Number) as number });
+    // Nor by the same process, which would compute it twice.
+    expect(await begun('a', '1.0.0')).toMatchObject({ status: 'held' });
+    expect(await ledger.attempts.list(job.id)).toHaveLength(1);
+
+    const second = await waitFor('the lease to run out', async () => {
+      const again = await begun('b', '1.1.0');
+      return again.status === 'ready' ? again : undefined;
+    });
+    await expect(complete(frozen.execution)).rejects.toMatchObject({ code: 'lease-lost' });
+    expect(write).not.toHaveBeenCalled();
+    expect(await complete(second.execution)).toBe('completed');
+    expect(await complete(frozen.execution)).toBe('already-done');
+    expect(write).toHaveBeenCalledTimes(1);
+    expect(await ledger.stages.require(job.stage)).toMatchObject({ chunksDone: 1 });
+    // Whose program was another version's: what it left undone is done again.
+    expect(await ledger.attempts.list(job.id)).toMatchObject([
+      { worker: 'a', version: '1.0.0', outcome: 'already-done' },
+      { worker: 'b', version: '1.1.0', outcome: 'completed' },
+    ]);
+    expect((await ledger.runs.view(id)).work).toEqual({ jobs: 1, executions: 2 });
+    expect(await ledger.leases.active()).toEqual([]);
+  });
+
+  it('whose job comes again when it is done, while another job goes on with the rest, is not begun', async () => {
     const { ledger } = fixture;
     const executor = new FakeExecutor(ledger);
     await start(ledger, { evaluation: null });
     const [job] = await executor.take(1);
     if (job === undefined) throw new Error('There is a first job.');
     const { spec } = await ledger.stages.require(job.stage);
-    const complete = () =>
-      ledger.transaction((tx) => completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 500 })));
-    expect((await Promise.all([complete(), complete()])).sort()).toEqual(['already-done', 'completed']);
-    expect((await ledger.stages.require(job.stage)).chunksDone).toBe(1);
+    const range = { from: 0, to: 200 };
+    const execution = await begin(ledger, job);
+    expect(
+      await ledger.transaction((tx) => completeChunk(tx, job, execution, { ...outcomeOf(job, spec, range), range })),
+    ).toBe('continued');
+    expect(await ledger.transaction((tx) => beginChunk(tx, job, EXECUTOR))).toEqual({ status: 'already-done' });
+  });
+
+  it('is not begun by a job that may not be tried again', async () => {
+    const { ledger } = fixture;
+    const executor = new FakeExecutor(ledger);
+    await start(ledger, { evaluation: null });
+    const [job] = await executor.take(1);
+    if (job === undefined) throw new Error('There is a first job.');
+    const admit = (attempt: number) => {
+      throw new Error(`attempt ${attempt} is too many`);
+    };
+    await expect(ledger.transaction((tx) => beginChunk(tx, job, { ...EXECUTOR, admit }))).rejects.toThrow(
+      'attempt 1 is too many',
+    );
+    expect(await ledger.attempts.list(job.id)).toEqual([]);
+    expect(await ledger.leases.active()).toEqual([]);
   });
 
   it('of which a part is done goes on behind it, in a job of its own, and counts when all of it is done', async () => {
@@ -271,17 +335,20 @@ describe('a chunk', () => {
     const [job] = await executor.take(1);
     if (job === undefined) throw new Error('There is a first job.');
     const { spec } = await ledger.stages.require(job.stage);
-    const complete = (given: Job, range: ChunkRange) =>
-      ledger.transaction((tx) => completeChunk(tx, given, { ...outcomeOf(given, spec, range), range }));
-    expect(await complete(job, { from: 0, to: 200 })).toBe('continued');
+    const complete = async (given: Job, range: ChunkRange, execution: Execution) =>
+      ledger.transaction((tx) => completeChunk(tx, given, execution, { ...outcomeOf(given, spec, range), range }));
+    const first = await begin(ledger, job);
+    expect(await complete(job, { from: 0, to: 200 }, first)).toBe('continued');
     expect((await ledger.stages.require(job.stage)).chunksDone).toBe(0);
-    // The same part by a worker that was slower leaves nothing.
-    expect(await complete(job, { from: 0, to: 180 })).toBe('already-done');
+    // The same execution cannot leave a part twice.
+    await expect(complete(job, { from: 0, to: 180 }, first)).rejects.toMatchObject({ code: 'lease-lost' });
     const rest = (await executor.take(10)).find(({ chunk }) => chunk === job.chunk);
     expect(rest).toMatchObject({ stage: job.stage, id: `${job.id}:from-200` });
     if (rest === undefined) return;
-    expect(await ledger.transaction((tx) => beginChunk(tx, rest))).toMatchObject({ range: { from: 200, to: 500 } });
-    expect(await complete(rest, { from: 200, to: 500 })).toBe('completed');
+    const begun = await ledger.transaction((tx) => beginChunk(tx, rest, EXECUTOR));
+    expect(begun).toMatchObject({ range: { from: 200, to: 500 } });
+    if (begun.status !== 'ready') return;
+    expect(await complete(rest, { from: 200, to: 500 }, begun.execution)).toBe('completed');
     expect(await ledger.stages.require(job.stage)).toMatchObject({ chunksDone: 1, result: { made: 500 } });
     expect(await ledger.stages.chunkSeconds(job.stage)).toEqual([{ chunk: 0, seconds: 2 }]);
     expect((await ledger.counts()).stage_contexts).toBe(500);
@@ -299,14 +366,15 @@ describe('a chunk', () => {
       { from: 500, to: 600 },
     ];
     let writing = 0;
-    const complete = (job: Job, range: ChunkRange) => {
+    const complete = async (job: Job, range: ChunkRange) => {
+      const execution = await begin(ledger, job);
       const outcome = outcomeOf(job, spec, range);
       const write = async (tx: LedgerTransaction) => {
         expect(++writing).toBe(1);
         await outcome.write?.(tx);
         writing--;
       };
-      return ledger.transaction((tx) => completeChunk(tx, job, { ...outcome, write }));
+      return ledger.transaction((tx) => completeChunk(tx, job, execution, { ...outcome, write }));
     };
     await Promise.all(jobs.map((job) => complete(job, ranges[job.chunk] ?? { from: 0, to: 0 })));
     const kinds = (await ledger.runs.view(id)).stages.map(({ kind }) => kind);
@@ -321,12 +389,15 @@ describe('a chunk', () => {
     const [job] = await executor.take(1);
     if (job === undefined) throw new Error('There is a first job.');
     const { spec } = await ledger.stages.require(job.stage);
+    const execution = await begin(ledger, job);
     const crash = ledger.transaction(async (tx) => {
-      await completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 500 }));
+      await completeChunk(tx, job, execution, outcomeOf(job, spec, { from: 0, to: 500 }));
       throw new Error('killed');
     });
     await expect(crash).rejects.toThrow('killed');
     expect((await ledger.counts()).stage_contexts).toBe(0);
+    expect(await executor.execute(job)).toBe('held');
+    await ledger.leases.release(execution.lease);
     expect(await executor.execute(job)).toBe('completed');
     await executor.drain();
     expect((await ledger.runs.view(id)).state).toBe('succeeded');
@@ -373,8 +444,12 @@ describe('cancelling', () => {
     const executor = new FakeExecutor(ledger);
     const id = await start(ledger, { evaluation: null });
     await executeUntil(ledger, executor, 'train', async (job) => {
+      const { spec } = await ledger.stages.require(job.stage);
+      const execution = await begin(ledger, job);
       await ledger.transaction((tx) => cancelRun(tx, id));
-      expect(await completeAgain(ledger, job)).toBe('unwanted');
+      expect(
+        await ledger.transaction((tx) => completeChunk(tx, job, execution, outcomeOf(job, spec, { from: 0, to: 1 }))),
+      ).toBe('unwanted');
     });
     expect((await ledger.counts()).steps).toBe(0);
   });
@@ -526,9 +601,10 @@ async function bury(ledger: Ledger, job: Job, reason: string): Promise<number> {
   return letter.id;
 }
 
-async function completeAgain(ledger: Ledger, job: Job): Promise<string> {
-  const { spec } = await ledger.stages.require(job.stage);
-  return ledger.transaction((tx) => completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 1 })));
+async function begin(ledger: Ledger, job: Job): Promise<Execution> {
+  const begun = await ledger.transaction((tx) => beginChunk(tx, job, EXECUTOR));
+  if (begun.status !== 'ready') throw new Error(`The chunk is ${begun.status}.`);
+  return begun.execution;
 }
 
 /** Executes jobs until one of the kind comes, which is given to `meet`; then all the rest. */

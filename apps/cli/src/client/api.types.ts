@@ -885,7 +885,10 @@ export interface components {
       readonly app: string;
       readonly subject: string;
       readonly device: string;
-      readonly concurrency: number;
+      /** @description Whether its jobs need the numeric engine, of which a worker has one */
+      readonly engine: boolean;
+      /** @description Of the jobs of an app that wait, those with the lowest number are taken first */
+      readonly priority: number;
       readonly timeLimitSeconds: number;
       readonly maxAttempts: number;
       /** @description The next chunk of a stage starts only when the one before it is done */
@@ -1080,6 +1083,13 @@ export interface components {
       readonly referenceTokens: number;
       /** @description Spent in gradient steps */
       readonly trainSeconds: number;
+      /** @description As recorded when it was done; a stage that runs share counts for each */
+      readonly work: {
+        /** @description Jobs of the run's stages that are done */
+        readonly jobs: number;
+        /** @description Executions begun for these stages: more than jobs where some were lost or failed */
+        readonly executions: number;
+      };
       readonly pairs: number | null;
       readonly stages: readonly components['schemas']['Stage'][];
     };
@@ -1380,6 +1390,7 @@ export interface components {
       readonly maxBytes: number;
     };
     readonly System: {
+      /** @description By app, in the order in which their jobs are taken */
       readonly functions: readonly components['schemas']['Function'][];
       readonly streams: readonly components['schemas']['Stream'][];
       readonly outbox: {
@@ -1419,8 +1430,28 @@ export interface components {
       readonly firstSeen: string;
       /** @description When it last took up a job */
       readonly lastSeen: string;
-      /** @description The kind of its last job, while that goes on */
-      readonly doing: string | null;
+      /** @description Jobs that it works on now: at most one on its engine */
+      readonly working: readonly {
+        readonly kind: string;
+        /** @description On the numeric engine */
+        readonly engine: boolean;
+        /** @description The running runs that wait for it */
+        readonly runs: readonly string[];
+        readonly stage: string;
+        readonly chunk: number;
+        /** @description ISO 8601, UTC */
+        readonly since: string;
+        /** @description As last told */
+        readonly progress: {
+          /** @description What it does now */
+          readonly phase?: string;
+          readonly done?: number;
+          readonly total?: number;
+          /** @description What is counted */
+          readonly unit?: string;
+          readonly tokensPerSecond?: number;
+        } | null;
+      }[];
       /** @description Where its engine computes; null before its first work */
       readonly device: {
         /** @description cpu, webgpu or cuda */

@@ -47,6 +47,7 @@ export function runOf(arm: 'short' | 'expand-long' | 'solo', more: Partial<RunVi
     policyTokens: 0,
     referenceTokens: 0,
     trainSeconds: 0,
+    work: { jobs: 0, executions: 0 },
     pairs: null,
     stages: [],
     ...more,

@@ -20,6 +20,7 @@ export class ComposeContexts implements JobFunction<'compose'> {
     const pool = 'maxTokens' in spec.contexts.long ? await this.datasets.pool(spec.dataset) : undefined;
     const contexts: NewContext[] = [];
     const assignments: ContextAssignment[] = [];
+    const total = range.to - range.from;
     for (const { position, content } of await this.datasets.examples(spec.dataset, range)) {
       const composed = composeContexts(content, {
         prompt: spec.prompt,
@@ -28,7 +29,7 @@ export class ComposeContexts implements JobFunction<'compose'> {
         seed: spec.seed,
         pool,
       });
-      context.working();
+      await context.advanced({ done: position + 1 - range.from, total, unit: 'examples' });
       if ('refused' in composed) {
         assignments.push({ position, refused: composed.refused });
         continue;

@@ -21,10 +21,11 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
   async execute({ stage, spec, range }: Work<'evaluate'>, context: JobContext): Promise<Effects> {
     const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens } = spec;
     const text = await this.models.text(model);
-    const composed = (await this.datasets.examples(dataset, range)).map(({ content }) => ({
-      answers: content.answers,
-      context: composeAt(content, documents, { prompt, text, seed }),
-    }));
+    const composed = [];
+    for (const { content } of await this.datasets.examples(dataset, range)) {
+      composed.push({ answers: content.answers, context: composeAt(content, documents, { prompt, text, seed }) });
+      await context.advanced();
+    }
     const prompts = composed.flatMap(({ answers, context: made }, index) =>
       'refused' in made ? [] : [{ index, answers, tokens: made.tokens }],
     );
@@ -37,7 +38,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
         batchTokens: this.config.batchTokens,
         sliceMs: FUNCTIONS.evaluate.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context) },
+      { signal: context.signal, onProgress: tellJob(context, 'questions', prompts.length) },
     );
     // Up to the first question that the time did not suffice for.
     const itemsDone = prompts[responses.length]?.index;

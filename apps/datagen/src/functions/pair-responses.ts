@@ -31,7 +31,7 @@ export class PairResponses implements JobFunction<'pair'> {
     const refusals: PairRefusal[] = [];
     let [heldOutCount, trainingCount] = [0, 0];
     for (const { position, content } of await this.datasets.examples(dataset, range)) {
-      context.working();
+      await context.advanced({ done: position + 1 - range.from, total: range.to - range.from, unit: 'examples' });
       const assigned = contexts.get(position);
       if (!assigned || 'refused' in assigned) {
         refusals.push({ position, reason: assigned?.refused ?? 'no-context' });

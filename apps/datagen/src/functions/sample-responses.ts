@@ -37,7 +37,7 @@ export class SampleResponses implements JobFunction<'sample'> {
         batchTokens: this.config.batchTokens,
         sliceMs: FUNCTIONS.sample.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context) },
+      { signal: context.signal, onProgress: tellJob(context, 'contexts', contexts.length) },
     );
     const sampled = contexts.slice(0, answers.length);
     const samples = sampled.flatMap(({ position }, i) =>

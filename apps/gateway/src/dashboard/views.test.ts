@@ -3,6 +3,7 @@ import { EventBus } from '@solopo/bus';
 import type { EvidencePlaces, Inspection, PairView, RunConfigInput, RunView, SystemView } from '@solopo/contracts';
 import { composeAt, retrievalExamples, retrievalTokenizer } from '@solopo/corpus';
 import { TextModel } from '@solopo/text';
+import { beginChunk } from '@solopo/workflow';
 import type { Page } from 'playwright-core';
 import request from 'supertest';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -275,12 +276,29 @@ describe('the page of the system', () => {
     const compose = page.locator('.system-table tbody tr').filter({ hasText: 'compose' });
     await page.getByText('Live', { exact: true }).waitFor();
     const before = (await get<SystemView>('/v1/system')).functions.find(({ name }) => name === 'compose')!.waiting;
-    const { id } = await createRun({ name: 'waits', seed: 11 });
+    const { id, stages } = await createRun({ name: 'waits', seed: 11 });
+    const waits = stages.find(({ kind }) => kind === 'compose')!;
     await eventually(() => compose.locator('td').first().innerText()).toBe(String(before + 1));
-    await gateway.ledger.attempts.start({ job: `${solo().stages[0]!.digest}:0`, attempt: 1, worker: 'a-host:42' });
+    const job = { id: `${waits.digest}:0`, stage: waits.digest, chunk: 0 };
+    const executor = { worker: 'a-host:42', version: '0.1.0', leaseMs: 600_000 };
+    const begun = await gateway.ledger.transaction((tx) => beginChunk(tx, job, executor));
+    if (begun.status !== 'ready') throw new Error(`The chunk is ${begun.status}.`);
+    await gateway.ledger.leases.renew(begun.execution.lease, 600_000, { done: 7, total: 40, unit: 'examples' });
     await page.reload();
     const worker = page.locator('.system-table tbody tr').filter({ hasText: 'a-host:42' });
-    expect(await worker.innerText()).toMatch(/datagen[^]*compose[^]*no work yet/);
+    expect(await worker.innerText()).toMatch(/datagen[^]*compose chunk 0, 7 of 40 examples, began [^]*no work yet/);
+    expect(await worker.getByRole('link').innerText()).toBe(id);
+    expect((await get<SystemView>('/v1/system')).workers.find((seen) => seen.id === 'a-host:42')?.working).toEqual([
+      {
+        kind: 'compose',
+        engine: false,
+        runs: [id],
+        stage: waits.digest,
+        chunk: 0,
+        since: expect.any(String) as string,
+        progress: { done: 7, total: 40, unit: 'examples' },
+      },
+    ]);
     await gateway.ledger.workerDevices.tell('a-host:42', {
       device: 'webgpu',
       name: 'A GPU 3000',

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { QueueStats } from '@solopo/bus';
-import type { FunctionView, StageKind, SystemView, WorkerView } from '@solopo/contracts';
-import { functionOf, STAGE_KINDS } from '@solopo/functions';
-import { Ledger, type KindWork, type WorkerDeviceRecord, type WorkerRecord } from '@solopo/ledger';
+import type { FunctionView, HeldJobView, StageKind, SystemView, WorkerView } from '@solopo/contracts';
+import { APPS, functionOf, functionsOf, type FunctionSpec } from '@solopo/functions';
+import { Ledger, type KindWork, type LeaseRecord, type WorkerDeviceRecord, type WorkerRecord } from '@solopo/ledger';
 
 const DAY_MS = 86_400_000;
 
@@ -15,24 +15,26 @@ export class DescribeSystem {
 
   /** What there is to do, who did it lately, and on what. */
   async execute(): Promise<SystemView> {
-    const [queues, streams, outbox, work, workers, engines] = await Promise.all([
+    const [queues, streams, outbox, work, workers, leases, engines] = await Promise.all([
       this.stats.queues(),
       this.stats.streams(),
       this.ledger.outbox.backlog(),
       this.ledger.stages.workByKind(),
       this.ledger.attempts.workers(DAY_MS),
+      this.ledger.leases.active(),
       this.ledger.steps.enginesInUse(),
     ]);
-    const [kinds, devices] = await Promise.all([
+    const [kinds, devices, held] = await Promise.all([
       this.ledger.stages.kinds(workers.map(({ stage }) => stage)),
       this.ledger.workerDevices.of(workers.map(({ worker }) => worker)),
+      Promise.all(leases.map((lease) => this.#heldJob(lease))),
     ]);
     return {
-      functions: STAGE_KINDS.map((kind) =>
+      functions: APPS.flatMap(functionsOf).map((spec) =>
         functionView(
-          kind,
-          queues.find(({ subject }) => subject === functionOf(kind).subject),
-          work.find((row) => row.kind === kind),
+          spec,
+          queues.find(({ subject }) => subject === spec.subject),
+          work.find(({ kind }) => kind === spec.name),
         ),
       ),
       streams: streams.map(({ stream, ...state }) => ({ name: stream, ...state })),
@@ -42,25 +44,39 @@ export class DescribeSystem {
           worker,
           kinds.get(worker.stage),
           devices.find((device) => device.worker === worker.worker),
+          held.flatMap(({ worker: holder, job }) => (holder === worker.worker ? [job] : [])),
         ),
       ),
       engines: engines.map(({ lastUsed, ...engine }) => ({ ...engine, lastUsed: lastUsed.toISOString() })),
     };
   }
+
+  async #heldJob({
+    worker,
+    kind,
+    stage,
+    chunk,
+    since,
+    progress,
+  }: LeaseRecord): Promise<{ readonly worker: string; readonly job: HeldJobView }> {
+    const runs = await this.ledger.runs.subscribers(stage);
+    const { engine } = functionOf(kind);
+    return { worker, job: { kind, engine, runs, stage, chunk, since: since.toISOString(), progress } };
+  }
 }
 
 function functionView(
-  kind: StageKind,
+  { name, app, subject, device, engine, priority, timeLimitMs, maxAttempts, sequential, scale }: FunctionSpec,
   queue: Awaited<ReturnType<QueueStats['queues']>>[number] | undefined,
   work: KindWork | undefined,
 ): FunctionView {
-  const { name, app, subject, device, concurrency, timeLimitMs, maxAttempts, sequential, scale } = functionOf(kind);
   return {
     name,
     app,
     subject,
     device,
-    concurrency,
+    engine,
+    priority,
     timeLimitSeconds: timeLimitMs / 1000,
     maxAttempts,
     sequential,
@@ -74,22 +90,20 @@ function functionView(
   };
 }
 
-/** A killed process's last job goes on in its row: within the time limit nobody can tell it from one at work. */
 function workerView(
   worker: WorkerRecord,
   kind: StageKind | undefined,
   device: WorkerDeviceRecord | undefined,
+  working: readonly HeldJobView[],
 ): WorkerView {
-  const spec = kind === undefined ? undefined : functionOf(kind);
-  const atWork = worker.outcome === null && Date.now() - worker.lastSeen.getTime() < (spec?.timeLimitMs ?? 0);
   return {
     id: worker.worker,
-    app: spec?.app ?? null,
+    app: kind === undefined ? null : functionOf(kind).app,
     jobs: worker.jobs,
     failures: worker.failures,
     firstSeen: worker.firstSeen.toISOString(),
     lastSeen: worker.lastSeen.toISOString(),
-    doing: atWork ? (kind ?? null) : null,
+    working,
     device: device === undefined ? null : deviceView(device),
   };
 }

@@ -47,6 +47,8 @@ export interface MadeUp {
   readonly before?: (stage: { readonly kind: string; readonly chunk: number }) => Promise<void> | void;
 }
 
+const EXECUTOR = { worker: 'a-host:1', version: '0.0.0', leaseMs: 60_000 };
+
 /** Does the work of all stages of a run by the rules of the real workers, but with made-up answers, scores and weights. */
 export async function finishRun(
   { ledger, config }: Pick<GatewayFixture, 'ledger' | 'config'>,
@@ -62,9 +64,11 @@ export async function finishRun(
     for (const { digest, kind, chunksDone } of open) {
       await madeUp.before?.({ kind, chunk: chunksDone });
       const job = { id: `${digest}:${chunksDone}`, stage: digest, chunk: chunksDone };
-      const begun = await ledger.transaction((tx) => beginChunk(tx, job));
+      const begun = await ledger.transaction((tx) => beginChunk(tx, job, EXECUTOR));
       if (begun.status !== 'ready') throw new Error(`A chunk is ${begun.status}.`);
-      await ledger.transaction(async (tx) => completeChunk(tx, job, await worker.work(tx, { job, ...begun })));
+      await ledger.transaction(async (tx) =>
+        completeChunk(tx, job, begun.execution, await worker.work(tx, { job, ...begun })),
+      );
     }
   }
 }

@@ -14,7 +14,11 @@ export async function systemPage({ signal, follow }) {
     const system = await get('/v1/system', signal);
     fill(
       body,
-      part('Functions and queues', 'What each kind of job may take, and what waits', functionsTable(system.functions)),
+      part(
+        'Functions and queues',
+        'What waits for the engines of which app, in the order in which it is taken',
+        functionsTable(system.functions),
+      ),
       part(
         'Workers',
         'Processes that took up a job within a day; they stop when there is nothing to do',
@@ -76,9 +80,10 @@ function table(name, columns, rows, empty) {
 function functionsTable(functions) {
   return table(
     'Functions',
-    ['Function', 'Waiting', 'Working', 'Oldest', 'Done', 'Failed', 'A chunk takes', 'Limits', 'Scale'],
+    ['Function', 'Taken', 'Waiting', 'Working', 'Oldest', 'Done', 'Failed', 'A chunk takes', 'Limits', 'Scale'],
     functions.map((f) => [
-      [h('b', {}, f.name), h('span', { class: 'sub' }, ` ${f.app} · ${f.device}`)],
+      [h('b', {}, f.name), h('span', { class: 'sub' }, ` ${f.app} · ${f.engine ? f.device : 'without the engine'}`)],
+      f.engine ? NTH[f.priority] : NONE,
       count(f.waiting, 'attention-now'),
       count(f.working, 'live'),
       f.oldestSeconds > 0 ? duration(f.oldestSeconds) : NONE,
@@ -91,6 +96,9 @@ function functionsTable(functions) {
     '',
   );
 }
+
+/** Of the jobs that wait for an app's engine. */
+const NTH = ['first', 'after the first'];
 
 const count = (value, kind) => (value === 0 ? '0' : h('b', { class: kind }, whole(value)));
 
@@ -115,7 +123,7 @@ function workersList(name, workers) {
     workers.map((w) => [
       h('code', {}, w.id),
       w.app === null ? NONE : tag(w.app),
-      w.doing === null ? h('span', { class: 'sub' }, 'no job') : h('b', { class: 'live' }, w.doing),
+      w.working.length === 0 ? h('span', { class: 'sub' }, 'no job') : w.working.map(heldJob),
       deviceCell(w.device),
       whole(w.jobs),
       count(w.failures, 'bad'),
@@ -123,6 +131,21 @@ function workersList(name, workers) {
       h('time', { datetime: w.firstSeen, title: when(w.firstSeen) }, ago(w.firstSeen)),
     ]),
     'No worker has taken up a job within a day.',
+  );
+}
+
+/** What a worker is at: the job, for which run, since when, and how far it is. */
+function heldJob({ kind, engine, runs, chunk, since, progress }) {
+  const { done, total, unit } = progress ?? {};
+  const far =
+    done === undefined ? '' : `, ${whole(done)}${total === undefined ? '' : ` of ${whole(total)}`} ${unit ?? ''}`;
+  return h(
+    'div',
+    {},
+    h('b', { class: 'live' }, kind),
+    h('span', { class: 'sub' }, ` chunk ${chunk}${engine ? ' on the engine' : ''}${far}, began `),
+    h('time', { class: 'sub', datetime: since, title: when(since) }, ago(since)),
+    runs.map((run) => [' ', h('a', { href: `#/runs/${run}` }, h('code', {}, run))]),
   );
 }
 

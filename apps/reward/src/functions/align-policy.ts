@@ -112,7 +112,7 @@ export class AlignPolicy implements JobFunction<'align'> {
         scorePrompt: false,
         ...options,
       },
-      { signal: context.signal, onProgress: tellJob(context) },
+      { signal: context.signal, onProgress: tellJob(context, 'pairs', all.length) },
     );
   }
 

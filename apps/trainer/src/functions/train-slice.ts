@@ -8,7 +8,6 @@ import { ArtifactStore } from '@solopo/artifacts';
 import { EventBus, type JobContext } from '@solopo/bus';
 import { SolopoError, type StageSpecOf } from '@solopo/contracts';
 import { Engine, type Progress, type TrainSliceInput } from '@solopo/engine';
-import { FUNCTIONS } from '@solopo/functions';
 import { CHAIN_START, Ledger } from '@solopo/ledger';
 import {
   chainConfig,
@@ -19,13 +18,11 @@ import {
   stepsOf,
   stepsPerEpoch,
 } from '@solopo/pipeline';
-import { ModelFiles, tellJob, WORKER_ID, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { ReferenceScores } from '../reference-scores.ts';
 import { SlicePhases } from '../slice-phases.ts';
 import { StepCounter } from '../step-counter.ts';
 import { TrainingMetrics } from '../training.metrics.ts';
-
-const LEASE_MS = FUNCTIONS.train.ackWaitMs;
 
 /** Some gradient steps from one checkpoint to the next. A slice done twice gives the same bits; only one of them is kept. */
 @Injectable()
@@ -42,14 +39,16 @@ export class TrainSlice implements JobFunction<'train'> {
 
   async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
     const { run, training, seed, arm, objective, alignment, frozenWeights } = spec;
-    const fencing = await this.#acquire(run);
     const before = range.from === 0 ? null : await this.#stepBefore(run, range.from);
     const counted = {
       tokens: before?.metrics['num_tokens'] ?? 0,
       stepsPerEpoch: stepsPerEpoch(training, items),
     };
     const phases = new SlicePhases(range);
-    const onProgress = this.#keepAlive(run, fencing, context, { counter: new StepCounter(counted), phases });
+    const onProgress = this.#tell({ run, steps: range.to - range.from }, context, {
+      counter: new StepCounter(counted),
+      phases,
+    });
     const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
     try {
       const batches = stepBatches(training, { seed, pairs: items, ...range });
@@ -98,8 +97,8 @@ export class TrainSlice implements JobFunction<'train'> {
       const { steps } = await this.engine.run('trainSlice', input, { signal: context.signal, onProgress });
       phases.lap('steps');
 
-      const parameters = await this.artifacts.put(alive(createReadStream(out.weights), onProgress));
-      const optimizerState = await this.artifacts.put(alive(createReadStream(out.optimizerState), onProgress));
+      const parameters = await this.artifacts.put(createReadStream(out.weights));
+      const optimizerState = await this.artifacts.put(createReadStream(out.optimizerState));
       phases.lap('checkpoint');
       const phaseSeconds = steps.map((step) => phases.of(step));
       this.metrics.observePhases({ checkpoint: phaseSeconds.at(-1)?.['checkpoint'] ?? 0 });
@@ -121,7 +120,6 @@ export class TrainSlice implements JobFunction<'train'> {
       return {
         result: { steps: steps.length, tokens: policyTokens, rescored: rescored.length },
         write: async (tx) => {
-          await tx.leases.check(run, fencing);
           await tx.scores.insert(spec.pair, spec.model, rescored);
           await tx.steps.append(
             run,
@@ -147,29 +145,15 @@ export class TrainSlice implements JobFunction<'train'> {
     }
   }
 
-  async #acquire(run: string): Promise<number> {
-    const fencing = await this.ledger.leases.acquire(run, WORKER_ID, LEASE_MS);
-    if (fencing === null)
-      throw new SolopoError('lease-lost', `Run ${run} is being trained by another process; this job waits for it.`);
-    return fencing;
-  }
-
-  /** Beats for the job and renews the lease while the engine makes progress, and tells whoever watches of each step. */
-  #keepAlive(
-    run: string,
-    fencing: number,
+  /** Tells how far the slice is, and whoever watches of each step. */
+  #tell(
+    { run, steps }: { readonly run: string; readonly steps: number },
     context: JobContext,
     { counter, phases }: { readonly counter: StepCounter; readonly phases: SlicePhases },
   ): (progress: Progress) => void {
-    let renewed = performance.now();
-    const tell = tellJob(context);
+    const tell = tellJob(context, 'steps', steps);
     return (progress) => {
       tell(progress);
-      if (performance.now() - renewed > LEASE_MS / 4) {
-        renewed = performance.now();
-        // A lease that is lost shows at the commit, which checks it.
-        this.ledger.leases.renew(run, fencing, LEASE_MS).catch(() => undefined);
-      }
       if (progress.kind === 'step') {
         const { step, seconds } = progress.step;
         const metrics = counter.count(progress.step);
@@ -207,16 +191,5 @@ export class TrainSlice implements JobFunction<'train'> {
         `Run ${run} has no checkpoint at step ${step}, from which its next slice starts; report this as a defect.`,
       );
     return checkpoint;
-  }
-}
-
-/** Passes the chunks on, with a sign of life for each. */
-async function* alive(
-  chunks: AsyncIterable<Uint8Array>,
-  onProgress: (progress: Progress) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    onProgress({ kind: 'alive' });
-    yield chunk;
   }
 }

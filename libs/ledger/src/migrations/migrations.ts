@@ -25,6 +25,7 @@ import * as outboxTraceparent from './0024-outbox-traceparent.migration.ts';
 import * as stepPhases from './0025-step-phases.migration.ts';
 import * as workerDevices from './0026-worker-devices.migration.ts';
 import * as chunkProgress from './0027-chunk-progress.migration.ts';
+import * as chunkLeases from './0028-chunk-leases.migration.ts';
 import * as settingsAndSlices from './0029-memory-settings-and-alignment-slices.migration.ts';
 import type { Migration } from 'kysely/migration';
 
@@ -57,5 +58,6 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0025-step-phases': stepPhases,
   '0026-worker-devices': workerDevices,
   '0027-chunk-progress': chunkProgress,
+  '0028-chunk-leases': chunkLeases,
   '0029-memory-settings-and-alignment-slices': settingsAndSlices,
 };

@@ -1,19 +1,36 @@
 import { sql } from 'kysely';
 import type { Queries } from '../tables/database.ts';
 
+/** An execution of a job that begins. */
+export interface NewAttempt {
+  readonly job: string;
+  readonly stage: string;
+  readonly chunk: number;
+  readonly worker: string;
+  /** Of the program that executes it. */
+  readonly version: string;
+}
+
 export interface Attempt {
   readonly job: string;
-  /** Delivery count, from 1. */
+  /** From 1. */
   readonly attempt: number;
-  readonly worker: string;
 }
 
 export interface AttemptRecord extends Attempt {
+  readonly worker: string;
+  readonly version: string | null;
   readonly startedAt: Date;
-  /** Null while it goes on, and for ever when its process was killed. */
+  /** Null while it goes on, and once its process was killed until the job is begun again: then `lost`. */
   readonly outcome: string | null;
   readonly error: string | null;
 }
+
+/** Of an execution that neither the job nor its process is to blame for: the process was to stop, or what it stands on was away. */
+export const INTERRUPTED = 'interrupted';
+
+/** Of executions whose effects are in the ledger. */
+export const DONE_OUTCOMES = ['completed', 'continued'] as const;
 
 /** What a process did. */
 export interface WorkerRecord {
@@ -25,8 +42,6 @@ export interface WorkerRecord {
   readonly lastSeen: Date;
   /** The stage of that job. */
   readonly stage: string;
-  /** Of that job; null while it goes on, and for ever when the process was killed. */
-  readonly outcome: string | null;
 }
 
 export class AttemptRepository {
@@ -36,19 +51,31 @@ export class AttemptRepository {
     this.#db = db;
   }
 
-  async start({ job, attempt, worker }: Attempt): Promise<void> {
+  /**
+   * Records that the job is executed from now on. Whoever holds its chunk's stage locked may: executions before it that did not end
+   * are lost. Returns which one it is, and which of those that the job is to blame for.
+   */
+  async begin({ job, stage, chunk, worker, version }: NewAttempt): Promise<{ attempt: number; blamed: number }> {
     await this.#db
-      .insertInto('attempts')
-      .values({ job, attempt, worker })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['job', 'attempt'])
-          .doUpdateSet({ worker, outcome: null, error: null, started_at: sql<Date>`clock_timestamp()` }),
-      )
+      .updateTable('attempts')
+      .set({ outcome: 'lost' })
+      .where('job', '=', job)
+      .where('outcome', 'is', null)
       .execute();
+    const before = await this.#db
+      .selectFrom('attempts')
+      .select([
+        sql<number>`coalesce(max(attempt), 0)`.as('attempts'),
+        sql<number>`count(*) filter (where outcome <> ${INTERRUPTED})`.as('blamed'),
+      ])
+      .where('job', '=', job)
+      .executeTakeFirstOrThrow();
+    const attempt = before.attempts + 1;
+    await this.#db.insertInto('attempts').values({ job, attempt, stage, chunk, worker, version }).execute();
+    return { attempt, blamed: before.blamed + 1 };
   }
 
-  async finish(job: string, attempt: number, outcome: string, error: string | null = null): Promise<void> {
+  async finish({ job, attempt }: Attempt, outcome: string, error: string | null = null): Promise<void> {
     await this.#db
       .updateTable('attempts')
       .set({ outcome, error })
@@ -57,8 +84,24 @@ export class AttemptRepository {
       .execute();
   }
 
+  /** Whether an execution of the job left its effects. */
+  async isDone(job: string): Promise<boolean> {
+    const done = await this.#db
+      .selectFrom('attempts')
+      .select('attempt')
+      .where('job', '=', job)
+      .where('outcome', 'in', DONE_OUTCOMES)
+      .executeTakeFirst();
+    return done !== undefined;
+  }
+
   async list(job: string): Promise<AttemptRecord[]> {
-    const rows = await this.#db.selectFrom('attempts').selectAll().where('job', '=', job).orderBy('attempt').execute();
+    const rows = await this.#db
+      .selectFrom('attempts')
+      .select(['job', 'attempt', 'worker', 'version', 'started_at', 'outcome', 'error'])
+      .where('job', '=', job)
+      .orderBy('attempt')
+      .execute();
     return rows.map(({ started_at, ...row }) => ({ ...row, startedAt: started_at }));
   }
 
@@ -70,8 +113,7 @@ export class AttemptRepository {
         count(*) filter (where error is not null) as failures,
         min(started_at) as "firstSeen",
         max(started_at) as "lastSeen",
-        split_part((array_agg(job order by started_at desc))[1], ':', 1) as stage,
-        (array_agg(outcome order by started_at desc))[1] as outcome
+        coalesce((array_agg(stage order by started_at desc))[1], '') as stage
       from attempts
       where started_at > clock_timestamp() - ${withinMs} * interval '1 millisecond'
       group by worker

@@ -2,6 +2,7 @@ import { SolopoError, type RunConfig, type RunState, type RunView, type StageVie
 import { sql } from 'kysely';
 import type { Queries } from '../tables/database.ts';
 import type { ResolvedInputs } from '../tables/live.tables.ts';
+import { DONE_OUTCOMES } from './attempt.repository.ts';
 import { STAGE_COLUMNS, stageOf, type StageRecord } from './stage.repository.ts';
 
 export interface NewRun {
@@ -163,7 +164,8 @@ export class RunRepository {
   async view(id: string): Promise<RunView> {
     const [row] = await this.#views().where('id', '=', id).execute();
     if (row === undefined) return missing(id);
-    return viewOf(row, (await this.#paced([id])).map(pacedOf));
+    const work = await this.#work([id]);
+    return viewOf(row, (await this.#paced([id])).map(pacedOf), work.get(id));
   }
 
   /** Latest first. */
@@ -181,7 +183,8 @@ export class RunRepository {
       .execute();
     const ids = runs.map(({ id }) => id);
     const stages = Map.groupBy(await this.#paced(ids), ({ run }) => run);
-    return runs.map((run) => viewOf(run, (stages.get(run.id) ?? []).map(pacedOf)));
+    const work = await this.#work(ids);
+    return runs.map((run) => viewOf(run, (stages.get(run.id) ?? []).map(pacedOf), work.get(run.id)));
   }
 
   #records() {
@@ -199,6 +202,22 @@ export class RunRepository {
       .select(STAGE_COLUMNS)
       .select(['run_stages.run', 'run_stages.label'])
       .orderBy('run_stages.ordinal');
+  }
+
+  /** By run: jobs of its stages whose effects are there, and executions that were begun for its stages. */
+  async #work(runs: readonly string[]): Promise<ReadonlyMap<string, RunView['work']>> {
+    const rows = await this.#db
+      .selectFrom('run_stages')
+      .innerJoin('attempts', 'attempts.stage', 'run_stages.stage')
+      .select([
+        'run_stages.run',
+        sql<number>`count(distinct job) filter (where outcome = any(${[...DONE_OUTCOMES]}::text[]))`.as('jobs'),
+        sql<number>`count(*)`.as('executions'),
+      ])
+      .where('run_stages.run', '=', sql<string>`any(${[...runs]}::text[])`)
+      .groupBy('run_stages.run')
+      .execute();
+    return new Map(rows.map(({ run, ...work }) => [run, work]));
   }
 
   /** The runs' stages with how fast their chunks go. */
@@ -250,7 +269,11 @@ function pacedOf(row: PacedRow): PacedStage {
   return { ...subscribedOf(row), pace: row.pace };
 }
 
-function viewOf(run: RunRow, stages: readonly PacedStage[]): RunView {
+function viewOf(
+  run: RunRow,
+  stages: readonly PacedStage[],
+  work: RunView['work'] = { jobs: 0, executions: 0 },
+): RunView {
   return {
     id: run.id,
     config: run.config,
@@ -265,6 +288,7 @@ function viewOf(run: RunRow, stages: readonly PacedStage[]): RunView {
     policyTokens: run.policy_tokens,
     referenceTokens: stages.reduce((sum, stage) => sum + (isTrainingScore(stage) ? count(stage, 'tokens') : 0), 0),
     trainSeconds: run.train_seconds,
+    work,
     pairs:
       stages
         .filter(({ kind, state }) => kind === 'pair' && state === 'done')

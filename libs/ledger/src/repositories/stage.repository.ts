@@ -100,14 +100,15 @@ export class StageRepository {
     return rows.map(({ chunk }) => chunk);
   }
 
-  /** True: this is the stage's first chunk to begin. */
-  async beginChunk(digest: string, chunk: number): Promise<boolean> {
-    await this.#db
+  /** An execution of the chunk begins: how many there were with this one, and whether the stage began with it. */
+  async beginChunk(digest: string, chunk: number): Promise<{ readonly execution: number; readonly isFirst: boolean }> {
+    const { attempts } = await this.#db
       .updateTable('stage_chunks')
       .set((column) => ({ state: 'running', attempts: column('attempts', '+', 1) }))
       .where('stage', '=', digest)
       .where('chunk', '=', chunk)
-      .execute();
+      .returning('attempts')
+      .executeTakeFirstOrThrow();
     const begun = await this.#db
       .updateTable('stages')
       .set({ state: 'running', started_at: sql<Date>`coalesce(started_at, clock_timestamp())` })
@@ -115,7 +116,7 @@ export class StageRepository {
       .where('state', '=', 'pending')
       .returning('digest')
       .executeTakeFirst();
-    return begun !== undefined;
+    return { execution: attempts, isFirst: begun !== undefined };
   }
 
   /** A part of the chunk is done: `itemsDone` of its items in all. */

@@ -1,4 +1,4 @@
-import type { RunConfig, RunState, Scope, StageKind, StageSpec } from '@solopo/contracts';
+import type { JobProgress, RunConfig, RunState, Scope, StageKind, StageSpec } from '@solopo/contracts';
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { Json } from './json.ts';
 
@@ -85,16 +85,25 @@ interface OutboxTable {
 }
 
 interface LeasesTable {
-  run: string;
-  holder: string;
+  stage: string;
+  chunk: number;
   fencing: number;
+  job: string;
+  attempt: number;
+  worker: string;
+  since: ColumnType<Date, never, Date>;
   expires_at: Date;
+  progress: Json<JobProgress> | null;
 }
 
 interface AttemptsTable {
   job: string;
   attempt: number;
+  stage: string | null;
+  chunk: number | null;
   worker: string;
+  /** Of the program that executes it. */
+  version: string | null;
   started_at: ColumnType<Date, never, Date>;
   outcome: string | null;
   error: string | null;

@@ -1,9 +1,11 @@
 import { digestOf, jobSchema, sha256, type Job, type StageSpec, type StageSpecOf } from '@solopo/contracts';
 import { CHAIN_START, type Ledger, type LedgerTransaction, type NewStep } from '@solopo/ledger';
-import { beginChunk, completeChunk, type ChunkOutcome, type ChunkRange } from '../index.ts';
+import { beginChunk, completeChunk, type ChunkOutcome, type ChunkRange, type Executor } from '../index.ts';
 
 export const HELD_OUT = 20;
 export const PAIRS = 320;
+
+export const EXECUTOR: Executor = { worker: 'fake', version: '0.0.0', leaseMs: 60_000 };
 
 /** What a policy version's held-out pairs are to say. */
 export type HeldOutMetrics = (step: number) => Readonly<Record<string, number>>;
@@ -42,11 +44,11 @@ export class FakeExecutor {
   }
 
   async execute(job: Job): Promise<string> {
-    const begun = await this.#ledger.transaction((tx) => beginChunk(tx, job));
+    const begun = await this.#ledger.transaction((tx) => beginChunk(tx, job, EXECUTOR));
     if (begun.status !== 'ready') return begun.status;
     this.executed.push({ kind: begun.spec.kind, stage: job.stage, chunk: job.chunk });
     const outcome = outcomeOf(job, begun.spec, begun.range, this.#metrics);
-    return this.#ledger.transaction((tx) => completeChunk(tx, job, outcome));
+    return this.#ledger.transaction((tx) => completeChunk(tx, job, begun.execution, outcome));
   }
 }
 

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { connectNats, provisionStreams } from '@solopo/bus';
+import { FUNCTIONS, leaseMsOf, type FunctionSpec } from '@solopo/functions';
+import type { LeaseRecord } from '@solopo/ledger';
+import { waitFor } from '@solopo/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
+import { System } from './system.ts';
+
+const ACK_WAIT_MS = 2000;
+const WORKERS = ['datagen', 'datagen-2', 'reward', 'trainer'] as const;
+
+/** Two workers of datagen, on queues with little patience. */
+let system: System;
+beforeAll(async () => {
+  system = await System.start();
+  const connection = await connectNats(system.nats.url, 'e2e');
+  const functions = Object.values<FunctionSpec>(FUNCTIONS).map((spec) => ({ ...spec, ackWaitMs: ACK_WAIT_MS }));
+  await provisionStreams(connection, { functions });
+  await connection.close();
+  await prepareRetrieval(system, 250);
+  for (const name of WORKERS) system.startWorker(name === 'datagen-2' ? 'datagen' : name, {}, name);
+}, 180_000);
+afterAll(() => system.close());
+
+const configOf = (seed: number) =>
+  retrievalRun({ seed, sampling: { samplesPerContext: 32, temperature: 0.85, maxNewTokens: 3 } });
+
+test('an engine that says nothing for three times the ack wait keeps its job: every job of the run is executed once', async () => {
+  const { id } = await system.createRun(configOf(1));
+  const { worker } = await sampling(id);
+  const [engine] = await waitFor('the engine runs', async () => {
+    const children = await childrenOf(pidOf(worker));
+    return children.length > 0 ? children : undefined;
+  });
+  process.kill(engine!, 'SIGSTOP');
+  await sleep(3 * ACK_WAIT_MS);
+  expect(await holds(worker)).toBe(true);
+  process.kill(engine!, 'SIGCONT');
+  const view = await system.finished(id);
+  expect(view).toMatchObject({ state: 'succeeded' });
+  expect(view.work.jobs).toBeGreaterThan(10);
+  expect(view.work.executions).toBe(view.work.jobs);
+}, 240_000);
+
+test('a worker frozen beyond its lease costs one more execution, and leaves no second result', async () => {
+  const { id } = await system.createRun(configOf(2));
+  const lease = await sampling(id);
+  const frozen = pidOf(lease.worker);
+  process.kill(frozen, 'SIGSTOP');
+  const attempts = () => system.ledger.attempts.list(lease.job);
+  await waitFor('the other takes over', async () => (await attempts()).length === 2, 10 * leaseMsOf(ACK_WAIT_MS));
+  process.kill(frozen, 'SIGCONT');
+  const view = await system.finished(id);
+  expect(view).toMatchObject({ state: 'succeeded' });
+  expect(view.work.executions).toBe(view.work.jobs + 1);
+  const [lost, done] = await attempts();
+  expect(lost).toMatchObject({ worker: lease.worker });
+  // It woke up to a lost lease, or to a chunk that was done.
+  expect(lost?.outcome).toMatch(/^(lease-lost|already-done)$/);
+  expect(done?.outcome).toBe('completed');
+  expect(done?.worker).not.toBe(lease.worker);
+}, 240_000);
+
+async function sampling(run: string): Promise<LeaseRecord> {
+  return waitFor(
+    'a worker samples',
+    async () => {
+      const stages = (await system.ledger.runs.stages(run)).map(({ digest }) => digest);
+      return (await system.ledger.leases.ofStages(stages)).find(({ kind }) => kind === 'sample');
+    },
+    60_000,
+  );
+}
+
+async function holds(worker: string): Promise<boolean> {
+  return (await system.ledger.leases.active()).some((lease) => lease.worker === worker && lease.kind === 'sample');
+}
+
+const pidOf = (worker: string): number => Number(worker.split(':').at(-1));
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const found = await promisify(execFile)('pgrep', ['-P', String(pid)]).catch(() => ({ stdout: '' }));
+  return found.stdout.split('\n').filter(Boolean).map(Number);
+}
