@@ -53,7 +53,7 @@ export class TaskRunner {
     { model: source, prompts, options, batchTokens, sliceMs }: Tasks['sample']['input'],
     report: Report,
   ): Promise<Tasks['sample']['output']> {
-    const model = await this.#load(source);
+    const model = await this.#load(source, report);
     const samples: Tasks['sample']['output'] = [];
     // A prompt's answers are counted as if each carried it: their attention reads it every time.
     await inBatches(
@@ -73,7 +73,7 @@ export class TaskRunner {
     { model: source, trees, sliceMs, from = 0, ...options }: Tasks['score']['input'],
     report: Report,
   ): Promise<Tasks['score']['output']> {
-    const logps = await scoreTrees(await this.#load(source), trees, {
+    const logps = await scoreTrees(await this.#load(source, report), trees, {
       ...options,
       from,
       pace: new Pace(sliceMs),
@@ -86,7 +86,7 @@ export class TaskRunner {
     { model: source, trees, sliceMs, ...options }: Tasks['measure']['input'],
     report: Report,
   ): Promise<Tasks['measure']['output']> {
-    return measureTrees(await this.#load(source), trees, {
+    return measureTrees(await this.#load(source, report), trees, {
       ...options,
       pace: new Pace(sliceMs),
       onBatch: (count) => report({ kind: 'done', count }),
@@ -97,7 +97,7 @@ export class TaskRunner {
     { model: source, rows }: Tasks['inspect']['input'],
     report: Report,
   ): Promise<Tasks['inspect']['output']> {
-    const model = await this.#load(source);
+    const model = await this.#load(source, report);
     const responses: Tasks['inspect']['output'] = [];
     for (const row of rows) {
       responses.push(await inspectResponse(model, row));
@@ -109,9 +109,11 @@ export class TaskRunner {
   async #trainSlice(input: Tasks['trainSlice']['input'], report: Report): Promise<Tasks['trainSlice']['output']> {
     const { pairs, batches, out, model: source } = input;
     const clock = new PhaseClock<'load' | 'steps' | 'checkpoint'>();
+    report({ kind: 'loading' });
     const model = await this.#open(source, { frozen: false });
     const trainer = this.#restore(model, input);
     clock.lap('load');
+    report({ kind: 'done', count: 0 });
     try {
       const steps: TakenStep[] = [];
       for (const batch of batches) {
@@ -143,9 +145,16 @@ export class TaskRunner {
     return new PreferenceTrainer(model, options, { step: fromStep, tensors: readSafetensors(optimizerState).tensors });
   }
 
-  async #load(source: ModelSource): Promise<LanguageModel> {
+  /** Tells when the model is being loaded, and when the work on it begins. */
+  async #load(source: ModelSource, report: Report): Promise<LanguageModel> {
     const key = JSON.stringify(source);
-    if (this.#model?.key === key) return this.#model.model;
+    if (this.#model?.key !== key) report({ kind: 'loading' });
+    const model = this.#model?.key === key ? this.#model.model : await this.#replace(key, source);
+    report({ kind: 'done', count: 0 });
+    return model;
+  }
+
+  async #replace(key: string, source: ModelSource): Promise<LanguageModel> {
     if (this.#model) await this.#close(this.#model.model, this.#model.source);
     this.#model = undefined;
     const model = await this.#open(source, { frozen: true });

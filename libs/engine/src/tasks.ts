@@ -113,7 +113,9 @@ export type TaskName = keyof Tasks;
 
 /** What a task tells while it runs. */
 export type Progress =
-  { readonly kind: 'done'; readonly count: number } | { readonly kind: 'step'; readonly step: TakenStep };
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'done'; readonly count: number }
+  | { readonly kind: 'step'; readonly step: TakenStep };
 
 export type ToChild = {
   [K in TaskName]: {

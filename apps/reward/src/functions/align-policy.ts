@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import type { StageSpecOf } from '@solopo/contracts';
-import { Engine, frozenWeightsOf, type MeasuredTree, type Tasks } from '@solopo/engine';
+import { Engine, frozenWeightsOf, type MeasuredTree, type Progress, type Tasks } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
 import { Ledger, type PairRecord } from '@solopo/ledger';
 import { promptRead, rowName, ROWS, type ResponseStatistics, type Row, type RowLogps } from '@solopo/objectives';
@@ -68,12 +68,26 @@ export class AlignPolicy implements JobFunction<'align'> {
       ),
     ];
     // Long contexts come first, with their part of the time by tokens, of which they take more than the others: so many pairs follow.
-    const sliceMs = FUNCTIONS.align.sliceMs * (tokensIn(long) / tokensIn([...short, ...long, ...bare]));
-    const longMeasured = await this.#measure(spec, long, { from, sliceMs }, context);
+    const all = tokensIn([...short, ...long, ...bare]);
+    let before = 0;
+    let share = 0;
+    const tell = tellJob(context, {
+      kind: 'align',
+      total: pairs.length - from,
+      itemsAt: (count) => before + share * count,
+    });
+    const measure = async (kind: readonly Tree[], options: (share: number) => MeasureOptions) => {
+      share = tokensIn(kind) / all;
+      const measured = await this.#measure(spec, kind, options(share), tell, context);
+      before += share * measured.length;
+      return measured;
+    };
+    const { sliceMs } = FUNCTIONS.align;
+    const longMeasured = await measure(long, (ofTime) => ({ from, sliceMs: ofTime * sliceMs }));
     const to = from + longMeasured.length;
     const scorePrompt = promptRead({ arm: 'short', objective: spec.objective }) !== null;
-    const shortMeasured = await this.#measure(spec, short, { from, to, scorePrompt }, context);
-    const probes = await this.#measure(spec, bare, { from, to }, context);
+    const shortMeasured = await measure(short, () => ({ from, to, scorePrompt }));
+    const probes = await measure(bare, () => ({ from, to }));
     const asked = pairs.slice(from, to);
     const references = await this.#references(spec, asked, context);
     return asked.map((record, i) => {
@@ -100,8 +114,9 @@ export class AlignPolicy implements JobFunction<'align'> {
   async #measure(
     { model, policy, adapter, frozenWeights }: StageSpecOf<'align'>,
     all: readonly Tree[],
-    options: Pick<Tasks['measure']['input'], 'from' | 'to' | 'sliceMs'> & { readonly scorePrompt?: boolean },
-    context: JobContext,
+    options: MeasureOptions,
+    onProgress: (progress: Progress) => void,
+    { signal }: JobContext,
   ): Promise<MeasuredTree[]> {
     return this.engine.run(
       'measure',
@@ -112,7 +127,7 @@ export class AlignPolicy implements JobFunction<'align'> {
         scorePrompt: false,
         ...options,
       },
-      { signal: context.signal, onProgress: tellJob(context, 'pairs', all.length) },
+      { signal, onProgress },
     );
   }
 
@@ -138,6 +153,7 @@ export class AlignPolicy implements JobFunction<'align'> {
 }
 
 type Tree = Tasks['measure']['input']['trees'][number];
+type MeasureOptions = Pick<Tasks['measure']['input'], 'from' | 'to' | 'sliceMs'> & { readonly scorePrompt?: boolean };
 
 function trees(prompts: readonly Int32Array[], branches: readonly (readonly Int32Array[])[]): Tree[] {
   return prompts.map((prompt, i) => ({ prompt, branches: branches[i] ?? [] }));

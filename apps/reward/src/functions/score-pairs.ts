@@ -36,7 +36,7 @@ export class ScorePairs implements JobFunction<'score'> {
         batchTokens: this.config.batchTokens,
         sliceMs: FUNCTIONS.score.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context, 'pairs', pairs.length) },
+      { signal: context.signal, onProgress: tellJob(context, { kind: 'score', total: pairs.length - from }) },
     );
     const scores = pairs.slice(from, from + logps.length).flatMap(({ position }, i) =>
       (['chosen', 'rejected'] as const).map((response, branch): Score => {

@@ -48,6 +48,7 @@ interface StagesTable {
   spec: Json<StageSpec>;
   state: ColumnType<WorkState, WorkState | undefined, WorkState>;
   chunks: number;
+  items: number | null;
   chunks_done: Generated<number>;
   revivals: Generated<number>;
   result: ColumnType<Readonly<Record<string, unknown>> | null, string | undefined, string | null>;

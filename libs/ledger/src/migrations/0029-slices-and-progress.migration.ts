@@ -1,11 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 
 /**
- * What the C library of a worker's engine was told of memory; and held-out pairs of a policy version that were measured before its
- * alignment is complete.
+ * Held-out pairs of a policy version that were measured before its alignment is complete; how many items a stage has (unknown of those
+ * from before); what the C library of a worker's engine was told of memory.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
+    alter table stages add column items integer;
     alter table worker_devices add column memory_settings text;
 
     create table alignment_slices (
