@@ -1,4 +1,4 @@
-import { sha256 } from '@solopo/contracts';
+import { digestOf, sha256 } from '@solopo/contracts';
 import { waitFor } from '@solopo/testing';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';

@@ -136,14 +136,15 @@ function workersList(name, workers) {
 
 /** What a worker is at: the job, for which run, since when, and how far it is. */
 function heldJob({ kind, engine, runs, chunk, since, progress }) {
-  const { done, total, unit } = progress ?? {};
+  const { phase, done, total, unit } = progress ?? {};
+  const doing = phase === undefined ? '' : `, ${phase}`;
   const far =
     done === undefined ? '' : `, ${whole(done)}${total === undefined ? '' : ` of ${whole(total)}`} ${unit ?? ''}`;
   return h(
     'div',
     {},
     h('b', { class: 'live' }, kind),
-    h('span', { class: 'sub' }, ` chunk ${chunk}${engine ? ' on the engine' : ''}${far}, began `),
+    h('span', { class: 'sub' }, ` chunk ${chunk}${engine ? ' on the engine' : ''}${doing}${far}, began `),
     h('time', { class: 'sub', datetime: since, title: when(since) }, ago(since)),
     runs.map((run) => [' ', h('a', { href: `#/runs/${run}` }, h('code', {}, run))]),
   );
