@@ -10,7 +10,9 @@ import {
   EventBus,
   eventSubject,
   EVENTS,
+  News,
   provisionStreams,
+  pullNow,
   wishSubject,
   WORK,
   type NatsConnection,
@@ -64,15 +66,17 @@ describe('the users of the bundled NATS', () => {
     await expect(connectNats(server!.url, 'stranger')).rejects.toThrow();
   });
 
-  it.each(APPS)('%s takes, acknowledges and buries its own jobs, and publishes what comes next', async (app) => {
+  it.each(APPS)('%s hears of, takes, acknowledges and buries its own jobs, and publishes what comes next', async (app) => {
     const connection = await as(app);
     const client = jetstream(connection, { timeout });
     for (const spec of functionsOf(app)) {
+      const news = new News(connection, [spec.subject]);
       await client.publish(spec.subject, '{}');
-      const consumer = await client.consumers.get(WORK, consumerName(spec));
-      const message = await consumer.next({ expires: 1000 });
-      message!.working();
-      expect(await message!.ackAck()).toBe(true);
+      expect(await news.heardWithin(timeout, new AbortController().signal), spec.subject).toBe(true);
+      await client.consumers.get(WORK, consumerName(spec));
+      const delivery = await pullNow(connection, consumerName(spec));
+      delivery!.working();
+      await delivery!.acknowledge();
       await client.publish(deadLetterSubject(spec.subject), '{}');
     }
     for (const spec of others(app)) await client.publish(spec.subject, '{}');

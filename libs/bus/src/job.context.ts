@@ -27,6 +27,8 @@ export class JobContext {
   #attempt = 0;
   #isExhausted = false;
   #lease: JobLease | undefined;
+  #renewal: Promise<void> | undefined;
+  #isCommitting = false;
   #progress: JobProgress | null = null;
 
   constructor(
@@ -82,8 +84,21 @@ export class JobContext {
     await nextTurn();
   }
 
+  /** From here on the transaction that commits says whether the job is still this process's. */
+  commits(): void {
+    this.#isCommitting = true;
+  }
+
+  /** One renewal at a time, however slow the ledger. */
   async renew(): Promise<void> {
-    await this.#lease?.renew(this.#progress);
+    if (this.#lease === undefined || this.#isCommitting) return;
+    this.#renewal ??= this.#lease.renew(this.#progress).finally(() => (this.#renewal = undefined));
+    try {
+      await this.#renewal;
+    } catch (error) {
+      // The commit ended the lease meanwhile.
+      if (!this.#isCommitting) throw error;
+    }
   }
 
   /** Best effort: a lease that is not released runs out. */

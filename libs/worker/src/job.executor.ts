@@ -85,6 +85,7 @@ export class JobExecutor {
     );
     context.signal.throwIfAborted();
     const seconds = (performance.now() - started) / 1000;
+    context.commits();
     await this.ledger.transaction((tx) =>
       completeChunk(tx, job, execution, {
         seconds,
