@@ -26,7 +26,7 @@ export function stageProgress(stage: PacedStage): StageProgress {
   const { kind, state, chunks, chunksDone, items, pace } = stage;
   const told = pace.jobs.flatMap(({ progress }) => progress ?? []);
   const counted =
-    items == null
+    items === null
       ? { done: chunksDone, total: chunks, unit: 'chunks' }
       : {
           done: Math.min(items, state === 'done' ? items : itemsDone(stage)),
@@ -44,7 +44,7 @@ export function stageProgress(stage: PacedStage): StageProgress {
 export function stageSecondsLeft(stage: PacedStage): number | null {
   const { state, chunks, chunksDone, items, pace } = stage;
   if (state === 'done' || state === 'failed') return null;
-  if (items == null)
+  if (items === null)
     return pace.secondsPerChunk === null
       ? null
       : (pace.secondsPerChunk * (chunks - chunksDone)) / Math.max(1, pace.running);

@@ -12,6 +12,7 @@ export interface NewStage {
 }
 
 export interface StageRecord extends NewStage {
+  readonly items: number | null;
   readonly kind: StageKind;
   readonly state: WorkState;
   readonly chunksDone: number;
