@@ -1,6 +1,6 @@
 // From a fresh clone to a running command: dependencies, build and nats-server, each only when it is missing or stale.
 // Runs before anything is installed, so it imports nothing but Node.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { installDependencies } from './bootstrap/dependencies.mjs';
@@ -8,12 +8,14 @@ import { findNatsServer } from './bootstrap/nats-server.mjs';
 import { fail, ROOT, run } from './bootstrap/run.mjs';
 import { installChartTools } from './bootstrap/chart-tools.mjs';
 
-const [command = 'help', ...args] = process.argv.slice(2);
+const [command, ...args] = process.argv.slice(2);
 
-const SERVERS_FOR = ['up', 'demo', 'test'];
+const LAUNCHER = join(ROOT, 'apps', 'launcher', 'dist', 'main.js');
+const CLIENT = join(ROOT, 'apps', 'cli', 'dist', 'main.js');
+const asksHelp = [command, ...args].some((argument) => argument === '-h' || argument === '--help');
 
 function build() {
-  if (!existsSync(join(ROOT, 'apps', 'launcher', 'dist', 'main.js'))) console.error('Building');
+  if (!existsSync(LAUNCHER)) console.error('Building');
   const { status, output } = run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', ROOT]);
   if (status !== 0) fail(`the build failed; mend what it says, then run this again.\n${output}`);
 }
@@ -23,17 +25,16 @@ async function handOver(file, argv) {
   await import(pathToFileURL(file).href);
 }
 
-if (command === 'help') {
-  process.stdout.write(readFileSync(join(ROOT, 'tools', 'help.txt'), 'utf8'));
+installDependencies();
+if (asksHelp && existsSync(CLIENT)) {
+  // The build that is there knows what commands take.
+  await handOver(CLIENT, [command, ...args]);
+} else if (command === 'test') {
+  process.env.SOLOPO_NATS_SERVER = findNatsServer();
+  if (args.every((filter) => 'tools/chart'.startsWith(filter) || filter.startsWith('tools/chart'))) installChartTools();
+  await handOver(join(ROOT, 'tools', 'test.mjs'), args);
 } else {
-  installDependencies();
-  if (SERVERS_FOR.includes(command)) process.env.SOLOPO_NATS_SERVER = findNatsServer();
-  if (command === 'test') {
-    if (args.every((filter) => 'tools/chart'.startsWith(filter) || filter.startsWith('tools/chart')))
-      installChartTools();
-    await handOver(join(ROOT, 'tools', 'test.mjs'), args);
-  } else {
-    build();
-    await handOver(join(ROOT, 'apps', 'launcher', 'dist', 'main.js'), [command, ...args]);
-  }
+  if (['up', 'demo'].includes(command)) process.env.SOLOPO_NATS_SERVER = findNatsServer();
+  build();
+  await handOver(LAUNCHER, [command, ...args]);
 }

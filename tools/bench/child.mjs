@@ -1,10 +1,10 @@
 // Runs a case of cases.mjs in a process of its own, so that its peak memory is its own.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { MEMORY_SETTINGS } from '@solopo/engine';
+import { memorySettings } from '@solopo/engine';
 
 /** As the engine's own process is started: both sides of a benchmark take their memory so. */
-export const ENVIRONMENT = { GLIBC_TUNABLES: MEMORY_SETTINGS, ...process.env };
+export const ENVIRONMENT = { ...process.env, GLIBC_TUNABLES: memorySettings(process.env.GLIBC_TUNABLES) };
 
 const PROGRAM = fileURLToPath(new URL('cases.mjs', import.meta.url));
 

@@ -23,6 +23,8 @@ def points_of_api(api, run):
         for row in ask(f"{api}/runs/{run}/{path}"):
             for name, value in row["metrics"].items():
                 points[f"{group}/{name}", row["step"]] = value
+            for name, value in (row.get("phaseSeconds") or {}).items():
+                points[f"phase_seconds/{name}", row["step"]] = value
     for row in ask(f"{api}/runs/{run}/evaluations"):
         step = 0 if row["step"] == "base" else row["step"]
         points[f"accuracy/{row['documents']}_documents", step] = row["correct"] / row["n"]

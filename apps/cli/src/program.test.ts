@@ -7,7 +7,9 @@ import { commandTree } from './completion/command-tree.ts';
 import { program } from './program.ts';
 
 const TREE = commandTree(program(new Context(processTerminal)));
+const GROUPS = TREE.filter(({ path, commands }) => path !== '' && commands.length > 0);
 const LEAVES = TREE.filter(({ commands }) => commands.length === 0);
+const DEMO_HELP = readFileSync(new URL('../../../tools/help/demo.txt', import.meta.url), 'utf8');
 const DOCS = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
 
 describe('every command', () => {
@@ -17,6 +19,22 @@ describe('every command', () => {
     expect(out).toContain(`Usage: solopo ${path}`);
     expect(out).toMatch(new RegExp(`Examples:\\n  solopo ${path}`));
     expect(options.flatMap(({ flags }) => flags)).toContain('--json');
+  });
+
+  it.each(GROUPS)('$path tells in its help what it holds', async ({ path, commands }) => {
+    const { code, out, err } = await ran([...path.split(' '), '--help']);
+    expect([code, err]).toEqual([0, '']);
+    for (const { name } of commands) expect(out).toMatch(new RegExp(`^  ${name} `, 'm'));
+  });
+
+  it('of the demo takes what ./solopo demo --help tells, which needs nothing installed', () => {
+    const { options } = TREE.find(({ path }) => path === 'demo') ?? { options: [] };
+    const own = options.filter(({ flags }) => !['--help', '--api', '--token'].some((flag) => flags.includes(flag)));
+    expect(own.length).toBeGreaterThan(5);
+    for (const { flags, choices } of own) {
+      expect(DEMO_HELP).toMatch(new RegExp(`^  ${flags.at(-1)} `, 'm'));
+      for (const choice of choices) expect(DEMO_HELP).toContain(choice);
+    }
   });
 
   it.each(LEAVES)('$path is in docs/cli.md, with each of its options', ({ path, options }) => {

@@ -38,6 +38,11 @@ test(
     }[];
     expect(steps).toHaveLength(2);
     for (const { metrics } of steps) expect(Number.isFinite(metrics.loss)).toBe(true);
+    const { engines } = (await system.api.get('/v1/system').expect(200)).body as {
+      readonly engines: { readonly fingerprint: string }[];
+    };
+    for (const { fingerprint } of engines) expect(fingerprint).toMatch(/; webgpu float32.*; software driver \(\w+\)$/);
+    expect(engines).toHaveLength(1);
     expect(system.output.join('')).toMatch(/computing on webgpu: asked for/);
   },
   PATIENCE_MS,

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseOptions } from './options.ts';
+import { OWN, parseOptions } from './options.ts';
+import { down } from './commands/down.command.ts';
 
 describe('the launcher options', () => {
   it('are taken out, and the rest goes on untouched', () => {
@@ -27,4 +29,19 @@ describe('the launcher options', () => {
       expect(() => parseOptions(args)).toThrow(new RegExp(`^${args[0]} wants`));
     },
   );
+
+  it.each([
+    ['demo', Object.keys(OWN)],
+    ['up', ['data', 'port', 'threads', 'device']],
+    ['down', ['data']],
+  ])('of %s are in its help', (command, options) => {
+    const help = readFileSync(new URL(`../../../tools/help/${command}.txt`, import.meta.url), 'utf8');
+    for (const option of options) expect(help).toContain(`  --${option} `);
+  });
+
+  it('of down that nobody knows stop nothing', async () => {
+    await expect(down(parseOptions(['--date', 'd']))).rejects.toThrow(
+      'down does not know --date d; ./solopo down --help lists its options.',
+    );
+  });
 });

@@ -14,7 +14,7 @@ export interface LauncherOptions {
   readonly rest: readonly string[];
 }
 
-const OWN = {
+export const OWN = {
   data: { type: 'string' },
   port: { type: 'string' },
   threads: { type: 'string' },
@@ -46,6 +46,12 @@ export function parseOptions(args: readonly string[]): LauncherOptions {
     keep: values.keep === true,
     rest: args.filter((_, index) => !own.has(index)),
   };
+}
+
+/** Of a command that hands nothing on. */
+export function refuseRest(command: string, { rest }: LauncherOptions): void {
+  if (rest.length > 0)
+    throw new Error(`${command} does not know ${rest.join(' ')}; ./solopo ${command} --help lists its options.`);
 }
 
 function text(value: string | boolean | undefined, name: string, wanted: string): string | undefined {

@@ -1,13 +1,10 @@
 import { expect, test } from 'vitest';
 import { evidencePlace, heldOutMetrics, type MeasuredPair } from './held-out-metrics.ts';
-import type { HeldOutPair } from './held-out-pair.ts';
 
 const measured = (gap: number, longTokens: number, evidence: number | null, tokens = 2): MeasuredPair => {
   const statistics = { tokens, logp: -1, hits: 1, entropy: 3, meanLogit: 4 };
   return {
-    pair: {
-      statistics: { shortChosen: statistics, shortRejected: { ...statistics, tokens: 4 } },
-    } as unknown as HeldOutPair,
+    statistics: { chosen: statistics, rejected: { ...statistics, tokens: 4 } },
     metrics: { eval_loss: gap / 2, 'solo/gap_abs': gap },
     longTokens,
     evidence,

@@ -1,8 +1,8 @@
-import { meanMetrics, tokenMetrics } from '@solopo/objectives';
-import type { HeldOutPair } from './held-out-pair.ts';
+import { meanMetrics, tokenMetrics, type ResponseStatistics } from '@solopo/objectives';
 
 export interface MeasuredPair {
-  readonly pair: HeldOutPair;
+  /** Of its responses over the short context. */
+  readonly statistics: Readonly<Record<'chosen' | 'rejected', ResponseStatistics>>;
   readonly metrics: Readonly<Record<string, number>>;
   readonly longTokens: number;
   /** Where the evidence lies in the long context: from 0, its start, to 1; null where nothing is known of it. */
@@ -15,8 +15,8 @@ const BY_GROUP = ['solo/gap_abs', 'solo/logp_gap_per_token', 'solo/margin_long',
 /** Means over the pairs, over all tokens where that is how TRL counts, and by group as `NAME/GROUP`. */
 export function heldOutMetrics(pairs: readonly MeasuredPair[]): Record<string, number> {
   const tokens = tokenMetrics(
-    pairs.map(({ pair }) => pair.statistics.shortChosen),
-    pairs.map(({ pair }) => pair.statistics.shortRejected),
+    pairs.map(({ statistics }) => statistics.chosen),
+    pairs.map(({ statistics }) => statistics.rejected),
   );
   const groups = Map.groupBy(
     pairs.flatMap((pair) => groupsOf(pair).map((group) => ({ group, metrics: pair.metrics }))),

@@ -98,6 +98,17 @@ export type StageSpec = z.infer<typeof stageSpecSchema>;
 export type StageKind = StageSpec['kind'];
 export type StageSpecOf<K extends StageKind> = Extract<StageSpec, { kind: K }>;
 
+/** What a job does with its items, and what they are: as its progress names them. */
+export const STAGE_WORK = {
+  compose: { phase: 'composing', unit: 'examples' },
+  sample: { phase: 'sampling', unit: 'examples' },
+  pair: { phase: 'judging', unit: 'examples' },
+  score: { phase: 'scoring', unit: 'pairs' },
+  train: { phase: 'training', unit: 'steps' },
+  align: { phase: 'measuring', unit: 'pairs' },
+  evaluate: { phase: 'evaluating', unit: 'questions' },
+} as const satisfies Record<StageKind, { readonly phase: string; readonly unit: string }>;
+
 /** What travels on a work queue: references only, the ledger holds the rest. */
 export const jobSchema = z.strictObject({
   /** Also the message id. A deliberate retry gets a new one. */

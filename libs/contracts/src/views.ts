@@ -43,6 +43,21 @@ export const datasetViewSchema = z.object({
   createdAt: time,
 });
 
+const done = {
+  done: z.number().min(0),
+  total: z.number().min(0),
+  fraction: z.number().min(0).max(1),
+};
+
+export const stageProgressSchema = z.object({
+  ...done,
+  unit: z.string().describe('examples, pairs, steps or questions; chunks of a stage that is older than this record'),
+  phase: z
+    .string()
+    .nullable()
+    .describe('What a worker does now, as it last told: loading, composing, sampling, ...; null while none is at it'),
+});
+
 export const stageViewSchema = z.object({
   digest,
   kind: z.string(),
@@ -53,7 +68,14 @@ export const stageViewSchema = z.object({
   startedAt: time.nullable(),
   finishedAt: time.nullable(),
   secondsPerChunk: z.number().min(0).nullable().describe('Mean of the chunks that are done'),
-  etaSeconds: z.number().min(0).nullable().describe('Time left at that rate with as many workers as now'),
+  progress: stageProgressSchema.describe('With what is done of the chunks that are worked on now'),
+  etaSeconds: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe(
+      'Time left with as many workers as now, at the rate of what is done; before anything is, at the rate of the latest stages of its kind, model and context; null where that is not known, and when it is done',
+    ),
   result: z.record(z.string(), z.unknown()).nullable().describe('Counts of the chunks done so far'),
 });
 
@@ -80,6 +102,17 @@ export const runViewSchema = z.object({
     })
     .describe('As recorded when it was done; a stage that runs share counts for each'),
   pairs: count.nullable(),
+  progress: z
+    .object(done)
+    .nullable()
+    .describe('In stages, of those that the run will have had; null until its steps are planned'),
+  etaSeconds: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe(
+      'Time left of the run; null until the rate of each kind of work that is left is known, and when it has ended',
+    ),
   stages: z.array(stageViewSchema),
 });
 
@@ -228,6 +261,10 @@ export const workerDeviceViewSchema = z.object({
   reason: z.string().describe('Why this one'),
   allocatedBytes: count.describe('What lies on it'),
   memoryBytes: count.nullable().describe('What it has, where something says'),
+  memorySettings: z
+    .string()
+    .nullable()
+    .describe("What the engine's C library was told of memory (GLIBC_TUNABLES); null where it is told nothing"),
   toldAt: time,
 });
 
@@ -253,7 +290,9 @@ export const workerViewSchema = z.object({
 });
 
 export const engineViewSchema = z.object({
-  fingerprint: z.string().describe('Runtime, device, precision, threads, layout and processor'),
+  fingerprint: z
+    .string()
+    .describe('Runtime, device, precision, threads, layout, processor and, where one computes, GPU'),
   steps: count.describe('Gradient steps it took'),
   lastUsed: time,
 });
@@ -334,6 +373,7 @@ export type ModelView = Frozen<z.infer<typeof modelViewSchema>>;
 export type ModelDetails = Frozen<z.infer<typeof modelDetailsSchema>>;
 export type DatasetView = Frozen<z.infer<typeof datasetViewSchema>>;
 export type JobProgress = Frozen<z.infer<typeof jobProgressSchema>>;
+export type StageProgress = Frozen<z.infer<typeof stageProgressSchema>>;
 export type StageView = Frozen<z.infer<typeof stageViewSchema>>;
 export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
   readonly config: z.infer<typeof runConfigSchema>;

@@ -7,6 +7,8 @@ export interface EngineOptions {
   readonly device?: DeviceChoice;
   /** What may lie on the device at a time; without it, what the device has. */
   readonly maxDeviceMemoryBytes?: number | undefined;
+  /** The largest parameter in one piece; without it, what the device refuses more than. */
+  readonly maxBufferBytes?: number | undefined;
   /** Where the child exports its spans; none without. */
   readonly otlpUrl?: string | undefined;
 }
@@ -16,10 +18,11 @@ export function childEnvironment({
   threads,
   device = 'cpu',
   maxDeviceMemoryBytes,
+  maxBufferBytes,
   otlpUrl,
 }: EngineOptions): NodeJS.ProcessEnv {
   return {
-    SOLOPO_ENGINE: JSON.stringify({ threads, device, maxDeviceMemoryBytes, otlpUrl }),
+    SOLOPO_ENGINE: JSON.stringify({ threads, device, maxDeviceMemoryBytes, maxBufferBytes, otlpUrl }),
     // Vulkan's window systems ask for it, and complain on the log where it is missing.
     XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? '/tmp',
   };
@@ -29,6 +32,7 @@ export function readChildOptions({ SOLOPO_ENGINE = '{}' }: NodeJS.ProcessEnv): {
   readonly threads: number;
   readonly device: DeviceChoice;
   readonly maxDeviceMemoryBytes?: number;
+  readonly maxBufferBytes?: number;
   readonly otlpUrl?: string;
 } {
   return { threads: 1, device: 'cpu', ...(JSON.parse(SOLOPO_ENGINE) as object) };

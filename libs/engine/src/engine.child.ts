@@ -3,6 +3,7 @@ import { chooseDevice } from '@solopo/lm';
 import { SpanKind, startTracing, withSpan } from '@solopo/tracing';
 import { TaskRunner } from './task-runner.ts';
 import { readChildOptions } from './child.options.ts';
+import { memorySettingsInForce } from './memory-settings.ts';
 import type { MeasuredRuntime } from './measured-runtime.ts';
 import type { FromChild, Progress, ToChild } from './tasks.ts';
 
@@ -30,10 +31,12 @@ async function start() {
     ...(chosen.memoryBytes !== null && { maxDeviceMemoryBytes: 0.9 * chosen.memoryBytes }),
     ...options,
     device: chosen.device,
+    deviceName: chosen.name,
   });
   runtime = runner.runtime;
+  const memorySettings = memorySettingsInForce();
   const tell = (): void =>
-    send({ kind: 'state', state: { ...chosen, allocatedBytes: runner.runtime.allocated.bytes } });
+    send({ kind: 'state', state: { ...chosen, allocatedBytes: runner.runtime.allocated.bytes, memorySettings } });
   tell();
   return { runner, tell };
 }

@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initialise, parseModelConfig, formatModelConfig, writeSafetensors } from '@solopo/lm';
-import { writeFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Engine } from './index.ts';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { Engine, memorySettings, type EngineOptions } from './index.ts';
 
 let folder = '';
 const engines: Engine[] = [];
-const engine = (): Engine => {
-  const made = new Engine({ threads: 1 });
+const engine = (options: Partial<EngineOptions> = {}): Engine => {
+  const made = new Engine({ threads: 1, ...options });
   engines.push(made);
   return made;
 };
@@ -74,6 +73,26 @@ test('a killed engine fails its task as retryable, and the next task gets a new 
   expect(
     (await one.run('score', { model: { folder }, trees: trees.slice(0, 1), batchTokens: 500 })).logps,
   ).toHaveLength(1);
+});
+
+test('a setting of the environment leaves the other memory settings of the engine in force', async () => {
+  vi.stubEnv('GLIBC_TUNABLES', 'glibc.malloc.arena_max=2');
+  const one = engine();
+  await one.run('fingerprint', {});
+  vi.unstubAllEnvs();
+  const expected = memorySettings('glibc.malloc.arena_max=2');
+  expect(expected).toContain('glibc.malloc.hugetlb=1');
+  expect(one.state?.memorySettings).toBe(expected);
+});
+
+test('a limit of buffers reaches the process, and its fingerprint tells it', async () => {
+  const limited = engine({ maxBufferBytes: 4096 });
+  expect(await limited.run('fingerprint', {})).toContain('; cpu float32, buffers 4096; ');
+  const narrow = engine({ maxBufferBytes: 1024 });
+  await expect(narrow.run('score', { model: { folder }, trees, batchTokens: 500 })).rejects.toMatchObject({
+    code: 'model-invalid',
+    message: expect.stringMatching(/^parameter "/) as string,
+  });
 });
 
 test('an abort ends the task', async () => {

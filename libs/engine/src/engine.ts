@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { SolopoError, type ErrorCode } from '@solopo/contracts';
 import { activeTraceparent, SpanKind, withSpan } from '@solopo/tracing';
 import { childEnvironment, type EngineOptions } from './child.options.ts';
-import { MEMORY_SETTINGS } from './memory-settings.ts';
+import { memorySettings } from './memory-settings.ts';
 import { tokensOf } from './task-tokens.ts';
 import type { Activity, EngineState, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
 
@@ -124,7 +124,11 @@ export class Engine {
     const child = fork(CHILD, [], {
       execArgv: [],
       serialization: 'advanced',
-      env: { GLIBC_TUNABLES: MEMORY_SETTINGS, ...process.env, ...childEnvironment(this.options) },
+      env: {
+        ...process.env,
+        GLIBC_TUNABLES: memorySettings(process.env.GLIBC_TUNABLES),
+        ...childEnvironment(this.options),
+      },
     });
     child.on('message', (message: FromChild) => this.#receive(message));
     child.on('exit', (code, signal) => {

@@ -1,6 +1,6 @@
 export type { EngineOptions } from './child.options.ts';
 export { Engine, type EngineListeners, type RunOptions, type TaskReport } from './engine.ts';
-export { MEMORY_SETTINGS } from './memory-settings.ts';
+export { memorySettings } from './memory-settings.ts';
 export { TaskRunner } from './task-runner.ts';
 export type {
   Activity,

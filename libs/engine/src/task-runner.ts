@@ -5,6 +5,7 @@ import {
   inspectResponse,
   LanguageModel,
   measureTrees,
+  Pace,
   PhaseClock,
   PreferenceTrainer,
   readModelConfig,
@@ -54,7 +55,7 @@ export class TaskRunner {
     report: Report,
   ): Promise<Tasks['sample']['output']> {
     const samplingWeights = await this.#samplingWeights(source);
-    const model = await this.#load({ ...source, samplingWeights });
+    const model = await this.#load({ ...source, samplingWeights }, report);
     const samples = await sample(model, prompts, options, {
       batchTokens,
       cacheBytes,
@@ -72,24 +73,25 @@ export class TaskRunner {
   }
 
   async #score(
-    { model: source, trees, batchTokens, sliceMs }: Tasks['score']['input'],
+    { model: source, trees, sliceMs, from = 0, ...options }: Tasks['score']['input'],
     report: Report,
   ): Promise<Tasks['score']['output']> {
-    const logps = await scoreTrees(await this.#load(source), trees, {
-      batchTokens,
+    const logps = await scoreTrees(await this.#load(source, report), trees, {
+      ...options,
+      from,
+      pace: new Pace(sliceMs),
       onBatch: (count) => report({ kind: 'done', count }),
-      enough: after(sliceMs),
     });
-    return { logps, tokens: trees.slice(0, logps.length).reduce((sum, tree) => sum + treeLength(tree), 0) };
+    return { logps, tokens: trees.slice(from, from + logps.length).reduce((sum, tree) => sum + treeLength(tree), 0) };
   }
 
   async #measure(
-    { model: source, trees, batchTokens, scorePrompt }: Tasks['measure']['input'],
+    { model: source, trees, sliceMs, ...options }: Tasks['measure']['input'],
     report: Report,
   ): Promise<Tasks['measure']['output']> {
-    return measureTrees(await this.#load(source), trees, {
-      batchTokens,
-      scorePrompt,
+    return measureTrees(await this.#load(source, report), trees, {
+      ...options,
+      pace: new Pace(sliceMs),
       onBatch: (count) => report({ kind: 'done', count }),
     });
   }
@@ -98,7 +100,7 @@ export class TaskRunner {
     { model: source, rows }: Tasks['inspect']['input'],
     report: Report,
   ): Promise<Tasks['inspect']['output']> {
-    const model = await this.#load(source);
+    const model = await this.#load(source, report);
     const responses: Tasks['inspect']['output'] = [];
     for (const row of rows) {
       responses.push(await inspectResponse(model, row));
@@ -110,9 +112,11 @@ export class TaskRunner {
   async #trainSlice(input: Tasks['trainSlice']['input'], report: Report): Promise<Tasks['trainSlice']['output']> {
     const { pairs, batches, out, model: source } = input;
     const clock = new PhaseClock<'load' | 'steps' | 'checkpoint'>();
+    report({ kind: 'loading' });
     const model = await this.#open(source, { frozen: false });
     const trainer = this.#restore(model, input);
     clock.lap('load');
+    report({ kind: 'done', count: 0 });
     try {
       const steps: TakenStep[] = [];
       for (const batch of batches) {
@@ -144,9 +148,16 @@ export class TaskRunner {
     return new PreferenceTrainer(model, options, { step: fromStep, tensors: readSafetensors(optimizerState).tensors });
   }
 
-  async #load(source: ModelSource): Promise<LanguageModel> {
+  /** Tells when the model is being loaded, and when the work on it begins. */
+  async #load(source: ModelSource, report: Report): Promise<LanguageModel> {
     const key = JSON.stringify(source);
-    if (this.#model?.key === key) return this.#model.model;
+    if (this.#model?.key !== key) report({ kind: 'loading' });
+    const model = this.#model?.key === key ? this.#model.model : await this.#replace(key, source);
+    report({ kind: 'done', count: 0 });
+    return model;
+  }
+
+  async #replace(key: string, source: ModelSource): Promise<LanguageModel> {
     if (this.#model) await this.#close(this.#model.model, this.#model.source);
     this.#model = undefined;
     const model = await this.#open(source, { frozen: true });
@@ -193,10 +204,4 @@ function trainedOver({ frozenWeights = 'float32' }: ModelSource): Readonly<Recor
 
 function withPhase(step: TakenStep, seconds: PhaseSeconds): TakenStep {
   return { ...step, phaseSeconds: { ...seconds, ...step.phaseSeconds } };
-}
-
-/** True once so many milliseconds have gone by from now. */
-function after(ms = Infinity): () => boolean {
-  const started = performance.now();
-  return () => performance.now() - started >= ms;
 }

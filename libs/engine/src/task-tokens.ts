@@ -7,7 +7,7 @@ const COUNTS: { readonly [K in TaskName]: (input: Tasks[K]['input'], output: Tas
     sum(prompts.slice(0, samples.length).map(({ tokens }) => tokens.length)) +
     sum(samples.flat().map(({ tokens }) => tokens.length)),
   score: (_, { tokens }) => tokens,
-  measure: ({ trees }) => sum(trees.map(treeLength)),
+  measure: ({ trees, from = 0 }, { length }) => sum(trees.slice(from, from + length).map(treeLength)),
   inspect: ({ rows }) => sum(rows.map(({ prompt, response }) => prompt.length + response.length)),
   trainSlice: (_, { steps }) => sum(steps.map(({ policyTokens }) => policyTokens)),
 };

@@ -45,6 +45,12 @@ export interface ScoredTrees {
   readonly tokens: number;
 }
 
+/** Which of the trees are worked on, all by default. Batches are made of all of them, so that it does not matter how work is cut. */
+interface Cut extends Sliced {
+  readonly from?: number;
+  readonly to?: number;
+}
+
 export interface TrainSliceInput {
   readonly model: ModelSource;
   /** Optimiser state of the checkpoint that the slice starts from: its safetensors file. Absent at the start. */
@@ -94,8 +100,8 @@ export interface Tasks {
       readonly model: ModelSource;
       readonly trees: readonly Tree[];
       readonly batchTokens: number;
-    } & Sliced;
-    /** Of the first trees alone where the time was over. */
+    } & Cut;
+    /** Of the first trees of the range alone where the time was over. */
     readonly output: ScoredTrees;
   };
   /** As score, with each response's tokens added up and what else the logits say of them. */
@@ -106,7 +112,7 @@ export interface Tasks {
       readonly batchTokens: number;
       /** The prompts' own tokens too. */
       readonly scorePrompt: boolean;
-    };
+    } & Cut;
     readonly output: MeasuredTree[];
   };
   /** Each response's log-probabilities, and where each layer's attention was for it. */
@@ -121,7 +127,9 @@ export type TaskName = keyof Tasks;
 
 /** What a task tells while it runs. */
 export type Progress =
-  { readonly kind: 'done'; readonly count: number } | { readonly kind: 'step'; readonly step: TakenStep };
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'done'; readonly count: number }
+  | { readonly kind: 'step'; readonly step: TakenStep };
 
 export type ToChild = {
   [K in TaskName]: {
@@ -143,6 +151,8 @@ export interface Activity {
 /** Where the engine computes, and what lies there. */
 export interface EngineState extends ChosenDevice {
   readonly allocatedBytes: number;
+  /** GLIBC_TUNABLES of its process; null where the C library is another and reads none. */
+  readonly memorySettings: string | null;
 }
 
 export type FromChild = { readonly activity?: Activity | undefined } & (

@@ -50,4 +50,4 @@ export {
 export type { NewToken } from './repositories/token.repository.ts';
 export type { WorkerDevice, WorkerDeviceRecord } from './repositories/worker-device.repository.ts';
 export type { PolicyVersionRecord } from './repositories/version.repository.ts';
-export type { TimedEvaluation, TimedMetrics, TrackedRun } from './repositories/tracking.repository.ts';
+export type { TimedEvaluation, TimedMetrics, TimedStep, TrackedRun } from './repositories/tracking.repository.ts';

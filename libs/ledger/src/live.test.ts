@@ -1,4 +1,4 @@
-import { sha256 } from '@solopo/contracts';
+import { digestOf, sha256 } from '@solopo/contracts';
 import { waitFor } from '@solopo/testing';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
@@ -224,6 +224,54 @@ describe('live state', () => {
     expect(await pace()).toMatchObject({ state: 'done', secondsPerChunk: 4, etaSeconds: null });
   });
 
+  it('tells what workers are at as progress, and before it as long as the stages like it took', async () => {
+    const { ledger } = fixture;
+    await createRun(ledger, 'progressing');
+    const score = (pair: string, context: 'short' | 'long') =>
+      ({ kind: 'score', pair: sha256(pair), model: sha256('its model'), split: 'training', context }) as const;
+    const add = async (spec: ReturnType<typeof score>) => {
+      const digest = digestOf(spec);
+      await ledger.stages.insert({ digest, spec, chunks: 2, items: 300 });
+      return digest;
+    };
+    const [before, stage, other] = [
+      await add(score('an earlier pair', 'short')),
+      await add(score('a pair', 'short')),
+      await add(score('a pair', 'long')),
+    ];
+    for (const [label, digest] of [
+      ['short', stage],
+      ['long', other],
+    ] as const)
+      await ledger.runs.subscribe('progressing', digest, `score training ${label}`);
+    const shown = async () => (await ledger.runs.view('progressing')).stages;
+    expect(await shown()).toMatchObject([{ etaSeconds: null }, { etaSeconds: null }]);
+    for (const [chunk, items] of [
+      [0, 250],
+      [1, 50],
+    ] as const)
+      await ledger.stages.finishChunk(before, chunk, { items, seconds: items / 5, result: null });
+    expect(await shown()).toMatchObject([
+      { etaSeconds: 60, progress: { done: 0, total: 300, fraction: 0, unit: 'pairs', phase: null } },
+      { etaSeconds: null },
+    ]);
+
+    await ledger.stages.beginChunk(stage, 0);
+    const lease = { stage, chunk: 0, fencing: 1 };
+    await ledger.leases.take({ ...lease, job: 'j', attempt: 1, worker: 'w' }, 60_000);
+    await ledger.leases.renew(lease, 60_000, { phase: 'loading', done: 0, total: 250, unit: 'pairs' });
+    expect((await shown())[0]).toMatchObject({ etaSeconds: 60, progress: { done: 0, phase: 'loading' } });
+    await ledger.leases.renew(lease, 60_000, { phase: 'scoring', done: 30, total: 250, unit: 'pairs' });
+    await ledger.stages.continueChunk(stage, 0, { itemsDone: 60, seconds: 900, result: null });
+    const [working] = await shown();
+    expect(working?.progress).toEqual({ done: 90, total: 300, fraction: 0.3, unit: 'pairs', phase: 'scoring' });
+    // Ten seconds a pair, and a moment more since the lease was taken.
+    expect(working?.etaSeconds).toBeGreaterThanOrEqual(2100);
+    expect(working?.etaSeconds).toBeLessThan(2300);
+    await ledger.leases.release(lease);
+    expect((await shown())[0]?.progress).toMatchObject({ done: 60, phase: null });
+  });
+
   it('lists runs by state and page by page', async () => {
     const { ledger } = fixture;
     for (const id of ['listed-1', 'listed-2', 'listed-3']) await createRun(ledger, id);
@@ -274,7 +322,14 @@ describe('live state', () => {
       { attempt: 3, worker: 'w2', outcome: 'lost', error: null },
       { attempt: 4, worker: 'w3', version: '1.1.0', outcome: 'completed', error: null },
     ]);
-    const told = { device: 'webgpu', name: null, reason: 'asked for', allocatedBytes: 3e9, memoryBytes: null };
+    const told = {
+      device: 'webgpu',
+      name: null,
+      reason: 'asked for',
+      allocatedBytes: 3e9,
+      memoryBytes: null,
+      memorySettings: 'glibc.malloc.hugetlb=1',
+    };
     await fixture.ledger.workerDevices.tell('w1', { ...told, allocatedBytes: 0 });
     await fixture.ledger.workerDevices.tell('w1', told);
     expect(await fixture.ledger.workerDevices.of(['w1', 'w2'])).toEqual([

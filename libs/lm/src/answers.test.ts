@@ -57,7 +57,7 @@ describe.each(WEIGHTS)('answers by %s weights', (samplingWeights) => {
       for (const prompt of asked) alone.push(...(await sample(model, [prompt], given)));
       expect(oneByOne).toEqual(together);
       expect(alone).toEqual(together);
-      expect(new Set(together.flat().map(({ tokens }) => tokens.length)).size).toBeGreaterThan(1);
+      expect(together.flat().reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeGreaterThan(asked.length);
     }
   });
 });

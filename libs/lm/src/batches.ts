@@ -1,4 +1,5 @@
 import { DeviceMemoryError } from './device.ts';
+import type { Pace } from './pace.ts';
 
 /** Runs of consecutive items whose padded size (longest * count) stays within `limit`; a single item may exceed it. */
 export function groupByTokens<T>(items: readonly T[], lengthOf: (item: T) => number, limit: number): T[][] {
@@ -45,6 +46,60 @@ export async function inBatches<T>(
       if (group.length === 1) throw tooBig(lengthOf(group[0] as T), error);
       const half = group.length >> 1;
       waiting.unshift(group.slice(0, half), group.slice(half));
+    }
+  }
+}
+
+export interface PartOptions {
+  readonly pace: Pace;
+  /** The first item to work on, and the one before which to stop; default: all. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Takes groups as they are, at whatever pace. */
+  readonly whole?: boolean;
+}
+
+/**
+ * As inBatches over the items of the range, in parts of groups that are small enough for the pace. The groups are those of all
+ * items, whatever the range, the pace and where it stops: who gives a part what its group would give has the same numbers however
+ * the work was cut.
+ *
+ * @throws DeviceMemoryError when there is no room for a single item
+ */
+export async function inParts<T>(
+  items: readonly T[],
+  lengthOf: (item: T) => number,
+  limit: number,
+  { pace, from = 0, to = items.length, whole = false }: PartOptions,
+  work: (part: readonly T[], place: { readonly group: readonly T[]; readonly at: number }) => Promise<void>,
+): Promise<void> {
+  const waiting = groupByTokens(items, lengthOf, limit);
+  let isFirst = true;
+  for (let begin = 0; begin < to;) {
+    const group = waiting.shift();
+    if (group === undefined) return;
+    const longest = Math.max(...group.map(lengthOf));
+    const end = Math.min(group.length, to - begin);
+    let at = Math.max(0, from - begin);
+    try {
+      while (at < end) {
+        if (!isFirst && pace.isOver) return;
+        isFirst = false;
+        const part = group.slice(
+          at,
+          Math.min(end, at + Math.max(1, Math.floor((whole ? Infinity : pace.tokens) / longest))),
+        );
+        await pace.measured(part.length * longest, () => work(part, { group, at }));
+        at += part.length;
+      }
+      begin += group.length;
+    } catch (error) {
+      if (!(error instanceof DeviceMemoryError)) throw error;
+      if (group.length === 1) throw tooBig(lengthOf(group[0] as T), error);
+      // What is done of it stays done; the rest comes again in groups of half its size.
+      const half = at + Math.max(1, (group.length - at) >> 1);
+      waiting.unshift(...[group.slice(at, half), group.slice(half)].filter(({ length }) => length > 0));
+      begin += at;
     }
   }
 }

@@ -91,9 +91,17 @@ async function nvidiaGpu(): Promise<Gpu | null> {
 function amdGpu(): Gpu | null {
   for (const card of entries('/sys/class/drm').filter((entry) => /^card\d+$/.test(entry))) {
     const path = `/sys/class/drm/${card}/device/mem_info_vram_total`;
-    if (existsSync(path)) return { name: 'an AMD GPU', memoryBytes: Number(readFileSync(path, 'utf8')) };
+    if (existsSync(path)) return { name: `an AMD GPU${pciIds(card)}`, memoryBytes: Number(readFileSync(path, 'utf8')) };
   }
   return null;
+}
+
+/** Of what make it is: ` (1002:744c)`; nothing where the kernel does not tell. */
+function pciIds(card: string): string {
+  const [vendor, device] = ['vendor', 'device'].map((part) => `/sys/class/drm/${card}/device/${part}`);
+  if (!vendor || !device || !existsSync(vendor) || !existsSync(device)) return '';
+  const id = (path: string): string => readFileSync(path, 'utf8').trim().replace('0x', '');
+  return ` (${id(vendor)}:${id(device)})`;
 }
 
 const hasRenderNode = (): boolean => entries('/dev/dri').some((entry) => entry.startsWith('renderD'));

@@ -49,7 +49,7 @@ export async function answerContinuously(
   const bytes = cacheBytesPerToken(config) * (roundPlaces(longest) + n * roundPlaces(1));
   const most = Math.min(Math.floor(cacheBytes / bytes), Math.floor(MAX_ANSWERS / n), prompts.length);
   const cache = new KeyValueCache(config, Math.max(n === 1 ? 2 : 1, most), n, longest);
-  const pace = new Pace(sliceMs, maxNewTokens);
+  const pace = new AnswerPace(sliceMs, maxNewTokens);
   const all: Stream[][] = [];
   const groups: Group[] = [];
   let ended = 0;
@@ -121,7 +121,7 @@ export async function answerContinuously(
 }
 
 /** How long prompts and steps take, as measured, and whether there is time for more. */
-class Pace {
+class AnswerPace {
   readonly #began = performance.now();
   #promptMs = 0;
   #promptTokens = 0;

@@ -6,7 +6,7 @@ import type { Scope } from './scope.ts';
 import { lookupFeeds } from './table-pieces.ts';
 import { addRow, float32, hostFloats, hostIntegers, int64, zerosLike, type Tensor } from './tensor.ts';
 import { TokenDistribution, type DrawOptions } from './token-distribution.ts';
-import { outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
+import { NO_TREE, outputIndex, type Target, type TreeBatch } from './tree-batch.ts';
 
 /*
  * Where a pass ends: from the last block's output to the vocabulary, and back. Only rows that are asked for reach it, in chunks. Legend
@@ -44,6 +44,7 @@ export class Head {
     const { pieces, feeds, weights } = await this.weights.head();
     for (const [from, to] of this.#chunks(targets.length)) {
       const chunk = targets.slice(from, to);
+      if (chunk.every(({ tree }) => tree === NO_TREE)) continue;
       const ids = Int32Array.from(chunk, ({ token }) => token);
       const outputs = await scope.run(
         key(`head-score ${JSON.stringify(wanted)} ${pieces.join()}`),

@@ -43,6 +43,7 @@ export {
 } from './preference-trainer.ts';
 export { Pretrainer, type PretrainOptions, type WeightedSequence } from './pretrainer.ts';
 export { measureTrees, type MeasuredTree } from './response-statistics.ts';
+export { Pace } from './pace.ts';
 export { ParameterStore } from './parameter-store.ts';
 export { fallbacks, readPlacements, type Placement } from './placement.ts';
 export { Runtime, type RuntimeOptions, type Traffic, type Weights } from './runtime.ts';

@@ -1,5 +1,5 @@
 import type { DType } from '@solopo/onnx-graph';
-import { isPacked, scaleOf, type FrozenWeights } from './frozen-weights.ts';
+import { isPacked, type FrozenWeights } from './frozen-weights.ts';
 import type { ModelConfig } from './model-config.ts';
 import { EMBEDDING, FINAL_NORM, layerParameter, OUTPUT } from './parameter-names.ts';
 import { roundedInputs, type RoundedWeights } from './sampling-weights.ts';

@@ -2,8 +2,11 @@ import type { ResponseStatistics } from '@solopo/objectives';
 import { consume } from './activations.ts';
 import type { TargetStatistics } from './head.ts';
 import type { LanguageModel } from './language-model.ts';
-import { inBatches } from './batches.ts';
-import { packTrees, PROMPT_BRANCH, treeLength, type Target, type Tree } from './tree-batch.ts';
+import { inParts } from './batches.ts';
+import { Pace } from './pace.ts';
+import { canPart, packPart } from './parts.ts';
+import type { ScoreOptions } from './scoring.ts';
+import { PROMPT_BRANCH, treeLength, type Target, type Tree } from './tree-batch.ts';
 
 /** Sums over the targets of each response, or prompt, in their order and in double precision; by tree and branch. */
 export function responseStatistics(
@@ -39,18 +42,20 @@ export async function measureTrees(
   {
     batchTokens,
     scorePrompt = false,
+    pace = new Pace(),
     onBatch,
-  }: { batchTokens: number; scorePrompt?: boolean; onBatch?: (done: number) => void },
+    ...range
+  }: ScoreOptions & { readonly scorePrompt?: boolean },
 ): Promise<MeasuredTree[]> {
   const measured: MeasuredTree[] = [];
-  await inBatches(trees, treeLength, batchTokens, async (group) => {
-    const activations = await model.infer(packTrees(group, { ...model.packing, scorePrompt }));
+  await inParts(trees, treeLength, batchTokens, { pace, whole: !canPart(model), ...range }, async (part, place) => {
+    const activations = await model.infer(packPart(model, part, place, { scorePrompt }));
     const of = responseStatistics(
       activations.batch.targets,
       await consume(activations, (given) => model.targetStats(given)),
     );
     measured.push(
-      ...group.map(({ branches }, tree) => ({
+      ...part.map(({ branches }, tree) => ({
         branches: branches.map((_, branch) => of(tree, branch)),
         prompt: scorePrompt ? of(tree, PROMPT_BRANCH) : null,
       })),

@@ -1,6 +1,8 @@
+import { cpus } from 'node:os';
 import { Graph } from '@solopo/onnx-graph';
+import * as ort from 'onnxruntime-node';
 import { afterAll, expect, test } from 'vitest';
-import { Runtime } from './index.ts';
+import { Runtime, type Device } from './index.ts';
 import { float32, hostFloats, type Tensor } from './tensor.ts';
 
 const runtime = new Runtime({ threads: 1 });
@@ -33,4 +35,18 @@ test('a tensor that was given back is refused by the next run', async () => {
   const { sum } = await runtime.run('doubled', doubled, { x: float32(Float32Array.of(1, 2, 3), [3]) });
   runtime.free(sum as Tensor);
   await expect(runtime.run('doubled', doubled, { x: sum as Tensor })).rejects.toThrow();
+});
+
+test('another GPU is another engine; on the processor the fingerprint is what recorded scores have, whatever GPU there is', () => {
+  const of = (device: Device, deviceName?: string) =>
+    new Runtime({ threads: 2, device, ...(deviceName && { deviceName }) }).fingerprint;
+  expect(of('webgpu', 'A GPU 3000')).toMatch(
+    /^onnxruntime [\d.]+; webgpu float32[^;]*; threads 2; layout \d+; .+; A GPU 3000$/,
+  );
+  expect(of('webgpu', 'A GPU 3000')).not.toBe(of('webgpu', 'A GPU 4000'));
+  expect(of('cuda', 'A GPU 3000')).toMatch(/; A GPU 3000$/);
+  expect(of('cuda')).toMatch(/; a GPU without a name$/);
+  expect(of('cpu', 'A GPU 3000')).toBe(of('cpu'));
+  const processor = cpus()[0]?.model.trim() ?? process.arch;
+  expect(of('cpu')).toBe(`onnxruntime ${ort.env.versions.node}; cpu float32; threads 2; layout 4; ${processor}`);
 });

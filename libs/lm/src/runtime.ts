@@ -16,6 +16,8 @@ export interface RuntimeOptions {
   readonly threads: number;
   /** Default: cpu. */
   readonly device?: Device;
+  /** What the GPU calls itself (`chooseDevice`): a part of the fingerprint, since another GPU gives other last bits. */
+  readonly deviceName?: string | null;
   /** What may lie on the device at a time. A run that would need more fails as if the device were full. */
   readonly maxDeviceMemoryBytes?: number;
   /**
@@ -95,8 +97,8 @@ export class Runtime {
   }
 
   /**
-   * Two runs of the same work give the same bits where this is equal: runtime, device, precision, threads, layout and
-   * processor.
+   * Two runs of the same work give the same bits where this is equal: runtime, device, precision, threads, layout,
+   * processor and, where one computes, GPU.
    */
   get fingerprint(): string {
     return this.fingerprintOf('float32');
@@ -110,10 +112,11 @@ export class Runtime {
     const cpu = cpus()[0]?.model.trim() ?? process.arch;
     const form = this.form === 'loops' ? ', loops' : '';
     const sessions = this.weightsInSessions ? ', weights in sessions' : '';
-    const { maxBufferBytes } = this.options;
+    const { maxBufferBytes, deviceName } = this.options;
     // Sums over a table's rows are made piece by piece.
     const buffers = maxBufferBytes === undefined ? '' : `, buffers ${maxBufferBytes}`;
-    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${answers}${sessions}${buffers}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}`;
+    const gpu = this.device === 'cpu' ? '' : `; ${deviceName ?? 'a GPU without a name'}`;
+    return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}; ${this.device} float32${form}${weights}${answers}${sessions}${buffers}; threads ${threads}; layout ${LAYOUT_VERSION}; ${cpu}${gpu}`;
   }
 
   /** Of answers sampled with weights that are kept so. */

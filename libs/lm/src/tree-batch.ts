@@ -43,6 +43,9 @@ export const treeLength = ({ prompt, branches }: Tree): number =>
 /** In place of a branch's number: the target is a token of the prompt. */
 export const PROMPT_BRANCH = -1;
 
+/** In place of a tree's number: the target is there for the shape of the head's products alone. */
+export const NO_TREE = -1;
+
 export interface PackOptions {
   /** The prompt's tokens but the first are targets too, behind those of all branches. */
   readonly scorePrompt?: boolean;
@@ -51,6 +54,8 @@ export interface PackOptions {
    * own: dynamic rotary scaling rotates every token by its sequence's length. The prompt is then scored with the first.
    */
   readonly sharePromptsUpTo?: number;
+  /** The trees are a part of these: rows are as long, and their output is read from the same column on, as in a batch of them all. */
+  readonly partOf?: readonly Tree[];
 }
 
 /**
@@ -59,10 +64,11 @@ export interface PackOptions {
  */
 export function packTrees(
   trees: readonly Tree[],
-  { scorePrompt = false, sharePromptsUpTo = Infinity }: PackOptions = {},
+  { scorePrompt = false, sharePromptsUpTo = Infinity, partOf = trees }: PackOptions = {},
 ): TreeBatch {
   const rows = trees.flatMap((tree, index) => rowsOf(tree, sharePromptsUpTo).map((row) => ({ ...row, tree: index })));
-  const batch = allocate(rows.length, Math.max(...rows.map(treeLength)));
+  const laidOut = partOf === trees ? rows : partOf.flatMap((tree) => rowsOf(tree, sharePromptsUpTo));
+  const batch = allocate(rows.length, Math.max(...laidOut.map(treeLength)));
   const targets: Target[] = [];
   const promptTargets: Target[] = [];
   let tokenCount = 0;
@@ -87,7 +93,7 @@ export function packTrees(
     // Padding sees the prompt and itself only; nothing sees it.
     for (; column < batch.length; column++) place(batch, start + column, 0, 0, prompt.length, column);
   });
-  const readFrom = scorePrompt ? 0 : Math.min(...rows.map(({ prompt }) => prompt.length - 1));
+  const readFrom = scorePrompt ? 0 : Math.min(...laidOut.map(({ prompt }) => prompt.length - 1));
   return { ...batch, readFrom: Math.max(0, readFrom), targets: [...targets, ...promptTargets], tokenCount };
 }
 

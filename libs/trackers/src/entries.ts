@@ -1,5 +1,5 @@
-import type { Repositories, TimedEvaluation, TimedMetrics } from '@solopo/ledger';
-import { ACCURACY, HELD_OUT, TRAIN, type Entry, type Tracked } from './tracker.ts';
+import type { Repositories, TimedEvaluation, TimedMetrics, TimedStep } from '@solopo/ledger';
+import { ACCURACY, HELD_OUT, PHASES, TRAIN, type Entry, type Tracked } from './tracker.ts';
 
 const STEPS_AT_ONCE = 1000;
 
@@ -14,7 +14,7 @@ export async function* newEntries(
     const steps = await tracking.steps(run, after, STEPS_AT_ONCE);
     const latest = steps.at(-1);
     if (latest === undefined) break;
-    yield steps.map((step) => metricsEntry(TRAIN, step));
+    yield steps.map(stepEntry);
     after = latest.step;
   }
   const heldOut = (await tracking.heldOut(run)).map((version) => metricsEntry(HELD_OUT, version));
@@ -23,14 +23,18 @@ export async function* newEntries(
   if (rest.length > 0) yield rest;
 }
 
+function stepEntry({ phaseSeconds, ...step }: TimedStep): Entry {
+  const entry = metricsEntry(TRAIN, step);
+  return { ...entry, values: { ...entry.values, ...named(PHASES, phaseSeconds ?? {}) } };
+}
+
 function metricsEntry(group: string, { step, at, metrics }: TimedMetrics): Entry {
-  const finite = Object.entries(metrics).filter(([, value]) => Number.isFinite(value));
-  return {
-    key: `${group}/${step}`,
-    step,
-    at,
-    values: Object.fromEntries(finite.map(([name, value]) => [`${group}/${name}`, value])),
-  };
+  return { key: `${group}/${step}`, step, at, values: named(group, metrics) };
+}
+
+function named(group: string, values: Readonly<Record<string, number>>): Entry['values'] {
+  const finite = Object.entries(values).filter(([, value]) => Number.isFinite(value));
+  return Object.fromEntries(finite.map(([name, value]) => [`${group}/${name}`, value]));
 }
 
 function evaluationEntry({ step, documents, at, n, correct }: TimedEvaluation): Entry {

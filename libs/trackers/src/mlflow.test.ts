@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { followRuns } from './follow-runs.ts';
 import { MlflowTracker } from './mlflow.tracker.ts';
 import { MlflowServer, type StoredRun } from './testing/mlflow.server.ts';
-import { addRun, addSteps, addVersion, lossAt, useTrackedLedger } from './testing/tracked-ledger.fixture.ts';
+import { addRun, addSteps, addVersion, lossAt, phasesAt, useTrackedLedger } from './testing/tracked-ledger.fixture.ts';
 
 const tracked = useTrackedLedger();
 let server: MlflowServer;
@@ -71,6 +71,20 @@ describe('MLflow', () => {
     expect(loss?.value).toBe(lossAt(9));
     expect(Math.abs((loss?.timestamp ?? 0) - Date.now())).toBeLessThan(600_000);
     expect(new Set(server.authorizations)).toEqual(new Set(['Bearer secret']));
+  });
+
+  it('has the seconds of a step by phase beside its metrics, once over a restart', async () => {
+    await addSteps(tracked, run, 6, phasesAt);
+    await follow(() => points().length >= 26);
+    await addSteps(tracked, run, 7, phasesAt);
+    await follow(() => points().length >= 30);
+    const phases = (own()?.metrics ?? []).filter(({ key }) => key.startsWith('phase_seconds/'));
+    expect(phases.map(({ key, step, value }) => [key, step, value])).toEqual(
+      [1, 2, 3, 4, 5, 6, 7].flatMap((step) =>
+        Object.entries(phasesAt(step)).map(([name, value]) => [`phase_seconds/${name}`, step, value]),
+      ),
+    );
+    expect(points()).toHaveLength(30);
   });
 
   it('has every point once over restarts, lost answers and times when it is away', async () => {

@@ -1,7 +1,7 @@
 import type { RunState } from '@solopo/contracts';
 import type { TrackedRun } from '@solopo/ledger';
 import { MlflowClient, type Metric, type MlflowOptions, type MlflowRun } from './mlflow.client.ts';
-import { ACCURACY, HELD_OUT, TRAIN, type Entry, type Tracked, type Tracker } from './tracker.ts';
+import { ACCURACY, HELD_OUT, isOfStep, type Entry, type Tracked, type Tracker } from './tracker.ts';
 
 /** A run's tag there: which run it is here. */
 const RUN_TAG = 'solopo_run';
@@ -44,7 +44,7 @@ export class MlflowTracker implements Tracker {
     );
     const hasVersions = data.metrics.some(({ key }) => key === VERSION_METRIC);
     const versions = hasVersions ? await this.#client.stepsOf(info.run_id, VERSION_METRIC) : [];
-    const steps = data.metrics.filter(({ key }) => key.startsWith(`${TRAIN}/`)).map(({ step }) => step);
+    const steps = data.metrics.filter(({ key }) => isOfStep(key)).map(({ step }) => step);
     return {
       step: Math.max(0, ...steps),
       keys: new Set([...evaluated.flat(), ...versions.map((step) => `${HELD_OUT}/${step}`)]),

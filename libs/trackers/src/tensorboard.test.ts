@@ -9,7 +9,7 @@ import { followRuns } from './follow-runs.ts';
 import { decodeRecords, encodeRecord } from './records.ts';
 import { TensorBoardTracker } from './tensorboard.tracker.ts';
 import { readEventFiles } from './testing/event-file.reader.ts';
-import { addRun, addSteps, addVersion, lossAt, useTrackedLedger } from './testing/tracked-ledger.fixture.ts';
+import { addRun, addSteps, addVersion, lossAt, phasesAt, useTrackedLedger } from './testing/tracked-ledger.fixture.ts';
 
 const tracked = useTrackedLedger();
 let folder: string;
@@ -59,6 +59,11 @@ function expected(steps: number, versions: readonly number[] = []): string[] {
   ];
 }
 
+const forwardAndBackward = (step: number) => [
+  ['phase_seconds/forward', step, step / 4],
+  ['phase_seconds/backward', step, step / 2],
+];
+
 describe('event files', () => {
   it('have checksums as RFC 3720 has them, and records that are found again up to the first broken one', () => {
     expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
@@ -95,6 +100,21 @@ describe('event files', () => {
       expect(wallTime).toBeGreaterThan(before - 60);
       expect(wallTime).toBeLessThan(Date.now() / 1000 + 60);
     }
+  });
+
+  it('have the seconds of a step by phase beside its metrics, where the ledger has them', async () => {
+    await addSteps(tracked, run, 2);
+    await addSteps(tracked, run, 6, phasesAt);
+    await follow(21);
+    await addSteps(tracked, run, 7, phasesAt);
+    await follow(25);
+    const phases = read().scalars.filter(({ tag }) => tag.startsWith('phase_seconds/'));
+    expect(phases.map(({ tag, step, value }) => [tag, step, value])).toEqual([
+      ...[3, 4].flatMap((step) => forwardAndBackward(step)),
+      ['phase_seconds/load', 5, 2.5],
+      ...[5, 6, 7].flatMap((step) => forwardAndBackward(step)),
+    ]);
+    expect(points().filter((point) => point.startsWith('train/'))).toEqual(expected(7));
   });
 
   it('go on after a restart, and after a record that a crash cut off: every point once', async () => {

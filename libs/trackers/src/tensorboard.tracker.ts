@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { TrackedRun } from '@solopo/ledger';
 import { decodeEvent, encodeEvent, encodeVersion } from './event.proto.ts';
 import { decodeRecords, encodeRecord } from './records.ts';
-import { ACCURACY, HELD_OUT, TRAIN, type Entry, type Tracked, type Tracker } from './tracker.ts';
+import { ACCURACY, HELD_OUT, isOfStep, type Entry, type Tracked, type Tracker } from './tracker.ts';
 
 /** Event files, as `tensorboard --logdir FOLDER` reads them: a folder a run, an entry an event. The file itself says how far it is. */
 export class TensorBoardTracker implements Tracker {
@@ -22,7 +22,7 @@ export class TensorBoardTracker implements Tracker {
     if (bytes < content.length) await truncate(file, bytes);
     if (records.length === 0) await append(file, [encodeVersion(run.createdAt.getTime() / 1000)]);
     const events = records.slice(1).map(decodeEvent);
-    const steps = events.filter(({ tags }) => tags[0]?.startsWith(`${TRAIN}/`)).map(({ step }) => step);
+    const steps = events.filter(({ tags }) => tags.some(isOfStep)).map(({ step }) => step);
     return {
       step: steps.at(-1) ?? 0,
       keys: new Set(events.flatMap(({ step, tags: [tag] }) => (tag === undefined ? [] : keyOf(tag, step)))),

@@ -1,6 +1,6 @@
 import type { TrackedRun } from '@solopo/ledger';
 
-/** Figures that belong together: of a gradient step, of a policy version on held-out pairs, of an evaluation. */
+/** Figures that belong together: of a gradient step with its seconds by phase, of a policy version on held-out pairs, of an evaluation. */
 export interface Entry {
   /** `train/120`, `held_out/50`, `accuracy/8_documents/50`: what a tracker has, it is not given again. */
   readonly key: string;
@@ -28,5 +28,10 @@ export interface Tracker {
 }
 
 export const TRAIN = 'train';
+/** Where a gradient step's time went; a part of its entry. */
+export const PHASES = 'phase_seconds';
 export const HELD_OUT = 'held_out';
 export const ACCURACY = 'accuracy';
+
+/** Whether a figure of this name is of a gradient step. */
+export const isOfStep = (name: string): boolean => name.startsWith(`${TRAIN}/`) || name.startsWith(`${PHASES}/`);

@@ -76,10 +76,13 @@ export class JobExecutor {
     job: Job,
     context: JobContext,
     work: JobFunction<K>,
-    { execution, spec, range, items }: ReadyChunk,
+    { execution, spec, range, start, items }: ReadyChunk,
   ): Promise<void> {
     const started = performance.now();
-    const effects = await work.execute({ stage: job.stage, spec: spec as StageSpecOf<K>, range, items }, context);
+    const effects = await work.execute(
+      { stage: job.stage, spec: spec as StageSpecOf<K>, range, start, items },
+      context,
+    );
     context.signal.throwIfAborted();
     const seconds = (performance.now() - started) / 1000;
     context.commits();

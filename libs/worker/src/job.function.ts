@@ -9,6 +9,8 @@ export interface Work<K extends StageKind> {
   readonly spec: StageSpecOf<K>;
   /** Items to work on: examples, questions or pairs in their order; steps, for `train`. */
   readonly range: ChunkRange;
+  /** The first item of the job's chunk: before the range where earlier jobs did some of it. */
+  readonly start: number;
   /** How many such items the whole stage has; training pairs, for `train`. */
   readonly items: number;
 }

@@ -9,6 +9,12 @@ export const workerConfigSchema = serviceConfigSchema.extend({
   device: z.enum(DEVICE_CHOICES).optional(),
   /** What the engine may keep on a GPU, in 10^6 bytes; without it, what the GPU has. Batches become smaller, not wrong. */
   maxDeviceMemoryMb: z.coerce.number().int().min(1).optional(),
+  /** The largest buffer that a GPU's kernels can read whole, in bytes, where its driver does not refuse larger ones: tables are split. */
+  maxBufferBytes: z.coerce
+    .number()
+    .int()
+    .min(2 ** 20)
+    .optional(),
   /** Tokens, padding counted, that one batch of sampling or scoring holds: bounds memory. */
   batchTokens: z.coerce.number().int().min(1).default(8192),
   /** What keys and values of the answers under way may take on the processor, in 10^6 bytes. Changes memory and speed, no number. */

@@ -4,7 +4,7 @@ import { BusModule } from '@solopo/bus';
 import type { DeviceChoice } from '@solopo/contracts';
 import { Engine, type EngineState } from '@solopo/engine';
 import { Ledger, SCHEMA_VERSION } from '@solopo/ledger';
-import { deviceOf, type App } from '@solopo/functions';
+import type { App } from '@solopo/functions';
 import {
   CONFIG,
   connectionMetrics,
@@ -16,6 +16,7 @@ import {
   type Logger,
 } from '@solopo/platform';
 import { engineMetrics } from './engine.metrics.ts';
+import { engineOptions } from './engine.options.ts';
 import { JobExecutor, WORKER_ID } from './job.executor.ts';
 import { ModelFiles } from './model.files.ts';
 import type { WorkerConfig } from './worker.config.ts';
@@ -79,7 +80,7 @@ function openLedger(
 /** The engine of an app, which tells its device: once in the log; in health, metrics and the ledger. */
 function startEngine(app: App) {
   return (
-    { threads, device = deviceOf(app), maxDeviceMemoryMb, otlpUrl }: WorkerConfig,
+    config: WorkerConfig,
     ledger: Ledger,
     logger: Logger,
     health: Health,
@@ -92,13 +93,11 @@ function startEngine(app: App) {
       name: 'solopo_device_memory_bytes',
       help: "The device's memory, where it is known",
     });
+    const options = engineOptions(app, config);
     let told: number | undefined;
     const engine: Engine = new Engine({
-      threads,
-      device,
-      otlpUrl,
+      ...options,
       ...engineMetrics(metrics, app),
-      maxDeviceMemoryBytes: maxDeviceMemoryMb === undefined ? undefined : maxDeviceMemoryMb * 1e6,
       onState: (state) => {
         chosen.set({ device: state.device }, 1);
         allocated.set(state.allocatedBytes);
@@ -113,7 +112,7 @@ function startEngine(app: App) {
         logger.info({ device: state.device, name, memoryBytes, reason }, `computing on ${state.device}: ${reason}`);
       },
     });
-    health.tell('device', () => describeDevice(device, engine.state));
+    health.tell('device', () => describeDevice(options.device, engine.state));
     resources.defer('engine', () => engine.close());
     return engine;
   };

@@ -29,6 +29,8 @@ export type BegunChunk =
       readonly spec: StageSpec;
       /** Items to work on, without those that earlier jobs did: examples, questions or pairs in their order; steps, for `train`. */
       readonly range: ChunkRange;
+      /** The chunk's first item: where `range` begins, unless earlier jobs did some of it. */
+      readonly start: number;
       /** How many such items the whole stage has; training pairs, for `train`. */
       readonly items: number;
     }
@@ -48,7 +50,7 @@ export async function beginChunk(tx: LedgerTransaction, job: Job, executor: Exec
   if (isFirst) await emitStageEvent(tx, subscribers, 'stage.started', { ...stage, state: 'running' });
   const items = await itemsOf(tx, stage.spec);
   const { from, to } = rangeOf(stage.spec, job.chunk, items);
-  return { status: 'ready', execution, spec: stage.spec, range: { from: from + itemsDone, to }, items };
+  return { status: 'ready', execution, spec: stage.spec, range: { from: from + itemsDone, to }, start: from, items };
 }
 
 async function takeChunk(

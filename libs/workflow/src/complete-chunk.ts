@@ -59,7 +59,10 @@ async function commit(
     await enqueueRest(tx, stage, job.chunk, done);
     return 'continued';
   }
-  const progressed = await tx.stages.finishChunk(stage.digest, job.chunk, progress);
+  const progressed = await tx.stages.finishChunk(stage.digest, job.chunk, {
+    ...progress,
+    items: whole.to - whole.from,
+  });
   await announce(tx, progressed, job.chunk, subscribers);
 
   if (stage.spec.kind === 'align') await watchRun(tx, stage.spec);

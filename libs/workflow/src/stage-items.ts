@@ -6,6 +6,7 @@ import {
   pairCountsOf,
   sliceRange,
   slicesOf,
+  stepsOf,
   type ChunkRange,
   type PairCounts,
 } from '@solopo/pipeline';
@@ -37,6 +38,11 @@ export async function itemsOf(tx: LedgerTransaction, spec: StageSpec): Promise<n
 
 export function chunkCount(spec: StageSpec, items: number): number {
   return spec.kind === 'train' ? slicesOf(spec.training, items) : chunksOf(spec.kind, items);
+}
+
+/** What the stage's chunks are ranges of: its items; steps, for `train`. */
+export function unitsOf(spec: StageSpec, items: number): number {
+  return spec.kind === 'train' ? stepsOf(spec.training, items) : items;
 }
 
 /** Items [from, to) of a chunk; steps, for `train`. */

@@ -853,7 +853,7 @@ export interface components {
       readonly retriedAt: string | null;
     };
     readonly Engine: {
-      /** @description Runtime, device, precision, threads, layout and processor */
+      /** @description Runtime, device, precision, threads, layout, processor and, where one computes, GPU */
       readonly fingerprint: string;
       /** @description Gradient steps it took */
       readonly steps: number;
@@ -1091,6 +1091,14 @@ export interface components {
         readonly executions: number;
       };
       readonly pairs: number | null;
+      /** @description In stages, of those that the run will have had; null until its steps are planned */
+      readonly progress: {
+        readonly done: number;
+        readonly total: number;
+        readonly fraction: number;
+      } | null;
+      /** @description Time left of the run; null until the rate of each kind of work that is left is known, and when it has ended */
+      readonly etaSeconds: number | null;
       readonly stages: readonly components['schemas']['Stage'][];
     };
     readonly RunConfig: {
@@ -1365,7 +1373,17 @@ export interface components {
       readonly finishedAt: string | null;
       /** @description Mean of the chunks that are done */
       readonly secondsPerChunk: number | null;
-      /** @description Time left at that rate with as many workers as now */
+      /** @description With what is done of the chunks that are worked on now */
+      readonly progress: {
+        readonly done: number;
+        readonly total: number;
+        readonly fraction: number;
+        /** @description examples, pairs, steps or questions; chunks of a stage that is older than this record */
+        readonly unit: string;
+        /** @description What a worker does now, as it last told: loading, composing, sampling, ...; null while none is at it */
+        readonly phase: string | null;
+      };
+      /** @description Time left with as many workers as now, at the rate of what is done; before anything is, at the rate of the latest stages of its kind, model and context; null where that is not known, and when it is done */
       readonly etaSeconds: number | null;
       /** @description Counts of the chunks done so far */
       readonly result: {
@@ -1464,6 +1482,8 @@ export interface components {
         readonly allocatedBytes: number;
         /** @description What it has, where something says */
         readonly memoryBytes: number | null;
+        /** @description What the engine's C library was told of memory (GLIBC_TUNABLES); null where it is told nothing */
+        readonly memorySettings: string | null;
         /** @description ISO 8601, UTC */
         readonly toldAt: string;
       } | null;

@@ -19,6 +19,13 @@ export function stageOf(
     startedAt: null,
     finishedAt: null,
     secondsPerChunk: null,
+    progress: {
+      done: chunksDone,
+      total: chunks,
+      fraction: chunksDone / chunks,
+      unit: 'chunks',
+      phase: null,
+    },
     etaSeconds: null,
     result,
   };
@@ -49,6 +56,8 @@ export function runOf(arm: 'short' | 'expand-long' | 'solo', more: Partial<RunVi
     trainSeconds: 0,
     work: { jobs: 0, executions: 0 },
     pairs: null,
+    progress: null,
+    etaSeconds: null,
     stages: [],
     ...more,
   };

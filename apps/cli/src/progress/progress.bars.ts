@@ -2,6 +2,7 @@ import { MultiBar, type SingleBar } from 'cli-progress';
 import type { RunView } from '../client/api.views.ts';
 import type { Notes, Progress } from './progress.ts';
 import { tally } from './tally.ts';
+import { leftText } from './time-left.ts';
 
 const LABEL_WIDTH = 18;
 
@@ -25,8 +26,9 @@ export class ProgressBars implements Progress {
   }
 
   show(runs: readonly RunView[], notes?: Notes): void {
-    for (const { label, unit, done, total, note } of tally(runs, notes)) {
-      const count = [total === null ? '' : `${done}/${total} ${unit}`, note ?? ''].filter(Boolean).join('  ');
+    for (const { label, unit, done, total, now, note } of tally(runs, notes)) {
+      const far = [total === null ? '' : `${done}/${total} ${unit}`, now === null ? '' : leftText(now)];
+      const count = [far.filter(Boolean).join(', '), note ?? ''].filter(Boolean).join('  ');
       const payload = { label: label.padEnd(LABEL_WIDTH), count };
       let bar = this.#byLabel.get(label);
       if (bar === undefined) {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
+import { STAGE_WORK } from '@solopo/contracts';
 import { composeContexts, type ComposedContext } from '@solopo/corpus';
 import type { ContextAssignment, NewContext } from '@solopo/ledger';
 import { contextDigest } from '@solopo/pipeline';
@@ -29,7 +30,7 @@ export class ComposeContexts implements JobFunction<'compose'> {
         seed: spec.seed,
         pool,
       });
-      await context.advanced({ done: position + 1 - range.from, total, unit: 'examples' });
+      await context.advanced({ ...STAGE_WORK.compose, done: position + 1 - range.from, total });
       if ('refused' in composed) {
         assignments.push({ position, refused: composed.refused });
         continue;

@@ -24,7 +24,12 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const composed = [];
     for (const { content } of await this.datasets.examples(dataset, range)) {
       composed.push({ answers: content.answers, context: composeAt(content, documents, { prompt, text, seed }) });
-      await context.advanced();
+      await context.advanced({
+        phase: 'composing',
+        done: composed.length,
+        total: range.to - range.from,
+        unit: 'questions',
+      });
     }
     const prompts = composed.flatMap(({ answers, context: made }, index) =>
       'refused' in made ? [] : [{ index, answers, tokens: made.tokens }],
@@ -43,7 +48,14 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
         cacheBytes: this.config.answerCacheMb * 1e6,
         sliceMs: FUNCTIONS.evaluate.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context, 'questions', prompts.length) },
+      {
+        signal: context.signal,
+        onProgress: tellJob(context, {
+          kind: 'evaluate',
+          total: composed.length,
+          itemsAt: (count) => prompts[count]?.index ?? composed.length,
+        }),
+      },
     );
     // Up to the first question that the time did not suffice for.
     const itemsDone = prompts[responses.length]?.index;

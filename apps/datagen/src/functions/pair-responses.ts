@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
-import { SolopoError, type StageKind, type StageSpecOf } from '@solopo/contracts';
+import { SolopoError, STAGE_WORK, type StageKind, type StageSpecOf } from '@solopo/contracts';
 import { choosePair, judge, promptMessages } from '@solopo/corpus';
 import { Ledger, type Judgement, type NewPair, type PairRefusal, type SampleRecord } from '@solopo/ledger';
 import { pairDigest } from '@solopo/pipeline';
@@ -31,7 +31,7 @@ export class PairResponses implements JobFunction<'pair'> {
     const refusals: PairRefusal[] = [];
     let [heldOutCount, trainingCount] = [0, 0];
     for (const { position, content } of await this.datasets.examples(dataset, range)) {
-      await context.advanced({ done: position + 1 - range.from, total: range.to - range.from, unit: 'examples' });
+      await context.advanced({ ...STAGE_WORK.pair, done: position + 1 - range.from, total: range.to - range.from });
       const assigned = contexts.get(position);
       if (!assigned || 'refused' in assigned) {
         refusals.push({ position, reason: assigned?.refused ?? 'no-context' });

@@ -43,7 +43,14 @@ export class SampleResponses implements JobFunction<'sample'> {
         cacheBytes: this.config.answerCacheMb * 1e6,
         sliceMs: FUNCTIONS.sample.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context, 'contexts', contexts.length) },
+      {
+        signal: context.signal,
+        onProgress: tellJob(context, {
+          kind: 'sample',
+          total: range.to - range.from,
+          itemsAt: (count) => (contexts[count]?.position ?? range.to) - range.from,
+        }),
+      },
     );
     const sampled = contexts.slice(0, answers.length);
     const samples = sampled.flatMap(({ position }, i) =>

@@ -19,8 +19,8 @@ interface AccuracyModule {
 
 interface ProgressModule {
   busySeconds(stages: readonly Partial<StageView>[], now: number): number;
-  secondsLeft(run: Partial<RunView>, stages: readonly Partial<StageView>[], now: number): number | null;
-  runSecondsLeft(run: Partial<RunView>, now: number): number | null;
+  secondsLeft(stages: readonly Partial<StageView>[]): number | null;
+  progressOf(run: Partial<RunView>, stages: readonly Partial<StageView>[]): object;
 }
 
 interface SeriesModule {
@@ -82,7 +82,7 @@ async function load<T>(file: string): Promise<T> {
 }
 
 const { wilson, accuracyByLength } = await load<AccuracyModule>('model/accuracy.js');
-const { busySeconds, secondsLeft, runSecondsLeft } = await load<ProgressModule>('model/progress.js');
+const { busySeconds, secondsLeft, progressOf } = await load<ProgressModule>('model/progress.js');
 const { downsample } = await load<DownsampleModule>('model/downsample.js');
 const { stack } = await load<StackModule>('model/stack.js');
 const { ViewRange } = await load<ViewRangeModule>('model/view-range.js');
@@ -140,20 +140,35 @@ describe('time', () => {
     expect(busySeconds(stages, 23_000)).toBe(15);
   });
 
-  it('left follows from the chunks done, and in training from the steps', () => {
-    const sampling = [stage('sample', { chunks: 8, chunksDone: 2 })];
-    expect(secondsLeft({ steps: null }, sampling, 10_000)).toBe(30);
-    expect(secondsLeft({ steps: null }, [stage('sample', { chunks: 8, chunksDone: 0 })], 10_000)).toBeNull();
-    const training = [stage('train', { chunks: 4, chunksDone: 0 })];
-    expect(secondsLeft({ step: 5, steps: 20 }, training, 10_000)).toBe(30);
+  it('left is that of all stages, and unknown where that of one is', () => {
+    const done = stage('score training short', { state: 'done', etaSeconds: null });
+    const [running, waiting] = [{ etaSeconds: 30 }, { state: 'pending' as const, etaSeconds: null }];
+    expect(secondsLeft([done, stage('score training long', running)])).toBe(30);
+    expect(
+      secondsLeft([done, stage('score training long', running), stage('score held-out short', waiting)]),
+    ).toBeNull();
+    expect(secondsLeft([done])).toBe(0);
+  });
+});
+
+describe('progress', () => {
+  const progress = (done: number, total: number) => ({
+    done,
+    total,
+    fraction: done / total,
+    unit: 'pairs',
+    phase: null,
   });
 
-  it('left of a run has the evaluation still to come', () => {
-    const base = stage('evaluate base 8', { state: 'done', chunks: 1, chunksDone: 1, finishedAt: at(4) });
-    const train = stage('train', { chunks: 2, chunksDone: 1, startedAt: at(10) });
-    const run = { step: 5, steps: 10, trainSeconds: 0 };
-    expect(runSecondsLeft({ ...run, stages: [base] as StageView[] }, 20_000)).toBeNull();
-    expect(runSecondsLeft({ ...run, stages: [base, train] as StageView[] }, 20_000)).toBe(14);
+  it('counts items of the jobs that are worked on, and steps as soon as they are heard of', () => {
+    const scores = [
+      stage('score a', { progress: progress(250, 250) }),
+      stage('score b', { progress: progress(31, 250) }),
+    ];
+    expect(progressOf({ steps: null }, scores)).toEqual({ done: 281, total: 500, unit: 'pairs' });
+    const train = [stage('train', { progress: progress(7, 20) })];
+    expect(progressOf({ step: 5, steps: 20 }, train)).toEqual({ done: 7, total: 20, unit: 'steps' });
+    expect(progressOf({ step: 8, steps: 20 }, train)).toEqual({ done: 8, total: 20, unit: 'steps' });
   });
 });
 

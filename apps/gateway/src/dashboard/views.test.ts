@@ -278,15 +278,23 @@ describe('the page of the system', () => {
     const before = (await get<SystemView>('/v1/system')).functions.find(({ name }) => name === 'compose')!.waiting;
     const { id, stages } = await createRun({ name: 'waits', seed: 11 });
     const waits = stages.find(({ kind }) => kind === 'compose')!;
-    await eventually(() => compose.locator('td').first().innerText()).toBe(String(before + 1));
+    await eventually(() => compose.locator('td[data-label="Waiting"]').innerText()).toBe(String(before + 1));
     const job = { id: `${waits.digest}:0`, stage: waits.digest, chunk: 0 };
     const executor = { worker: 'a-host:42', version: '0.1.0', leaseMs: 600_000 };
     const begun = await gateway.ledger.transaction((tx) => beginChunk(tx, job, executor));
     if (begun.status !== 'ready') throw new Error(`The chunk is ${begun.status}.`);
-    await gateway.ledger.leases.renew(begun.execution.lease, 600_000, { done: 7, total: 40, unit: 'examples' });
-    await page.reload();
+    const { lease } = begun.execution;
+    const working = page.locator('.timeline li').filter({ hasText: 'Compose contexts' });
+    await page.goto(`${gateway.url}/#/runs/${id}`);
+    await gateway.ledger.leases.renew(lease, 600_000, { phase: 'loading', done: 0, total: 60, unit: 'examples' });
+    await eventually(() => working.innerText()).toMatch(/0 \/ 60 examples[^]*loading, [^]* left/);
+    await gateway.ledger.leases.renew(lease, 600_000, { phase: 'composing', done: 7, total: 60, unit: 'examples' });
+    await eventually(() => working.innerText()).toMatch(/7 \/ 60 examples[^]* left/);
+    await page.goto(`${gateway.url}/#/system`);
     const worker = page.locator('.system-table tbody tr').filter({ hasText: 'a-host:42' });
-    expect(await worker.innerText()).toMatch(/datagen[^]*compose chunk 0, 7 of 40 examples, began [^]*no work yet/);
+    expect(await worker.innerText()).toMatch(
+      /datagen[^]*compose chunk 0, composing, 7 of 60 examples, began [^]*no work yet/,
+    );
     expect(await worker.getByRole('link').innerText()).toBe(id);
     expect((await get<SystemView>('/v1/system')).workers.find((seen) => seen.id === 'a-host:42')?.working).toEqual([
       {
@@ -296,7 +304,7 @@ describe('the page of the system', () => {
         stage: waits.digest,
         chunk: 0,
         since: expect.any(String) as string,
-        progress: { done: 7, total: 40, unit: 'examples' },
+        progress: { phase: 'composing', done: 7, total: 60, unit: 'examples' },
       },
     ]);
     await gateway.ledger.workerDevices.tell('a-host:42', {
@@ -305,9 +313,11 @@ describe('the page of the system', () => {
       reason: 'A GPU 3000 was found',
       allocatedBytes: 1_234_000_000,
       memoryBytes: 8e9,
+      memorySettings: 'glibc.malloc.hugetlb=1:glibc.malloc.arena_max=4',
     });
     await page.reload();
     expect(await worker.innerText()).toMatch(/webgpu A GPU 3000[^]*1,234 MB of 8,000 MB in use; A GPU 3000 was found/);
+    expect(await worker.innerText()).toContain('hugetlb=1, arena_max=4');
     await request(gateway.url).post(`/v1/runs/${id}/cancel`).expect(200);
     await page.close();
   });

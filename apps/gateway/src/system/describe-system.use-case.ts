@@ -108,6 +108,6 @@ function workerView(
   };
 }
 
-function deviceView({ device, name, reason, allocatedBytes, memoryBytes, toldAt }: WorkerDeviceRecord) {
-  return { device, name, reason, allocatedBytes, memoryBytes, toldAt: toldAt.toISOString() };
+function deviceView({ worker: _, toldAt, ...device }: WorkerDeviceRecord) {
+  return { ...device, toldAt: toldAt.toISOString() };
 }

@@ -45,15 +45,24 @@ function expectedOf({ evaluation, objective, pairing }) {
   ];
 }
 
-/** Done and planned of some stages: gradient steps where they are known, chunks otherwise. */
+/** Done and planned of some stages, with what is done of the jobs that workers are at. */
 export function progressOf(run, stages) {
-  if (stages[0]?.kind === 'train' && run.steps !== null) return { done: run.step, total: run.steps, unit: 'steps' };
+  if (stages[0]?.kind === 'train' && run.steps !== null) {
+    const done = Math.max(
+      run.step,
+      sum(stages, ({ progress }) => progress.done),
+    );
+    return { done, total: run.steps, unit: 'steps' };
+  }
   return {
-    done: sum(stages, ({ chunksDone }) => chunksDone),
-    total: sum(stages, ({ chunks }) => chunks),
-    unit: 'chunks',
+    done: sum(stages, ({ progress }) => progress.done),
+    total: sum(stages, ({ progress }) => progress.total),
+    unit: stages[0]?.progress.unit ?? '',
   };
 }
+
+/** What a worker says that it does now: `loading`; null where it has not said, or none is at it. */
+export const phaseOf = (stages) => stages.find(({ progress }) => progress.phase !== null)?.progress.phase ?? null;
 
 /** Seconds in which at least one of the stages was at work. */
 export function busySeconds(stages, now) {
@@ -80,12 +89,10 @@ export function rateOf(run, stages, now) {
   return items > 0 && seconds > 0 ? { perSecond: items / seconds, unit } : null;
 }
 
-/** Seconds left of stages that are under way; null while nothing of them is done. */
-export function secondsLeft(run, stages, now) {
-  const { done, total } = progressOf(run, stages);
-  if (done >= total) return 0;
-  const seconds = busySeconds(stages, now);
-  return done > 0 && seconds > 0 ? (seconds / done) * (total - done) : null;
+/** Seconds left of stages; null while that is not known of each. */
+export function secondsLeft(stages) {
+  const open = stages.filter((stage) => !isDone(stage));
+  return open.some(({ etaSeconds }) => etaSeconds === null) ? null : sum(open, ({ etaSeconds }) => etaSeconds);
 }
 
 /** What the run does now: the group of its running stages that comes last in the pipeline. */
@@ -93,22 +100,6 @@ export function currentGroup(run) {
   const groups = groupsOf(run);
   const open = groups.filter(({ stages }) => stages.some((stage) => !isDone(stage)));
   return open.findLast(({ stages }) => stages.some(({ state }) => state === 'running')) ?? open.at(-1) ?? null;
-}
-
-/**
- * Seconds left of the whole run: of its training, and of an evaluation that takes as long as the base's took. Before
- * the training has begun nobody can tell: null.
- */
-export function runSecondsLeft(run, now) {
-  const groups = new Map(groupsOf(run).map(({ key, stages }) => [key, stages]));
-  const train = groups.get('train');
-  if (!train?.length) return null;
-  const training = secondsLeft(run, train, now);
-  if (training === null) return null;
-  const final = groups.get('evaluate');
-  const base = groups.get('evaluate base');
-  if (final?.length > 0) return training + (secondsLeft(run, final, now) ?? (base ? busySeconds(base, now) : 0));
-  return training + (base ? busySeconds(base, now) : 0);
 }
 
 /** What a stage is called where all are listed: `score training short` -> Score training short */

@@ -5,7 +5,7 @@ import { HELD_OUT_CHARTS, PHASE_CHARTS, SPEED_CHARTS, STEP_CHARTS } from '../cha
 import { fill, h, setText } from '../dom.js';
 import { digest, duration, NONE, rate, short, when, whole } from '../format.js';
 import { accuracyByLength } from '../model/accuracy.js';
-import { rateOf, runSecondsLeft } from '../model/progress.js';
+import { rateOf } from '../model/progress.js';
 import { Series } from '../model/series.js';
 import { crumbs } from '../parts/crumbs.js';
 import { objectiveText, stateLabel, tag } from '../parts/labels.js';
@@ -16,6 +16,7 @@ import { sureButton } from '../parts/sure-button.js';
 import { perFrame, soon } from '../timing.js';
 
 const STEPS_AT_ONCE = 10_000;
+const LOOK_MS = 5000;
 
 /** One run: where it is, how it learns, what came of it; history first, then live. */
 export async function runPage({ id, signal, follow, announce }) {
@@ -118,7 +119,9 @@ export async function runPage({ id, signal, follow, announce }) {
 
   await load();
   const ticking = setInterval(() => run.state === 'running' && showProgress(), 1000);
-  signal.addEventListener('abort', () => clearInterval(ticking));
+  // Within a job there are no events.
+  const looking = setInterval(() => run.state === 'running' && refresh(), LOOK_MS);
+  signal.addEventListener('abort', () => [ticking, looking].forEach(clearInterval));
 
   follow(`${path}/events`, {
     opened: load,
@@ -157,6 +160,9 @@ export async function runPage({ id, signal, follow, announce }) {
     ),
   };
 }
+
+const leftText = (state, left) =>
+  state !== 'running' ? '' : left === null ? 'time left unknown' : `about ${duration(left)} left`;
 
 /** The tokens that the policy ran in the slice: the metric counts them all up. */
 function speedOf({ step, steps: count, seconds }, steps) {
@@ -238,10 +244,10 @@ function keyFigures() {
       const pairing = run.stages.find(({ kind, state }) => kind === 'pair' && state === 'done')?.result;
       const train = run.stages.filter(({ kind }) => kind === 'train');
       const pace = train.length === 0 ? null : rateOf(run, train, now);
-      const left = run.state === 'running' ? runSecondsLeft(run, now) : null;
+      const left = run.state === 'running' ? run.etaSeconds : null;
       const elapsed = ((run.finishedAt === null ? now : Date.parse(run.finishedAt)) - Date.parse(run.createdAt)) / 1000;
       set('Step', run.steps === null ? NONE : `${whole(run.step)} / ${whole(run.steps)}`);
-      set('Time', duration(elapsed), left === null ? '' : `about ${duration(left)} left`);
+      set('Time', duration(elapsed), leftText(run.state, left));
       set(
         'Training rate',
         pace === null ? NONE : rate(pace.perSecond, pace.unit),

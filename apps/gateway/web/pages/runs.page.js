@@ -3,7 +3,7 @@ import { accuracySpark } from '../charts/spark.js';
 import { fill, h, setText } from '../dom.js';
 import { ago, duration, NONE, percent, points, rate, when, whole } from '../format.js';
 import { accuracyOfStages } from '../model/accuracy.js';
-import { currentGroup, progressOf, rateOf, runSecondsLeft, secondsLeft } from '../model/progress.js';
+import { currentGroup, progressOf, rateOf, secondsLeft } from '../model/progress.js';
 import { objectiveText, progressBar, stateLabel, tag } from '../parts/labels.js';
 import { soon } from '../timing.js';
 
@@ -152,7 +152,7 @@ function runRow(first) {
     setText(progress, done.total === 0 ? '' : `${whole(done.done)} / ${whole(done.total)} ${done.unit}`);
     const pace = group === null ? trainingRate(run) : rateOf(run, group.stages, now);
     setText(speed, pace === null ? NONE : rate(pace.perSecond, pace.unit));
-    setText(left, isRunning ? leftText(run, group, now) : tookText(run));
+    setText(left, isRunning ? leftText(run, group) : tookText(run));
     if (accuracyToo) fill(accuracy, accuracyOf(run));
   };
   render(true);
@@ -164,11 +164,11 @@ function trainingRate(run) {
   return train.length === 0 ? null : rateOf(run, train, Date.now());
 }
 
-function leftText(run, group, now) {
-  const whole = runSecondsLeft(run, now);
+function leftText(run, group) {
+  const whole = run.etaSeconds;
   if (whole !== null) return `about ${duration(whole)} left`;
-  const stage = group === null ? null : secondsLeft(run, group.stages, now);
-  return stage === null ? NONE : `${duration(stage)} left of this stage`;
+  const stage = group === null ? null : secondsLeft(group.stages);
+  return stage === null ? 'unknown' : `${duration(stage)} left of this stage`;
 }
 
 function tookText({ createdAt, finishedAt }) {

@@ -136,29 +136,37 @@ function workersList(name, workers) {
 
 /** What a worker is at: the job, for which run, since when, and how far it is. */
 function heldJob({ kind, engine, runs, chunk, since, progress }) {
-  const { done, total, unit } = progress ?? {};
+  const { phase, done, total, unit } = progress ?? {};
+  const doing = phase === undefined ? '' : `, ${phase}`;
   const far =
     done === undefined ? '' : `, ${whole(done)}${total === undefined ? '' : ` of ${whole(total)}`} ${unit ?? ''}`;
   return h(
     'div',
     {},
     h('b', { class: 'live' }, kind),
-    h('span', { class: 'sub' }, ` chunk ${chunk}${engine ? ' on the engine' : ''}${far}, began `),
+    h('span', { class: 'sub' }, ` chunk ${chunk}${engine ? ' on the engine' : ''}${doing}${far}, began `),
     h('time', { class: 'sub', datetime: since, title: when(since) }, ago(since)),
     runs.map((run) => [' ', h('a', { href: `#/runs/${run}` }, h('code', {}, run))]),
   );
 }
 
-/** The device, its name, what lies there, and why it is this one. */
+/** The device, its name, what lies there, why it is this one, and the memory settings of its process. */
 function deviceCell(device) {
   if (device === null) return h('span', { class: 'sub' }, 'no work yet');
-  const { device: kind, name, reason, allocatedBytes, memoryBytes, toldAt } = device;
+  const { device: kind, name, reason, allocatedBytes, memoryBytes, memorySettings, toldAt } = device;
   const of = memoryBytes === null ? '' : ` of ${megabytes(memoryBytes)}`;
   const held = kind === 'cpu' ? '' : `${megabytes(allocatedBytes)}${of} in use; `;
   return [
     h('b', {}, kind),
     name === null ? '' : ` ${name}`,
-    h('span', { class: 'sub device-reason', title: `as of ${when(toldAt)}` }, ` ${held}${reason}`),
+    h('span', { class: 'sub device-fact', title: `as of ${when(toldAt)}` }, ` ${held}${reason}`),
+    memorySettings === null
+      ? ''
+      : h(
+          'span',
+          { class: 'sub device-fact' },
+          ` ${memorySettings.replaceAll('glibc.malloc.', '').replaceAll(':', ', ')}`,
+        ),
   ];
 }
 
@@ -168,7 +176,7 @@ const megabytes = (bytes) => `${whole(Math.round(bytes / 1e6))} MB`;
 function enginesTable(engines) {
   return table(
     'Engines',
-    ['Device', 'Processor', 'Runtime', 'Settings', 'Steps', 'Last used'],
+    ['Device', 'Processor, GPU', 'Runtime', 'Settings', 'Steps', 'Last used'],
     engines.map(({ fingerprint, steps, lastUsed }) => {
       const [runtime = fingerprint, device = NONE, ...rest] = fingerprint.split('; ');
       const isSetting = (text) => /^(threads|layout|graphs)\b/.test(text);

@@ -1,6 +1,6 @@
 import { fill, h, setText } from '../dom.js';
 import { duration, NONE, rate, whole } from '../format.js';
-import { busySeconds, groupsOf, progressOf, rateOf, secondsLeft, stageTitle } from '../model/progress.js';
+import { busySeconds, groupsOf, phaseOf, progressOf, rateOf, secondsLeft, stageTitle } from '../model/progress.js';
 
 /** When each stage worked, how far it is, how fast, and how long it still takes. */
 export function stageTimeline() {
@@ -71,8 +71,12 @@ function timeText(run, stages, state, shared, now) {
   if (shared) return 'shared with an earlier run';
   // Versions come to be measured one by one: what is left of those that are there says nothing.
   if (state === 'running' && run.state === 'running' && stages[0].kind !== 'align') {
-    const left = secondsLeft(run, stages, now);
-    return left === null ? duration(busySeconds(stages, now)) : `${duration(left)} left`;
+    const left = secondsLeft(stages);
+    const phase = phaseOf(stages);
+    // Loading is told: that nothing is done yet has its reason.
+    const doing =
+      phase === 'loading' || left === null ? [phase ?? `at it for ${duration(busySeconds(stages, now))}`] : [];
+    return [...doing, left === null ? 'time left unknown' : `${duration(left)} left`].join(', ');
   }
   if (state === 'pending') return run.state === 'running' ? 'waiting' : 'not begun';
   return duration(busySeconds(stages, now));

@@ -1,5 +1,5 @@
 import { DATA } from '../data-folders.ts';
-import type { LauncherOptions } from '../options.ts';
+import { refuseRest, type LauncherOptions } from '../options.ts';
 import { clearOrphans, runningLauncher } from '../orphans.ts';
 import { waitUntilGone } from '../process.identity.ts';
 import { StateFile } from '../state.file.ts';
@@ -8,6 +8,7 @@ const PATIENCE_MS = 90_000;
 
 /** Stops what runs on the named folder, or on the folders of `up` and `demo`. */
 export async function down(options: LauncherOptions): Promise<number> {
+  refuseRest('down', options);
   const folders = options.data === undefined ? Object.values(DATA) : [options.data];
   const stopped: string[] = [];
   for (const folder of folders) {

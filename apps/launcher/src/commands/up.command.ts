@@ -1,12 +1,11 @@
 import { interrupted } from '../interrupt.ts';
 import { DATA } from '../data-folders.ts';
-import type { LauncherOptions } from '../options.ts';
+import { refuseRest, type LauncherOptions } from '../options.ts';
 import { runSystem } from '../run-system.ts';
 import type { ServicePlan } from '../service.plan.ts';
 
 export async function up(options: LauncherOptions, plan: ServicePlan): Promise<number> {
-  if (options.rest.length > 0)
-    throw new Error(`up does not know ${options.rest.join(' ')}; ./solopo help lists its options.`);
+  refuseRest('up', options);
   const dataDir = options.data ?? DATA.up;
   const { port, threads, device } = options;
   return runSystem({ dataDir, plan, port, threads, device, echo: true }, async (system, signal) => {

@@ -1,15 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import type { StageSpecOf } from '@solopo/contracts';
-import { Engine, frozenWeightsOf, type MeasuredTree } from '@solopo/engine';
+import { Engine, frozenWeightsOf, type MeasuredTree, type Progress, type Tasks } from '@solopo/engine';
+import { FUNCTIONS } from '@solopo/functions';
 import { Ledger, type PairRecord } from '@solopo/ledger';
 import { promptRead, rowName, ROWS, type ResponseStatistics, type Row, type RowLogps } from '@solopo/objectives';
 import { referenceSums } from '@solopo/pipeline';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
-import { HeldOutContexts } from '../held-out-contexts.ts';
+import { HeldOutContexts, type HeldOutContext } from '../held-out-contexts.ts';
 import { heldOutMetrics } from '../held-out-metrics.ts';
 import { heldOutPairMetrics, type HeldOutPair } from '../held-out-pair.ts';
+import { detailOf, readSlices, type SlicedPair } from '../sliced-pair.ts';
 
 /** How a policy version fares, and how far its short and long rewards agree, on pairs that it never trains on. */
 @Injectable()
@@ -22,77 +24,110 @@ export class AlignPolicy implements JobFunction<'align'> {
     @Inject(CONFIG) private readonly config: WorkerConfig,
   ) {}
 
-  async execute({ stage, spec, range }: Work<'align'>, context: JobContext): Promise<Effects> {
-    const pairs = await this.ledger.pairs.list(spec.pair, 'held-out', range);
+  async execute({ stage, spec, range, start }: Work<'align'>, context: JobContext): Promise<Effects> {
+    // The chunk's pairs from its start, of which batches are made however the work is cut.
+    const pairs = await this.ledger.pairs.list(spec.pair, 'held-out', { from: start, to: range.to });
+    const from = range.from - start;
     const contexts = await this.contexts.read(spec.pair, pairs);
-    const bare = contexts.map((held) => held.bare);
-    const scorePrompt = promptRead({ arm: 'short', objective: spec.objective }) !== null;
-    const responses = pairs.map(({ chosen, rejected }) => [chosen, rejected]);
-    const measure = (prompts: readonly Int32Array[], branches: readonly Int32Array[][], prompt = false) =>
-      this.#measure(spec, prompts, branches, prompt, context);
-    const short = await measure(
-      pairs.map((pair) => pair.short),
-      responses,
-      scorePrompt,
-    );
-    const long = await measure(
-      pairs.map((pair) => pair.long),
-      responses,
-    );
-    const probes = await measure(
-      bare,
-      pairs.map(({ chosen }) => [chosen]),
-    );
-    const references = await this.#references(spec, pairs, context);
-    const measured = pairs.map((record, i) => {
-      const pair = heldOutPair(short[i] as MeasuredTree, long[i] as MeasuredTree, probes[i] as MeasuredTree, {
-        reference: references[i] ?? {},
-        isReference: spec.policy === spec.model,
-      });
-      return {
-        record,
-        pair,
-        metrics: heldOutPairMetrics(spec, pair),
-        longTokens: record.long.length,
-        evidence: contexts[i]?.evidence ?? null,
-      };
-    });
+    const measured = await this.#measurePairs(spec, pairs, contexts, from, context);
+    const isLast = from + measured.length === pairs.length;
+    const earlier = isLast && from > 0 ? readSlices(await this.ledger.alignments.slicedPairs(stage)) : [];
+    const all = [...earlier, ...measured];
     const { run, step, policy } = spec;
     return {
-      result: { pairs: pairs.length },
+      ...(isLast ? {} : { itemsDone: measured.length }),
+      result: { pairs: measured.length },
       write: (tx) =>
-        tx.alignments.insert(stage, {
-          run,
-          step,
-          policy,
-          metrics: heldOutMetrics(measured),
-          details: measured.map(({ record, metrics, longTokens, evidence }) => ({
-            pair: record.digest,
-            shortTokens: record.short.length,
-            longTokens,
-            evidence,
-            metrics,
-          })),
-        }),
+        isLast
+          ? tx.alignments.insert(stage, { run, step, policy, metrics: heldOutMetrics(all), details: all.map(detailOf) })
+          : tx.alignments.insertSlice(stage, range.from, measured),
     };
+  }
+
+  /** The pairs from `from` on, as many as the time suffices for. */
+  async #measurePairs(
+    spec: StageSpecOf<'align'>,
+    pairs: readonly PairRecord[],
+    contexts: readonly HeldOutContext[],
+    from: number,
+    context: JobContext,
+  ): Promise<SlicedPair[]> {
+    const responses = pairs.map(({ chosen, rejected }) => [chosen, rejected]);
+    const [short, long, bare] = [
+      trees(
+        pairs.map((pair) => pair.short),
+        responses,
+      ),
+      trees(
+        pairs.map((pair) => pair.long),
+        responses,
+      ),
+      trees(
+        contexts.map((held) => held.bare),
+        pairs.map(({ chosen }) => [chosen]),
+      ),
+    ];
+    // Long contexts come first, with their part of the time by tokens, of which they take more than the others: so many pairs follow.
+    const all = tokensIn([...short, ...long, ...bare]);
+    let before = 0;
+    let share = 0;
+    const tell = tellJob(context, {
+      kind: 'align',
+      total: pairs.length - from,
+      itemsAt: (count) => before + share * count,
+    });
+    const measure = async (kind: readonly Tree[], options: (share: number) => MeasureOptions) => {
+      share = tokensIn(kind) / all;
+      const measured = await this.#measure(spec, kind, options(share), tell, context);
+      before += share * measured.length;
+      return measured;
+    };
+    const { sliceMs } = FUNCTIONS.align;
+    const longMeasured = await measure(long, (ofTime) => ({ from, sliceMs: ofTime * sliceMs }));
+    const to = from + longMeasured.length;
+    const scorePrompt = promptRead({ arm: 'short', objective: spec.objective }) !== null;
+    const shortMeasured = await measure(short, () => ({ from, to, scorePrompt }));
+    const probes = await measure(bare, () => ({ from, to }));
+    const asked = pairs.slice(from, to);
+    const references = await this.#references(spec, asked, context);
+    return asked.map((record, i) => {
+      const pair = heldOutPair(
+        shortMeasured[i] as MeasuredTree,
+        longMeasured[i] as MeasuredTree,
+        probes[i] as MeasuredTree,
+        {
+          reference: references[i] ?? {},
+          isReference: spec.policy === spec.model,
+        },
+      );
+      return {
+        pair: record.digest,
+        shortTokens: record.short.length,
+        longTokens: record.long.length,
+        evidence: contexts[from + i]?.evidence ?? null,
+        metrics: heldOutPairMetrics(spec, pair),
+        statistics: { chosen: pair.statistics.shortChosen, rejected: pair.statistics.shortRejected },
+      };
+    });
   }
 
   async #measure(
     { model, policy, adapter, frozenWeights }: StageSpecOf<'align'>,
-    prompts: readonly Int32Array[],
-    branches: readonly Int32Array[][],
-    scorePrompt: boolean,
-    context: JobContext,
+    all: readonly Tree[],
+    options: MeasureOptions,
+    onProgress: (progress: Progress) => void,
+    { signal }: JobContext,
   ): Promise<MeasuredTree[]> {
     return this.engine.run(
       'measure',
       {
         model: await this.models.source(model, { policy, adapter, frozenWeights }),
-        trees: prompts.map((prompt, i) => ({ prompt, branches: branches[i] ?? [] })),
+        trees: all,
         batchTokens: this.config.batchTokens,
-        scorePrompt,
+        scorePrompt: false,
+        ...options,
       },
-      { signal: context.signal, onProgress: tellJob(context, 'pairs', prompts.length) },
+      { signal, onProgress },
     );
   }
 
@@ -115,6 +150,20 @@ export class AlignPolicy implements JobFunction<'align'> {
     const sums = referenceSums([...near, ...near.filter((score) => score.engine === engine)]);
     return positions.map((position) => sums.get(position) ?? {});
   }
+}
+
+type Tree = Tasks['measure']['input']['trees'][number];
+type MeasureOptions = Pick<Tasks['measure']['input'], 'from' | 'to' | 'sliceMs'> & { readonly scorePrompt?: boolean };
+
+function trees(prompts: readonly Int32Array[], branches: readonly (readonly Int32Array[])[]): Tree[] {
+  return prompts.map((prompt, i) => ({ prompt, branches: branches[i] ?? [] }));
+}
+
+function tokensIn(all: readonly Tree[]): number {
+  return all.reduce(
+    (sum, { prompt, branches }) => sum + prompt.length + branches.reduce((more, { length }) => more + length, 0),
+    0,
+  );
 }
 
 function heldOutPair(

@@ -18,10 +18,11 @@ export class ScorePairs implements JobFunction<'score'> {
   ) {}
 
   async execute(
-    { spec: { pair, model, context: kind, split, frozenWeights }, range }: Work<'score'>,
+    { spec: { pair, model, context: kind, split, frozenWeights }, range, start }: Work<'score'>,
     context: JobContext,
   ): Promise<Effects> {
-    const pairs = await this.ledger.pairs.list(pair, split, range);
+    const pairs = await this.ledger.pairs.list(pair, split, { from: start, to: range.to });
+    const from = range.from - start;
     const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
     const { logps, tokens } = await this.engine.run(
       'score',
@@ -31,19 +32,20 @@ export class ScorePairs implements JobFunction<'score'> {
           prompt: contexts[kind],
           branches: [chosen, rejected],
         })),
+        from,
         batchTokens: this.config.batchTokens,
         sliceMs: FUNCTIONS.score.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context, 'pairs', pairs.length) },
+      { signal: context.signal, onProgress: tellJob(context, { kind: 'score', total: pairs.length - from }) },
     );
-    const scores = pairs.slice(0, logps.length).flatMap(({ position }, i) =>
+    const scores = pairs.slice(from, from + logps.length).flatMap(({ position }, i) =>
       (['chosen', 'rejected'] as const).map((response, branch): Score => {
         const values = logps[i]?.[branch] as Float32Array;
         return { position, context: kind, response, engine, logps: values, sum: sumOf(values) };
       }),
     );
     return {
-      ...(logps.length < pairs.length ? { itemsDone: logps.length } : {}),
+      ...(from + logps.length < pairs.length ? { itemsDone: logps.length } : {}),
       result: { rows: scores.length, tokens },
       write: (tx) => tx.scores.insert(pair, model, scores),
     };

@@ -151,7 +151,7 @@ export class TrainSlice implements JobFunction<'train'> {
     context: JobContext,
     { counter, phases }: { readonly counter: StepCounter; readonly phases: SlicePhases },
   ): (progress: Progress) => void {
-    const tell = tellJob(context, 'steps', steps);
+    const tell = tellJob(context, { kind: 'train', total: steps });
     return (progress) => {
       tell(progress);
       if (progress.kind === 'step') {

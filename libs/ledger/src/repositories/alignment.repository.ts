@@ -22,6 +22,26 @@ export class AlignmentRepository {
       .execute();
   }
 
+  /** Some of the held-out pairs, before all are measured; `firstPair` counts from 0. */
+  async insertSlice(stage: string, firstPair: number, pairs: readonly unknown[]): Promise<void> {
+    await this.#db
+      .insertInto('alignment_slices')
+      .values({ stage, first_pair: firstPair, pairs: JSON.stringify(pairs) })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+
+  /** The pairs of all slices so far, in order. */
+  async slicedPairs(stage: string): Promise<unknown[]> {
+    const slices = await this.#db
+      .selectFrom('alignment_slices')
+      .select('pairs')
+      .where('stage', '=', stage)
+      .orderBy('first_pair')
+      .execute();
+    return slices.flatMap(({ pairs }) => pairs);
+  }
+
   async ofRun(run: string): Promise<AlignmentView[]> {
     return this.#db
       .selectFrom('alignment_metrics')

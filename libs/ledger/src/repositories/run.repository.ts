@@ -1,5 +1,13 @@
 import { SolopoError, type RunConfig, type RunState, type RunView, type StageView } from '@solopo/contracts';
 import { sql } from 'kysely';
+import {
+  runProgress,
+  runSecondsLeft,
+  stageProgress,
+  stageSecondsLeft,
+  type Pace,
+  type PacedStage,
+} from '../progress.ts';
 import type { Queries } from '../tables/database.ts';
 import type { ResolvedInputs } from '../tables/live.tables.ts';
 import { DONE_OUTCOMES } from './attempt.repository.ts';
@@ -222,10 +230,19 @@ export class RunRepository {
 
   /** The runs' stages with how fast their chunks go. */
   #paced(runs: readonly string[]): Promise<PacedRow[]> {
+    const jobs = sql`(
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'seconds', extract(epoch from clock_timestamp() - since)::float8, 'progress', progress) order by since), '[]')
+      from leases where leases.stage = stages.digest and expires_at > clock_timestamp()
+    )`;
     const pace = sql<Pace>`(
       select jsonb_build_object(
         'secondsPerChunk', avg(seconds) filter (where state = 'done'),
-        'running', count(*) filter (where state = 'running')
+        'running', count(*) filter (where state = 'running'),
+        'itemsDone', coalesce(sum(items_done), 0),
+        'seconds', coalesce(sum(seconds), 0),
+        'jobs', ${jobs},
+        'earlier', case when stages.state <> 'done' then ${EARLIER} end
       )
       from stage_chunks where stage_chunks.stage = stages.digest
     )`;
@@ -236,15 +253,26 @@ export class RunRepository {
   }
 }
 
-interface Pace {
-  readonly secondsPerChunk: number | null;
-  /** Chunks that are worked on now. */
-  readonly running: number;
-}
+/** What must be equal for two stages of a kind to take about the same time an item. */
+const ALIKE = sql.join(
+  ['model', 'documents', 'context', 'arm', 'adapter', 'frozenWeights'].map(
+    (key) => sql`other.spec -> ${sql.lit(key)} is not distinct from stages.spec -> ${sql.lit(key)}`,
+  ),
+  sql` and `,
+);
+
+const EARLIER = sql`(
+  select jsonb_build_object('items', coalesce(sum(items_done), 0), 'seconds', coalesce(sum(seconds), 0))
+  from stage_chunks
+  where stage in (
+    select other.digest from stages other
+    where other.kind = stages.kind and other.state = 'done' and other.items > 0 and ${ALIKE}
+    order by other.finished_at desc limit 3
+  )
+)`;
 
 type StageRow = Parameters<typeof stageOf>[0] & { readonly label: string };
 type PacedRow = StageRow & { readonly run: string; readonly pace: Pace };
-type PacedStage = SubscribedStage & { readonly pace: Pace };
 
 interface RunRow {
   readonly id: string;
@@ -293,6 +321,8 @@ function viewOf(
       stages
         .filter(({ kind, state }) => kind === 'pair' && state === 'done')
         .map((stage) => count(stage, 'pairs'))[0] ?? null,
+    progress: runProgress(run, stages),
+    etaSeconds: runSecondsLeft(run, stages),
     stages: stages.map(stageViewOf),
   };
 }
@@ -314,14 +344,10 @@ function stageViewOf(stage: PacedStage): StageView {
     startedAt: startedAt?.toISOString() ?? null,
     finishedAt: finishedAt?.toISOString() ?? null,
     secondsPerChunk: pace.secondsPerChunk,
-    etaSeconds: etaOf(stage),
+    progress: stageProgress(stage),
+    etaSeconds: stageSecondsLeft(stage),
     result,
   };
-}
-
-function etaOf({ state, chunks, chunksDone, pace }: PacedStage): number | null {
-  if (state !== 'running' || pace.secondsPerChunk === null) return null;
-  return (pace.secondsPerChunk * (chunks - chunksDone)) / Math.max(1, pace.running);
 }
 
 function count({ result }: StageRecord, key: string): number {

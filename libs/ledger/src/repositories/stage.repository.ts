@@ -7,9 +7,12 @@ export interface NewStage {
   readonly digest: string;
   readonly spec: StageSpec;
   readonly chunks: number;
+  /** What its chunks are ranges of: examples, questions, pairs or steps. */
+  readonly items?: number | null;
 }
 
 export interface StageRecord extends NewStage {
+  readonly items: number | null;
   readonly kind: StageKind;
   readonly state: WorkState;
   readonly chunksDone: number;
@@ -51,10 +54,10 @@ export class StageRepository {
   }
 
   /** False: the stage was there already. */
-  async insert({ digest, spec, chunks }: NewStage): Promise<boolean> {
+  async insert({ digest, spec, chunks, items = null }: NewStage): Promise<boolean> {
     const inserted = await this.#db
       .insertInto('stages')
-      .values({ digest, kind: spec.kind, spec: JSON.stringify(spec), chunks })
+      .values({ digest, kind: spec.kind, spec: JSON.stringify(spec), chunks, items })
       .onConflict((conflict) => conflict.column('digest').doNothing())
       .returning('digest')
       .executeTakeFirst();
@@ -141,10 +144,19 @@ export class StageRepository {
   }
 
   /** Counts the chunk as done, and the stage with its last one. */
-  async finishChunk(digest: string, chunk: number, { seconds, result }: ChunkProgress): Promise<StageRecord> {
+  async finishChunk(
+    digest: string,
+    chunk: number,
+    { items, seconds, result }: ChunkProgress & { readonly items?: number },
+  ): Promise<StageRecord> {
     await this.#db
       .updateTable('stage_chunks')
-      .set({ state: 'done', seconds: addedSeconds(seconds), error: null })
+      .set({
+        state: 'done',
+        seconds: addedSeconds(seconds),
+        error: null,
+        ...(items === undefined ? {} : { items_done: items }),
+      })
       .where('stage', '=', digest)
       .where('chunk', '=', chunk)
       .execute();
@@ -252,6 +264,7 @@ export const STAGE_COLUMNS = [
   'stages.spec',
   'stages.state',
   'stages.chunks',
+  'stages.items',
   'stages.chunks_done',
   'stages.revivals',
   'stages.result',
@@ -265,6 +278,7 @@ interface StageRow {
   readonly spec: StageSpec;
   readonly state: WorkState;
   readonly chunks: number;
+  readonly items: number | null;
   readonly chunks_done: number;
   readonly revivals: number;
   readonly result: Readonly<Record<string, unknown>> | null;
@@ -273,9 +287,9 @@ interface StageRow {
 }
 
 export function stageOf(row: StageRow): StageRecord {
-  const { digest, kind, spec, state, chunks, revivals, result } = row;
+  const { digest, kind, spec, state, chunks, items, revivals, result } = row;
   const times = { startedAt: row.started_at, finishedAt: row.finished_at };
-  return { digest, kind, spec, state, chunks, chunksDone: row.chunks_done, revivals, result, ...times };
+  return { digest, kind, spec, state, chunks, items, chunksDone: row.chunks_done, revivals, result, ...times };
 }
 
 function missing(digest: string): never {

@@ -18,6 +18,11 @@ export interface TimedMetrics {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+export interface TimedStep extends TimedMetrics {
+  /** By phase; null: the step is older than this record. */
+  readonly phaseSeconds: Readonly<Record<string, number>> | null;
+}
+
 export interface TimedEvaluation {
   /** 0: the base model. */
   readonly step: number;
@@ -46,10 +51,10 @@ export class TrackingRepository {
   }
 
   /** Steps after the given one, in order. */
-  async steps(run: string, after: number, limit: number): Promise<TimedMetrics[]> {
+  async steps(run: string, after: number, limit: number): Promise<TimedStep[]> {
     return this.#db
       .selectFrom('steps')
-      .select(['step', 'metrics', 'created_at as at'])
+      .select(['step', 'metrics', 'phase_seconds as phaseSeconds', 'created_at as at'])
       .where('run', '=', run)
       .where('step', '>', after)
       .orderBy('step')

@@ -10,6 +10,8 @@ export interface WorkerDevice {
   readonly reason: string;
   readonly allocatedBytes: number;
   readonly memoryBytes: number | null;
+  /** Of its process, in the form of GLIBC_TUNABLES; null where there are none. */
+  readonly memorySettings: string | null;
 }
 
 export interface WorkerDeviceRecord extends WorkerDevice {
@@ -24,8 +26,16 @@ export class WorkerDeviceRepository {
     this.#db = db;
   }
 
-  async tell(worker: string, { device, name, reason, allocatedBytes, memoryBytes }: WorkerDevice): Promise<void> {
-    const told = { device, name, reason, allocated_bytes: allocatedBytes, memory_bytes: memoryBytes };
+  async tell(worker: string, state: WorkerDevice): Promise<void> {
+    const { device, name, reason, allocatedBytes, memoryBytes, memorySettings } = state;
+    const told = {
+      device,
+      name,
+      reason,
+      allocated_bytes: allocatedBytes,
+      memory_bytes: memoryBytes,
+      memory_settings: memorySettings,
+    };
     await this.#db
       .insertInto('worker_devices')
       .values({ worker, ...told })
@@ -41,10 +51,11 @@ export class WorkerDeviceRepository {
       .selectAll()
       .where('worker', '=', sql<string>`any(${[...workers]}::text[])`)
       .execute();
-    return rows.map(({ allocated_bytes, memory_bytes, told_at, ...row }) => ({
+    return rows.map(({ allocated_bytes, memory_bytes, memory_settings, told_at, ...row }) => ({
       ...row,
       allocatedBytes: allocated_bytes,
       memoryBytes: memory_bytes,
+      memorySettings: memory_settings,
       toldAt: told_at,
     }));
   }

@@ -22,6 +22,7 @@ export const EVIDENCE_TABLES = [
   'steps',
   'checkpoints',
   'policy_versions',
+  'alignment_slices',
   'alignment_metrics',
   'evaluations',
 ] as const satisfies readonly (keyof EvidenceTables)[];

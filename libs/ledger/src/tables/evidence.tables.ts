@@ -17,6 +17,7 @@ export interface EvidenceTables {
   steps: StepsTable;
   checkpoints: CheckpointsTable;
   policy_versions: PolicyVersionsTable;
+  alignment_slices: AlignmentSlicesTable;
   alignment_metrics: AlignmentMetricsTable;
   evaluations: EvaluationsTable;
 }
@@ -145,6 +146,13 @@ interface PolicyVersionsTable {
   step: number;
   digest: string;
   chain_head: string;
+  created_at: GeneratedAlways<Date>;
+}
+
+interface AlignmentSlicesTable {
+  stage: string;
+  first_pair: number;
+  pairs: Json<readonly unknown[]>;
   created_at: GeneratedAlways<Date>;
 }
 

@@ -48,6 +48,7 @@ interface StagesTable {
   spec: Json<StageSpec>;
   state: ColumnType<WorkState, WorkState | undefined, WorkState>;
   chunks: number;
+  items: number | null;
   chunks_done: Generated<number>;
   revivals: Generated<number>;
   result: ColumnType<Readonly<Record<string, unknown>> | null, string | undefined, string | null>;
@@ -116,6 +117,7 @@ interface WorkerDevicesTable {
   reason: string;
   allocated_bytes: number;
   memory_bytes: number | null;
+  memory_settings: string | null;
   told_at: ColumnType<Date, never, Date>;
 }
 

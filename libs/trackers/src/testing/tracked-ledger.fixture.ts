@@ -38,10 +38,22 @@ export async function addRun({ ledger }: TrackedLedger, id: string): Promise<voi
   await ledger.runs.create({ id, config, resolved: { model, dataset, evaluationDataset: dataset } });
 }
 
+/** Of a slice of four steps: loading before the first. */
+export const phasesAt = (step: number): Readonly<Record<string, number>> => ({
+  ...(step % 4 === 1 ? { load: 2.5 } : {}),
+  forward: step / 4,
+  backward: step / 2,
+});
+
 export const lossAt = (step: number): number => 1 / step;
 
-/** Steps up to the given one, with two metrics each. */
-export async function addSteps({ ledger }: TrackedLedger, run: string, to: number): Promise<void> {
+/** Steps up to the given one, with two metrics each, and the seconds of phases where given. */
+export async function addSteps(
+  { ledger }: TrackedLedger,
+  run: string,
+  to: number,
+  phasesOf?: (step: number) => Readonly<Record<string, number>>,
+): Promise<void> {
   const { step: from, digest } = await ledger.steps.head(run);
   let previousDigest = digest;
   const steps = Array.from({ length: to - from }, (_, index) => {
@@ -49,7 +61,8 @@ export async function addSteps({ ledger }: TrackedLedger, run: string, to: numbe
     const own = sha256(`${run} ${step}`);
     const link = { step, digest: own, previousDigest, pairDigests: [], engine: 'none' };
     previousDigest = own;
-    return { ...link, metrics: { loss: lossAt(step), 'rewards/margins': step } };
+    const phases = phasesOf === undefined ? {} : { phaseSeconds: phasesOf(step) };
+    return { ...link, ...phases, metrics: { loss: lossAt(step), 'rewards/margins': step } };
   });
   await ledger.steps.append(run, steps);
 }

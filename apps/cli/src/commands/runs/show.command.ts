@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { RunView, StageView } from '../../client/api.views.ts';
 import { leaf, online, optionsOf } from '../../command-line/command.ts';
 import type { Context } from '../../command-line/context.ts';
+import { leftText, timeText } from '../../progress/time-left.ts';
 import { runReport } from '../../report/run.report.ts';
 import { sections } from '../../report/sections.ts';
 import { table } from '../../report/table.ts';
@@ -40,6 +41,7 @@ function factsOf(run: RunView): [string, string][] {
     ['arm', `${config.arm}, ${config.objective.kind}${config.adapter ? `, LoRA of rank ${config.adapter.rank}` : ''}`],
     ['state', run.error === null ? run.state : `${run.state}: ${run.error}`],
     ['step', run.steps === null ? null : `${run.step} of ${run.steps}`],
+    ['time left', run.state !== 'running' ? null : run.etaSeconds === null ? 'unknown' : timeText(run.etaSeconds)],
     ['created', run.createdAt],
     ['finished', run.finishedAt],
     ['policy', run.policyDigest],
@@ -51,12 +53,12 @@ function factsOf(run: RunView): [string, string][] {
 function stageTable(stages: readonly StageView[]): string {
   return table(
     [
-      ['stage', 'state', 'jobs', 'time left'],
-      ...stages.map(({ label, state, chunks, chunksDone, etaSeconds }) => [
+      ['stage', 'state', 'done', 'time left'],
+      ...stages.map(({ label, state, progress, etaSeconds }) => [
         label,
         state,
-        `${chunksDone}/${chunks}`,
-        state === 'running' && etaSeconds !== null ? `${Math.ceil(etaSeconds)} s` : '',
+        `${Math.floor(progress.done)}/${progress.total} ${progress.unit}`,
+        state === 'running' ? leftText({ phase: progress.phase, secondsLeft: etaSeconds }) : '',
       ]),
     ],
     2,
