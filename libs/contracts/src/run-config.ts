@@ -33,10 +33,14 @@ export const samplingSchema = z.strictObject({
 
 export const judgeSchema = z.enum(['sub-em', 'exact']);
 
+/** What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space. */
+export const normalizationSchema = z.enum(['hotpotqa', 'none']);
+
 export const pairingSchema = z.strictObject({
   /** `sampled`: a right and a wrong sample. `gold-chosen`: the gold answer against a sampled wrong one. */
   mode: z.enum(['sampled', 'gold-chosen']).default('sampled'),
   judge: judgeSchema.default('sub-em'),
+  normalization: normalizationSchema.default('hotpotqa'),
   /** Training pairs kept, in data-set order, after the held-out ones are set aside. */
   maxPairs: z.int().min(1).default(5000),
   /** Pairs set aside for the alignment metrics, never trained on: the first pairs of the data set. */
@@ -139,6 +143,7 @@ export const evaluationSchema = z.strictObject({
   /** Questions a length; all of the data set when absent. */
   questions: z.int().min(1).optional(),
   judge: judgeSchema.default('sub-em'),
+  normalization: normalizationSchema.default('hotpotqa'),
   maxNewTokens: z.int().min(1).max(32_768).default(64),
 });
 
@@ -237,6 +242,7 @@ export type ContextsConfig = z.infer<typeof contextsSchema>;
 export type SamplingConfig = z.infer<typeof samplingSchema>;
 export type PairingConfig = z.infer<typeof pairingSchema>;
 export type Judge = z.infer<typeof judgeSchema>;
+export type Normalization = z.infer<typeof normalizationSchema>;
 export type AlignmentConfig = z.infer<typeof alignmentSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
 export type AdapterConfig = z.infer<typeof adapterSchema>;

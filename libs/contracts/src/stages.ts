@@ -6,6 +6,7 @@ import {
   contextsSchema,
   frozenWeightsSchema,
   judgeSchema,
+  normalizationSchema,
   objectiveSchema,
   pairingSchema,
   promptSchema,
@@ -16,6 +17,8 @@ import {
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
 /** Absent where it is float32, so that work named before there were others keeps its name. */
 const lowerFormat = frozenWeightsSchema.exclude(['float32']).optional();
+/** Absent where it is none, which was all there was when the first stages were recorded. */
+const normalization = normalizationSchema.optional();
 
 /**
  * A stage is a piece of work named by what it reads: its identity is the digest of its specification. Runs that need
@@ -39,7 +42,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     sampling: samplingSchema,
     seed: z.int(),
   }),
-  z.strictObject({ kind: z.literal('pair'), sample: digest, pairing: pairingSchema }),
+  z.strictObject({ kind: z.literal('pair'), sample: digest, pairing: pairingSchema.extend({ normalization }) }),
   /** Log-probabilities of both responses of each pair of a split under one kind of context, by the frozen reference. */
   z.strictObject({
     kind: z.literal('score'),
@@ -86,6 +89,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     documents: z.int(),
     questions: z.int().optional(),
     judge: judgeSchema,
+    normalization,
     maxNewTokens: z.int(),
     seed: z.int(),
   }),

@@ -3,7 +3,7 @@ export { composeAt, composeContexts, CONTEXT_REFUSALS, evidencePlaceAt } from '.
 export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './contexts/compose-contexts.ts';
 export { DocumentPool } from './contexts/document-pool.ts';
 export { framePrompt, promptMessages, renderDocument, type PromptFrame } from './contexts/prompt.ts';
-export { judge } from './judges/judge.ts';
+export { judge, type JudgeRule } from './judges/judge.ts';
 export { choosePair, PAIR_REFUSALS } from './pairing/choose-pair.ts';
 export type { JudgedSample, PairChoice, PairOptions, PairRefusal } from './pairing/choose-pair.ts';
 export { linesOf } from './readers/lines.ts';

@@ -330,6 +330,8 @@ describe('stages of several runs', () => {
     ['compose', { prompt: { separator: '\n' } }],
     ['sample', { sampling: { temperature: 1 } }],
     ['pair', { pairing: { judge: 'exact' } }],
+    ['pair', { pairing: { normalization: 'none' } }],
+    ['evaluate base 4', { evaluation: { dataset: 'held-out', documents: [4, 8], normalization: 'none' } }],
     ['evaluate base 4', { evaluation: { dataset: 'held-out', documents: [4], questions: 10 } }],
   ] as const)('differ from %s on with %j', (label, changes) => {
     const [before, after] = [new RunUnderTest(), new RunUnderTest(changes as unknown as Partial<RunConfigInput>)];
@@ -339,6 +341,29 @@ describe('stages of several runs', () => {
       run.finish('sample');
     }
     expect(after.labels.get(label)).not.toBe(before.labels.get(label));
+  });
+
+  it('keep the names they had before there was a choice, for runs of that time', () => {
+    const evaluation = { dataset: 'held-out', documents: [4] };
+    const [before, plain] = [
+      new RunUnderTest({ evaluation }),
+      new RunUnderTest({
+        pairing: { normalization: 'none' },
+        evaluation: { ...evaluation, normalization: 'none' },
+      }),
+    ];
+    const { pairing, evaluation: asked } = before.run.config as unknown as Record<string, Record<string, unknown>>;
+    delete pairing?.['normalization'];
+    delete asked?.['normalization'];
+    for (const run of [before, plain]) {
+      run.advance();
+      run.finish('compose');
+      run.finish('sample');
+    }
+    for (const label of ['pair', 'evaluate base 4']) {
+      expect(before.labels.get(label)).toBe(plain.labels.get(label));
+      expect(JSON.stringify(before.spec(label))).not.toContain('normalization');
+    }
   });
 
   it('do not depend on what only training reads', () => {

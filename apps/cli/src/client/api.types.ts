@@ -741,6 +741,11 @@ export interface components {
          * @enum {string}
          */
         readonly judge?: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization?: 'hotpotqa' | 'none';
         /** @default 5000 */
         readonly maxPairs?: number;
         /** @default 64 */
@@ -802,6 +807,11 @@ export interface components {
          * @enum {string}
          */
         readonly judge?: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization?: 'hotpotqa' | 'none';
         /** @default 64 */
         readonly maxNewTokens?: number;
       } | null;
@@ -1255,6 +1265,11 @@ export interface components {
          * @enum {string}
          */
         readonly judge: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization: 'hotpotqa' | 'none';
         /** @default 5000 */
         readonly maxPairs: number;
         /** @default 64 */
@@ -1314,6 +1329,11 @@ export interface components {
          * @enum {string}
          */
         readonly judge: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization: 'hotpotqa' | 'none';
         /** @default 64 */
         readonly maxNewTokens: number;
       } | null;

@@ -47,9 +47,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
       .flatMap(({ context: made }) => ('refused' in made ? [made.refused] : []));
     const outcomes = asked.map(({ answers }, i) => {
       const [response] = responses[i] ?? [];
-      return response && judge(spec.judge, text.decode(response.tokens, { skipSpecial: true }).trim(), answers)
-        ? '1'
-        : '0';
+      return response && judge(spec, text.decode(response.tokens, { skipSpecial: true }).trim(), answers) ? '1' : '0';
     });
     const correct = outcomes.filter((outcome) => outcome === '1').length;
     const { refused, ...byReason } = countRefusals(reasons);

@@ -39,7 +39,7 @@ export class PairResponses implements JobFunction<'pair'> {
       }
       const judged = (samples.get(position) ?? []).map((record) => ({
         ...record,
-        correct: judge(pairing.judge, record.text, content.answers),
+        correct: judge(pairing, record.text, content.answers),
       }));
       judgements.push(...judged);
       const gold = content.answers[0] as string;
