@@ -36,11 +36,15 @@ export const judgeSchema = z.enum(['sub-em', 'exact']);
 /** What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space. */
 export const normalizationSchema = z.enum(['hotpotqa', 'none']);
 
+export const cutAnswersSchema = z.enum(['refuse', 'keep']);
+
 export const pairingSchema = z.strictObject({
   /** `sampled`: a right and a wrong sample. `gold-chosen`: the gold answer against a sampled wrong one. */
   mode: z.enum(['sampled', 'gold-chosen']).default('sampled'),
   judge: judgeSchema.default('sub-em'),
   normalization: normalizationSchema.default('hotpotqa'),
+  /** Whether a right sample that `sampling.maxNewTokens` cut off may be the chosen answer. */
+  cutAnswers: cutAnswersSchema.default('refuse'),
   /** Training pairs kept, in data-set order, after the held-out ones are set aside. */
   maxPairs: z.int().min(1).default(5000),
   /** Pairs set aside for the alignment metrics, never trained on: the first pairs of the data set. */

@@ -4,6 +4,7 @@ import {
   alignmentSchema,
   ARMS,
   contextsSchema,
+  cutAnswersSchema,
   frozenWeightsSchema,
   judgeSchema,
   normalizationSchema,
@@ -42,7 +43,15 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     sampling: samplingSchema,
     seed: z.int(),
   }),
-  z.strictObject({ kind: z.literal('pair'), sample: digest, pairing: pairingSchema.extend({ normalization }) }),
+  z.strictObject({
+    kind: z.literal('pair'),
+    sample: digest,
+    pairing: pairingSchema.extend({
+      normalization,
+      /** Absent in stages recorded before there was a choice: cut answers were chosen, and ended as if they had not been cut. */
+      cutAnswers: cutAnswersSchema.optional(),
+    }),
+  }),
   /** Log-probabilities of both responses of each pair of a split under one kind of context, by the frozen reference. */
   z.strictObject({
     kind: z.literal('score'),

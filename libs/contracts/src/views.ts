@@ -57,6 +57,20 @@ export const stageViewSchema = z.object({
   result: z.record(z.string(), z.unknown()).nullable().describe('Counts of the chunks done so far'),
 });
 
+export const RUN_WARNINGS = {
+  'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
+} as const;
+
+export const runWarningSchema = z.object({
+  kind: z.string().describe(
+    Object.entries(RUN_WARNINGS)
+      .map(([kind, meaning]) => `${kind}: ${meaning}`)
+      .join('; '),
+  ),
+  count,
+  message: z.string().describe('What was counted, and what to do'),
+});
+
 export const runViewSchema = z.object({
   id: z.string(),
   config: runConfigSchema,
@@ -75,6 +89,7 @@ export const runViewSchema = z.object({
   trainSeconds: z.number().min(0).describe('Spent in gradient steps'),
   pairs: count.nullable(),
   stages: z.array(stageViewSchema),
+  warnings: z.array(runWarningSchema).describe('What its configuration, data and counts so far give reason to look at'),
 });
 
 /** Where the time of training goes; what a slice does before its first step and after its last is counted as theirs. */
@@ -311,6 +326,7 @@ export type StageView = Frozen<z.infer<typeof stageViewSchema>>;
 export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
   readonly config: z.infer<typeof runConfigSchema>;
 };
+export type RunWarning = Frozen<z.infer<typeof runWarningSchema>> & { readonly kind: keyof typeof RUN_WARNINGS };
 export type StepView = Frozen<z.infer<typeof stepViewSchema>>;
 export type SliceView = Frozen<z.infer<typeof sliceViewSchema>>;
 export type AlignmentView = Frozen<z.infer<typeof alignmentViewSchema>>;

@@ -746,6 +746,11 @@ export interface components {
          * @enum {string}
          */
         readonly normalization?: 'hotpotqa' | 'none';
+        /**
+         * @default refuse
+         * @enum {string}
+         */
+        readonly cutAnswers?: 'refuse' | 'keep';
         /** @default 5000 */
         readonly maxPairs?: number;
         /** @default 64 */
@@ -1092,6 +1097,14 @@ export interface components {
       readonly trainSeconds: number;
       readonly pairs: number | null;
       readonly stages: readonly components['schemas']['Stage'][];
+      /** @description What its configuration, data and counts so far give reason to look at */
+      readonly warnings: readonly {
+        /** @description cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        readonly kind: string;
+        readonly count: number;
+        /** @description What was counted, and what to do */
+        readonly message: string;
+      }[];
     };
     readonly RunConfig: {
       readonly name: string;
@@ -1270,6 +1283,11 @@ export interface components {
          * @enum {string}
          */
         readonly normalization: 'hotpotqa' | 'none';
+        /**
+         * @default refuse
+         * @enum {string}
+         */
+        readonly cutAnswers: 'refuse' | 'keep';
         /** @default 5000 */
         readonly maxPairs: number;
         /** @default 64 */

@@ -49,6 +49,7 @@ export function runOf(arm: 'short' | 'expand-long' | 'solo', more: Partial<RunVi
     trainSeconds: 0,
     pairs: null,
     stages: [],
+    warnings: [],
     ...more,
   };
 }

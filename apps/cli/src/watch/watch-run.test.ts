@@ -64,10 +64,15 @@ describe('watching a run', () => {
     expect(shown.at(-1)).toEqual([10, 'step 10 loss 0.693 margin 0.500']);
     send(state.streams[0], 2, 'run.warning', { message: 'The short answers fall.' });
     await until(() => said.length === 1);
-    state.run = { ...state.run, step: 20, state: 'succeeded' };
+    state.run = {
+      ...state.run,
+      step: 20,
+      state: 'succeeded',
+      warnings: [{ kind: 'cut-answers', count: 3, message: 'Many answers were cut.' }],
+    };
     send(state.streams[0], 3, 'run.state', { state: 'succeeded' });
     expect(await ended).toMatchObject({ state: 'succeeded', step: 20 });
-    expect(said).toEqual(['Warning: The short answers fall.', 'closed']);
+    expect(said).toEqual(['Warning: The short answers fall.', 'Warning: Many answers were cut.', 'closed']);
     expect(state.looks).toBeLessThan(8);
   });
 

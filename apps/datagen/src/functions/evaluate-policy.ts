@@ -50,10 +50,11 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
       return response && judge(spec, text.decode(response.tokens, { skipSpecial: true }).trim(), answers) ? '1' : '0';
     });
     const correct = outcomes.filter((outcome) => outcome === '1').length;
+    const cut = responses.filter(([response]) => response?.finish === 'length').length;
     const { refused, ...byReason } = countRefusals(reasons);
     return {
       ...(itemsDone === undefined ? {} : { itemsDone }),
-      result: { asked: asked.length, correct, refused: refused ?? 0 },
+      result: { asked: asked.length, correct, cut, refused: refused ?? 0 },
       write: (tx) =>
         tx.evaluations.insert(stage, range.from, {
           policy,

@@ -28,6 +28,7 @@ export async function runPage({ id, signal, follow, announce }) {
   const figures = keyFigures();
   const trouble = h('div', {});
   const warnings = h('div', {});
+  const notices = h('div', {});
   const stages = stageTimeline();
   const stepCharts = STEP_CHARTS.map((options) => lineChart({ ...options, sync: 'steps' }, steps, signal));
   const phaseCharts = PHASE_CHARTS.map((options) => lineChart({ ...options, sync: 'steps' }, phases, signal));
@@ -68,6 +69,10 @@ export async function runPage({ id, signal, follow, announce }) {
     fill(
       trouble,
       run.error !== null && problem(run.state === 'failed' ? 'This run failed' : 'This run was stopped', run.error),
+    );
+    fill(
+      notices,
+      run.warnings.map(({ message }) => problem('Warning', message)),
     );
     showProgress();
   };
@@ -143,6 +148,7 @@ export async function runPage({ id, signal, follow, announce }) {
       head.element,
       trouble,
       warnings,
+      notices,
       figures.element,
       stages.element,
       accuracy.element,

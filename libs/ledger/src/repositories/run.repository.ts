@@ -2,6 +2,7 @@ import { SolopoError, type RunConfig, type RunState, type RunView, type StageVie
 import { sql } from 'kysely';
 import type { Queries } from '../tables/database.ts';
 import type { ResolvedInputs } from '../tables/live.tables.ts';
+import { countOf, stageWarnings } from './run-warnings.ts';
 import { STAGE_COLUMNS, stageOf, type StageRecord } from './stage.repository.ts';
 
 export interface NewRun {
@@ -263,13 +264,14 @@ function viewOf(run: RunRow, stages: readonly PacedStage[]): RunView {
     chainHead: run.chain_head,
     policyDigest: run.policy_digest,
     policyTokens: run.policy_tokens,
-    referenceTokens: stages.reduce((sum, stage) => sum + (isTrainingScore(stage) ? count(stage, 'tokens') : 0), 0),
+    referenceTokens: stages.reduce((sum, stage) => sum + (isTrainingScore(stage) ? countOf(stage, 'tokens') : 0), 0),
     trainSeconds: run.train_seconds,
     pairs:
       stages
         .filter(({ kind, state }) => kind === 'pair' && state === 'done')
-        .map((stage) => count(stage, 'pairs'))[0] ?? null,
+        .map((stage) => countOf(stage, 'pairs'))[0] ?? null,
     stages: stages.map(stageViewOf),
+    warnings: stageWarnings(run.config, stages),
   };
 }
 
@@ -298,11 +300,6 @@ function stageViewOf(stage: PacedStage): StageView {
 function etaOf({ state, chunks, chunksDone, pace }: PacedStage): number | null {
   if (state !== 'running' || pace.secondsPerChunk === null) return null;
   return (pace.secondsPerChunk * (chunks - chunksDone)) / Math.max(1, pace.running);
-}
-
-function count({ result }: StageRecord, key: string): number {
-  const value = result?.[key];
-  return typeof value === 'number' ? value : 0;
 }
 
 function missing(id: string): never {

@@ -1,0 +1,31 @@
+import type { RunConfig, RunWarning } from '@solopo/contracts';
+import type { StageRecord } from './stage.repository.ts';
+
+/** More than this share of the answers cut off, and the limit decides what is learned. */
+const CUT_SHARE = 0.2;
+
+/** What the counts of a run's stages warn of. */
+export function stageWarnings(config: RunConfig, stages: readonly StageRecord[]): RunWarning[] {
+  const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
+  return pair === undefined ? [] : [...cutAnswers(config, pair)];
+}
+
+function cutAnswers({ sampling, pairing }: RunConfig, pair: StageRecord): RunWarning[] {
+  const [cut, judged] = [countOf(pair, 'cut'), countOf(pair, 'judged')];
+  if (cut <= CUT_SHARE * judged) return [];
+  const consequence = pairing.cutAnswers === 'refuse' ? 'none of them is chosen' : 'they are chosen without an end';
+  return [
+    {
+      kind: 'cut-answers',
+      count: cut,
+      message:
+        `${cut} of ${judged} sampled answers were cut off by sampling.maxNewTokens (${sampling.maxNewTokens}), and ${consequence}; ` +
+        'raise it, or ask for shorter answers in the prompt.',
+    },
+  ];
+}
+
+export function countOf({ result }: StageRecord, key: string): number {
+  const value = result?.[key];
+  return typeof value === 'number' ? value : 0;
+}
