@@ -6,7 +6,6 @@ export { framePrompt, promptMessages, renderDocument, type PromptFrame } from '.
 export { judge, type JudgeRule } from './judges/judge.ts';
 export { choosePair, PAIR_REFUSALS } from './pairing/choose-pair.ts';
 export type { JudgedSample, PairChoice, PairOptions, PairRefusal } from './pairing/choose-pair.ts';
-export { linesOf } from './readers/lines.ts';
 export { readExamples } from './readers/read-examples.ts';
 export type { ReadLine } from './readers/read-examples.ts';
 export { exampleLine } from './readers/solopo.reader.ts';

@@ -46,7 +46,7 @@ export interface paths {
     /** All data sets */
     readonly get: operations['listDatasets'];
     readonly put?: never;
-    /** Imports questions with their documents, one JSON object a line; lines that cannot be read are reported */
+    /** Imports questions with their documents, as JSON lines or one JSON array; lines that cannot be read are reported */
     readonly post: operations['importDataset'];
     readonly delete?: never;
     readonly options?: never;
@@ -1594,14 +1594,14 @@ export interface operations {
       readonly path?: never;
       readonly cookie?: never;
     };
-    /** @description JSON lines in UTF-8 */
+    /** @description JSON lines, or one JSON array, in UTF-8 */
     readonly requestBody: {
       readonly content: {
         readonly 'application/x-ndjson': string;
       };
     };
     readonly responses: {
-      /** @description Imports questions with their documents, one JSON object a line; lines that cannot be read are reported */
+      /** @description Imports questions with their documents, as JSON lines or one JSON array; lines that cannot be read are reported */
       readonly 201: {
         headers: {
           readonly [name: string]: unknown;

@@ -1,10 +1,10 @@
 import { digestOf, SolopoError, type DatasetView, type Example } from '@solopo/contracts';
 import { sql } from 'kysely';
-import { batches } from '../batches.ts';
+import { streamedBatches } from '../batches.ts';
 import type { Range } from '../range.ts';
 import type { Queries } from '../tables/database.ts';
 
-export type NewDataset = Omit<DatasetView, 'examples' | 'createdAt'>;
+export type NewDataset = Omit<DatasetView, 'createdAt'>;
 
 export interface ExampleRecord {
   readonly position: number;
@@ -19,23 +19,16 @@ export class DatasetRepository {
     this.#db = db;
   }
 
-  /** Call it in a transaction: a data set has all its examples or is not there. */
-  async register(dataset: NewDataset, examples: readonly Example[]): Promise<void> {
-    const { digest, name, format, rejected, rejectedCount } = dataset;
-    const values = { digest, name, format, examples: examples.length };
+  /** Call it in a transaction: a data set has all its examples or is not there. They are written as they come. */
+  async register(dataset: NewDataset, content: Iterable<Example> | AsyncIterable<Example>): Promise<void> {
+    const { digest, name, format, examples, rejected, rejectedCount } = dataset;
+    const values = { digest, name, format, examples };
     await this.#db
       .insertInto('datasets')
       .values({ ...values, rejected: JSON.stringify(rejected), rejected_count: rejectedCount })
       .onConflict((conflict) => conflict.doNothing())
       .execute();
-    const rows = examples.map((example, position) => ({
-      dataset: digest,
-      position,
-      example_id: example.id,
-      digest: digestOf(example),
-      content: JSON.stringify(example),
-    }));
-    for (const batch of batches(rows))
+    for await (const batch of streamedBatches(rowsOf(digest, content), ({ content: { length } }) => length))
       await this.#db
         .insertInto('examples')
         .values(batch)
@@ -90,8 +83,19 @@ export class DatasetRepository {
   }
 }
 
+async function* rowsOf(dataset: string, content: Iterable<Example> | AsyncIterable<Example>) {
+  let position = 0;
+  for await (const example of content)
+    yield {
+      dataset,
+      position: position++,
+      example_id: example.id,
+      digest: digestOf(example),
+      content: JSON.stringify(example),
+    };
+}
+
 interface DatasetRow extends Omit<NewDataset, 'rejectedCount'> {
-  readonly examples: number;
   readonly rejected_count: number;
   readonly created_at: Date;
 }
