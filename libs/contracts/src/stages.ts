@@ -3,6 +3,7 @@ import {
   adapterSchema,
   alignmentSchema,
   ARMS,
+  beyondPositionsSchema,
   contextsSchema,
   cutAnswersSchema,
   frozenWeightsSchema,
@@ -33,7 +34,8 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     /** Whose tokenizer and chat template. */
     model: digest,
     prompt: promptSchema,
-    contexts: contextsSchema,
+    /** Contexts are kept where that is absent, as it is where they are. */
+    contexts: contextsSchema.extend({ beyondPositions: beyondPositionsSchema.optional() }),
     seed: z.int(),
   }),
   z.strictObject({

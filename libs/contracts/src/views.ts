@@ -58,6 +58,9 @@ export const stageViewSchema = z.object({
 });
 
 export const RUN_WARNINGS = {
+  'questions-in-both': 'evaluation questions that the training data set has too',
+  'contexts-too-long':
+    'contexts of more tokens than the model has positions, or tokens that they may have beyond these',
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 
@@ -88,6 +91,9 @@ export const runViewSchema = z.object({
   referenceTokens: count,
   trainSeconds: z.number().min(0).describe('Spent in gradient steps'),
   pairs: count.nullable(),
+  leftOver: count
+    .nullable()
+    .describe('Of the pairs, those behind the last whole step of an epoch: each epoch leaves out others'),
   stages: z.array(stageViewSchema),
   warnings: z.array(runWarningSchema).describe('What its configuration, data and counts so far give reason to look at'),
 });

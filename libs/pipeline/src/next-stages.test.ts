@@ -334,6 +334,7 @@ describe('stages of several runs', () => {
   it.each([
     ['compose', { seed: 1 }],
     ['compose', { contexts: { long: { documents: 9 } } }],
+    ['compose', { contexts: { long: { documents: 8 }, beyondPositions: 'refuse' } }],
     ['compose', { prompt: { separator: '\n' } }],
     ['sample', { sampling: { temperature: 1 } }],
     ['pair', { pairing: { judge: 'exact' } }],
@@ -361,6 +362,8 @@ describe('stages of several runs', () => {
       }),
     ];
     const { pairing, evaluation: asked } = before.run.config as unknown as Record<string, Record<string, unknown>>;
+    const { contexts } = before.run.config as unknown as Record<string, Record<string, unknown>>;
+    delete contexts?.['beyondPositions'];
     delete pairing?.['normalization'];
     delete pairing?.['cutAnswers'];
     delete asked?.['normalization'];
@@ -369,6 +372,7 @@ describe('stages of several runs', () => {
       run.finish('compose');
       run.finish('sample');
     }
+    for (const label of ['compose', 'sample']) expect(before.labels.get(label)).toBe(plain.labels.get(label));
     expect(before.labels.get('evaluate base 4')).toBe(plain.labels.get('evaluate base 4'));
     expect(JSON.stringify(before.spec('evaluate base 4'))).not.toContain('normalization');
     const { sample, pairing: plainly } = plain.spec('pair') as StageSpecOf<'pair'>;

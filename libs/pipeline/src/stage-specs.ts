@@ -7,7 +7,16 @@ type Run = RunFacts['run'];
 /** Each function derives one stage of a run: runs that would do the same work get the same specification. */
 
 export function composeSpec({ config, dataset, model }: Run): StageSpecOf<'compose'> {
-  return { kind: 'compose', dataset, model, prompt: config.prompt, contexts: config.contexts, seed: config.seed };
+  const { prompt, seed, contexts: asked } = config;
+  const { beyondPositions, ...contexts } = asked;
+  return {
+    kind: 'compose',
+    dataset,
+    model,
+    prompt,
+    contexts: { ...contexts, ...(beyondPositions === 'refuse' ? { beyondPositions } : {}) },
+    seed,
+  };
 }
 
 export function sampleSpec(run: Run): StageSpecOf<'sample'> {

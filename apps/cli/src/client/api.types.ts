@@ -712,6 +712,11 @@ export interface components {
           | {
               readonly maxTokens: number;
             };
+        /**
+         * @default keep
+         * @enum {string}
+         */
+        readonly beyondPositions?: 'keep' | 'refuse';
       };
       /** @default {} */
       readonly sampling?: {
@@ -1096,10 +1101,12 @@ export interface components {
       /** @description Spent in gradient steps */
       readonly trainSeconds: number;
       readonly pairs: number | null;
+      /** @description Of the pairs, those behind the last whole step of an epoch: each epoch leaves out others */
+      readonly leftOver: number | null;
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */
@@ -1251,6 +1258,11 @@ export interface components {
           | {
               readonly maxTokens: number;
             };
+        /**
+         * @default keep
+         * @enum {string}
+         */
+        readonly beyondPositions: 'keep' | 'refuse';
       };
       readonly sampling: {
         /**

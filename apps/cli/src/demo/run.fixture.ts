@@ -48,6 +48,7 @@ export function runOf(arm: 'short' | 'expand-long' | 'solo', more: Partial<RunVi
     referenceTokens: 0,
     trainSeconds: 0,
     pairs: null,
+    leftOver: null,
     stages: [],
     warnings: [],
     ...more,

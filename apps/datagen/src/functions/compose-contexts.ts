@@ -18,6 +18,8 @@ export class ComposeContexts implements JobFunction<'compose'> {
   async execute({ stage, spec, range }: Work<'compose'>, context: JobContext): Promise<Effects> {
     const text = await this.models.text(spec.model);
     const pool = 'maxTokens' in spec.contexts.long ? await this.datasets.pool(spec.dataset) : undefined;
+    const positions = await this.models.positions(spec.model);
+    let beyondPositions = 0;
     const contexts: NewContext[] = [];
     const assignments: ContextAssignment[] = [];
     for (const { position, content } of await this.datasets.examples(spec.dataset, range)) {
@@ -33,13 +35,20 @@ export class ComposeContexts implements JobFunction<'compose'> {
         assignments.push({ position, refused: composed.refused });
         continue;
       }
+      if (composed.long.tokens.length > positions) {
+        beyondPositions += 1;
+        if (spec.contexts.beyondPositions === 'refuse') {
+          assignments.push({ position, refused: 'beyond-positions' });
+          continue;
+        }
+      }
       const [short, long] = [newContext('short', composed.short), newContext('long', composed.long)];
       contexts.push(short, long);
       assignments.push({ position, short: short.digest, long: long.digest });
     }
     const reasons = assignments.flatMap((assignment) => ('refused' in assignment ? [assignment.refused] : []));
     return {
-      result: { composed: assignments.length - reasons.length, ...countRefusals(reasons) },
+      result: { composed: assignments.length - reasons.length, beyondPositions, ...countRefusals(reasons) },
       write: async (tx) => {
         await tx.contexts.insert(contexts);
         await tx.contexts.assign(stage, assignments);

@@ -50,11 +50,13 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
       return response && judge(spec, text.decode(response.tokens, { skipSpecial: true }).trim(), answers) ? '1' : '0';
     });
     const correct = outcomes.filter((outcome) => outcome === '1').length;
+    const positions = await this.models.positions(model);
+    const beyondPositions = asked.filter(({ tokens }) => tokens.length > positions).length;
     const cut = responses.filter(([response]) => response?.finish === 'length').length;
     const { refused, ...byReason } = countRefusals(reasons);
     return {
       ...(itemsDone === undefined ? {} : { itemsDone }),
-      result: { asked: asked.length, correct, cut, refused: refused ?? 0 },
+      result: { asked: asked.length, correct, cut, beyondPositions, refused: refused ?? 0 },
       write: (tx) =>
         tx.evaluations.insert(stage, range.from, {
           policy,

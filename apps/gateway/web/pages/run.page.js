@@ -253,7 +253,11 @@ function keyFigures() {
         pace === null ? NONE : rate(pace.perSecond, pace.unit),
         run.trainSeconds > 0 ? `${duration(run.trainSeconds)} in steps` : '',
       );
-      set('Pairs', whole(run.pairs), pairing?.heldOut === undefined ? '' : `and ${whole(pairing.heldOut)} held out`);
+      const notes = [
+        pairing?.heldOut !== undefined && `and ${whole(pairing.heldOut)} held out`,
+        run.leftOver > 0 && `${whole(run.leftOver)} left over by each epoch`,
+      ];
+      set('Pairs', whole(run.pairs), notes.filter(Boolean).join(', '));
       set('Policy tokens', short(run.policyTokens));
       set('Reference tokens', short(run.referenceTokens), run.referenceTokens > 0 ? 'scored once' : '');
       set('Chain head', run.chainHead === null ? NONE : digest(run.chainHead));

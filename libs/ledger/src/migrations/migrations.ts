@@ -25,6 +25,7 @@ import * as outboxTraceparent from './0024-outbox-traceparent.migration.ts';
 import * as stepPhases from './0025-step-phases.migration.ts';
 import * as workerDevices from './0026-worker-devices.migration.ts';
 import * as chunkProgress from './0027-chunk-progress.migration.ts';
+import * as runWarnings from './0028-run-warnings.migration.ts';
 import type { Migration } from 'kysely/migration';
 
 /** Forward only. A released migration is never edited: a change is a new one. */
@@ -56,4 +57,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0025-step-phases': stepPhases,
   '0026-worker-devices': workerDevices,
   '0027-chunk-progress': chunkProgress,
+  '0028-run-warnings': runWarnings,
 };

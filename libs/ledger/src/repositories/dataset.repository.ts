@@ -71,6 +71,25 @@ export class DatasetRepository {
       .execute();
   }
 
+  /** How many of the first `questions` of a data set another one asks too, whatever their case and the white space around them. */
+  async sharedQuestions(
+    dataset: string,
+    other: string,
+    questions?: number,
+  ): Promise<{ readonly asked: number; readonly shared: number }> {
+    const question = sql<string>`lower(btrim(content->>'question', E' \\t\\r\\n'))`;
+    const others = this.#db.selectFrom('examples').select(question.as('question')).where('dataset', '=', other);
+    return this.#db
+      .selectFrom('examples')
+      .select((count) => [
+        count.fn.countAll<number>().as('asked'),
+        sql<number>`count(*) filter (where ${question} in ${others})`.as('shared'),
+      ])
+      .where('dataset', '=', dataset)
+      .$if(questions !== undefined, (all) => all.where('position', '<', questions ?? 0))
+      .executeTakeFirstOrThrow();
+  }
+
   /** The questions at those positions. */
   async questions(dataset: string, positions: readonly number[]): Promise<ReadonlyMap<number, string>> {
     const rows = await this.#db

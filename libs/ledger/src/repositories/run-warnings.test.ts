@@ -13,7 +13,9 @@ const configOf = (cutAnswers: 'refuse' | 'keep') =>
     pairing: { cutAnswers },
   });
 const pairStage = (result: StageRecord['result'], state: StageRecord['state'] = 'done') =>
-  ({ kind: 'pair', state, result }) as StageRecord;
+  ({ kind: 'pair', spec: { kind: 'pair' }, state, result }) as StageRecord;
+const stageOf = (spec: object, beyondPositions: number) =>
+  ({ spec, result: { beyondPositions } }) as unknown as StageRecord;
 
 describe('the warnings of a run', () => {
   it('tell of answers that were cut, over a fifth of them', () => {
@@ -27,6 +29,21 @@ describe('the warnings of a run', () => {
     expect(stageWarnings(configOf('keep'), [pairStage({ judged: 100, cut: 21 })])[0]?.message).toMatch(
       /without an end/,
     );
+  });
+
+  it('tell of contexts that are longer than the model, each once', () => {
+    const stages = [
+      stageOf({ kind: 'compose' }, 3),
+      stageOf({ kind: 'evaluate', model: 'm', policy: 'm' }, 2),
+      stageOf({ kind: 'evaluate', model: 'm', policy: 'p' }, 2),
+    ];
+    expect(stageWarnings(configOf('refuse'), stages)).toEqual([
+      {
+        kind: 'contexts-too-long',
+        count: 5,
+        message: expect.stringMatching(/^5 contexts .*beyondPositions/) as string,
+      },
+    ]);
   });
 
   it.each([

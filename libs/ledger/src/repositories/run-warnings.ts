@@ -7,7 +7,18 @@ const CUT_SHARE = 0.2;
 /** What the counts of a run's stages warn of. */
 export function stageWarnings(config: RunConfig, stages: readonly StageRecord[]): RunWarning[] {
   const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
-  return pair === undefined ? [] : [...cutAnswers(config, pair)];
+  return [...contextsTooLong(stages), ...(pair === undefined ? [] : cutAnswers(config, pair))];
+}
+
+function contextsTooLong(stages: readonly StageRecord[]): RunWarning[] {
+  // A policy is asked what its base was asked.
+  const own = stages.filter(({ spec }) => spec.kind !== 'evaluate' || spec.policy === spec.model);
+  const count = own.reduce((sum, stage) => sum + countOf(stage, 'beyondPositions'), 0);
+  if (count === 0) return [];
+  const message =
+    `${count} contexts have more tokens than the model has positions (max_position_embeddings in its config.json); ` +
+    'ask for fewer documents, set contexts.long.maxTokens, or refuse them with contexts.beyondPositions.';
+  return [{ kind: 'contexts-too-long', count, message }];
 }
 
 function cutAnswers({ sampling, pairing }: RunConfig, pair: StageRecord): RunWarning[] {

@@ -1,4 +1,11 @@
-import { SolopoError, type RunConfig, type RunState, type RunView, type StageView } from '@solopo/contracts';
+import {
+  SolopoError,
+  type RunConfig,
+  type RunState,
+  type RunView,
+  type RunWarning,
+  type StageView,
+} from '@solopo/contracts';
 import { sql } from 'kysely';
 import type { Queries } from '../tables/database.ts';
 import type { ResolvedInputs } from '../tables/live.tables.ts';
@@ -9,6 +16,8 @@ export interface NewRun {
   readonly id: string;
   readonly config: RunConfig;
   readonly resolved: ResolvedInputs;
+  /** Known before anything is done. */
+  readonly warnings?: readonly RunWarning[];
 }
 
 /** A stage as one of its runs sees it. */
@@ -47,7 +56,7 @@ export class RunRepository {
     this.#db = db;
   }
 
-  async create({ id, config, resolved }: NewRun): Promise<void> {
+  async create({ id, config, resolved, warnings = [] }: NewRun): Promise<void> {
     await this.#db
       .insertInto('runs')
       .values({
@@ -55,6 +64,7 @@ export class RunRepository {
         name: config.name,
         config: JSON.stringify(config),
         resolved: JSON.stringify(resolved),
+        warnings: JSON.stringify(warnings),
         state: 'running',
       })
       .execute();
@@ -241,6 +251,7 @@ interface RunRow {
   readonly train_seconds: number;
   readonly created_at: Date;
   readonly finished_at: Date | null;
+  readonly warnings: readonly RunWarning[];
 }
 
 function subscribedOf(row: StageRow): SubscribedStage {
@@ -252,6 +263,8 @@ function pacedOf(row: PacedRow): PacedStage {
 }
 
 function viewOf(run: RunRow, stages: readonly PacedStage[]): RunView {
+  const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
+  const pairs = pair === undefined ? null : countOf(pair, 'pairs');
   return {
     id: run.id,
     config: run.config,
@@ -266,13 +279,16 @@ function viewOf(run: RunRow, stages: readonly PacedStage[]): RunView {
     policyTokens: run.policy_tokens,
     referenceTokens: stages.reduce((sum, stage) => sum + (isTrainingScore(stage) ? countOf(stage, 'tokens') : 0), 0),
     trainSeconds: run.train_seconds,
-    pairs:
-      stages
-        .filter(({ kind, state }) => kind === 'pair' && state === 'done')
-        .map((stage) => countOf(stage, 'pairs'))[0] ?? null,
+    pairs,
+    leftOver: pairs === null ? null : leftOver(pairs, run.config.training),
     stages: stages.map(stageViewOf),
-    warnings: stageWarnings(run.config, stages),
+    warnings: [...run.warnings, ...stageWarnings(run.config, stages)],
   };
+}
+
+/** Pairs behind the last whole step of an epoch, which are not trained on in it; fewer than one step are one step. */
+function leftOver(pairs: number, { pairsPerStep }: RunConfig['training']): number {
+  return pairs < pairsPerStep ? 0 : pairs % pairsPerStep;
 }
 
 /** Held-out pairs are scored for the metrics, not for training. */
