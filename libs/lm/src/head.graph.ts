@@ -120,12 +120,14 @@ export function headBackward(
   return g;
 }
 
-/** hidden [B, T, d], rows [M] -> logits [M, V], or the most likely token [M, 1]. */
+/** hidden [B, T, d], rows [M] -> logits [M, V], or the most likely token [M, 1] with the logits' sum [M, 1], finite where they all are. */
 export function headPredict(config: ModelConfig, output: 'logits' | 'argmax', pieces = whole(config)): Graph {
   const g = new Graph(`head-${output}`);
   const { h, norm, table } = headInputs(g, config, pieces);
   const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
   g.output(output, output === 'logits' ? logits : g.argMax(logits, 1));
+  // The greatest passes over what is no number, a sum does not.
+  if (output === 'argmax') g.output('sums', g.reduceSum(logits, [1]));
   return g;
 }
 
