@@ -3,10 +3,11 @@ import { jetstream, type JetStreamClient, type JsMsg } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node';
 import { jobSchema, SolopoError, type Job } from '@solopo/contracts';
 import type { FunctionSpec } from '@solopo/functions';
+import { isOutage } from '@solopo/platform';
 import { SpanKind, withSpan, type Span } from '@solopo/tracing';
 import type { NatsConnection } from './connection.ts';
 import { JobContext } from './job.context.ts';
-import { isOutage, retryDelayMs } from './retry.policy.ts';
+import { retryDelayMs } from './retry.policy.ts';
 import { deadLetterSubject } from './streams.ts';
 
 /** A job that will not be tried again. */

@@ -15,10 +15,12 @@ async function serve() {
     streams: [] as ServerResponse[],
     lastIds: [] as unknown[],
     looks: 0,
+    away: false,
   };
   server = await LocalServer.start(({ line, headers }, response) => {
     if (!line.startsWith('GET /v1/runs/solo/events')) {
       state.looks++;
+      if (state.away) return answerJson(response, 503, { code: 'not-ready' });
       return answerJson(response, 200, state.run);
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
@@ -88,6 +90,20 @@ describe('watching a run', () => {
     state.run = { ...state.run, state: 'failed', error: 'It broke.' };
     send(state.streams[1], 8, 'run.state', { state: 'failed' });
     expect(await ended).toMatchObject({ state: 'failed' });
+  });
+
+  it('waits while the database of the gateway is away, and goes on', async () => {
+    const state = await serve();
+    const { ended, shown } = watch();
+    await until(() => shown.length > 0);
+    state.away = true;
+    await until(() => state.streams.length === 1);
+    send(state.streams[0], 1, 'run.step', { step: 1, metrics: {} });
+    const before = state.looks;
+    await until(() => state.looks > before + 8);
+    state.run = { ...state.run, state: 'succeeded' };
+    state.away = false;
+    expect(await ended).toMatchObject({ state: 'succeeded' });
   });
 
   it('ends with its signal', async () => {

@@ -80,7 +80,10 @@ describe('a run', () => {
   });
 
   it('tells of the questions alone that are asked twice', async () => {
-    const other = [...retrievalExamples({ seed: 2, count: 4, documents: 8 })];
+    const other = [...retrievalExamples({ seed: 2, count: 4, documents: 8 })].map((example) => ({
+      ...example,
+      question: `Not asked elsewhere: ${example.id}`,
+    }));
     const [same] = retrievalExamples({ seed: 1, count: 1, documents: 8 });
     const shouted = { ...same!, id: 'again', question: ` ${same!.question.toUpperCase()} ` };
     await importLines(gateway.url, { name: 'others' }, [...other, shouted].map(exampleLine).join('')).expect(201);
@@ -176,7 +179,7 @@ describe('a run', () => {
     expect(await get('/evaluations')).toEqual([]);
     expect(await get('/pairs?limit=10&offset=5')).toEqual([]);
     const counts = await request(gateway.url).get('/v1/ledger/counts').expect(200);
-    expect(counts.body).toMatchObject({ models: 1, datasets: 1, examples: 12, pairs: 0, steps: 2 });
+    expect(counts.body).toMatchObject({ models: 1, datasets: 2, examples: 17, pairs: 0, steps: 2 });
   });
 
   it.each(['', '/steps', '/alignments', '/evaluations', '/pairs', '/events'])(
