@@ -25,6 +25,10 @@ export class TextModel {
   readonly #cleanUp: boolean;
   /** Ids that end generation. At least one. */
   readonly eosIds: readonly number[];
+  /** The text of the tokenizer's own end token, which trainers put behind a text that does not end with it. */
+  readonly eosToken: string | undefined;
+  /** What the tokenizer puts around a text where it is not asked to leave it out: transformers' default. */
+  readonly added: { readonly before: Int32Array; readonly behind: Int32Array };
   /** The id to fill batches with. */
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
@@ -41,9 +45,11 @@ export class TextModel {
     this.#cleanUp = tokenizerConfig['clean_up_tokenization_spaces'] === true;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
+    this.eosToken = special.texts.eos_token;
     this.vocabularySize = 1 + [...tokenizer.get_vocab().values()].reduce((greatest, id) => Math.max(greatest, id), -1);
     this.#demandQuestion();
     this.responseTail = this.encode(this.#tailText());
+    this.added = this.#addedTokens();
   }
 
   /** Reads tokenizer.json, tokenizer_config.json, and where there are such chat_template.jinja, generation_config.json, config.json. */
@@ -107,6 +113,13 @@ export class TextModel {
     return promptIds.every((id, index) => wholeIds[index] === id)
       ? wholeIds.slice(promptIds.length)
       : this.encode(whole.slice(prompt.length));
+  }
+
+  #addedTokens(): TextModel['added'] {
+    const plain = this.encode(QUESTION.content);
+    const whole = Int32Array.from(this.#tokenizer.encode(QUESTION.content, { add_special_tokens: true }).ids);
+    const start = whole.findIndex((_, from) => plain.every((id, index) => whole[from + index] === id));
+    return { before: whole.slice(0, Math.max(0, start)), behind: whole.slice(Math.max(0, start) + plain.length) };
   }
 
   #demandQuestion(): void {

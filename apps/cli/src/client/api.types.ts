@@ -1951,7 +1951,7 @@ export interface operations {
   readonly exportPairs: {
     readonly parameters: {
       readonly query?: {
-        readonly format?: 'trl' | 'trl-conversational' | 'llama-factory';
+        readonly format?: 'trl' | 'trl-tokens' | 'trl-conversational' | 'llama-factory';
         readonly split?: 'training' | 'held-out';
         /** @description Whose prompts */
         readonly context?: 'short' | 'long';
