@@ -61,6 +61,7 @@ export const RUN_WARNINGS = {
   'questions-in-both': 'evaluation questions that the training data set has too',
   'contexts-too-long':
     'contexts of more tokens than the model has positions, or tokens that they may have beyond these',
+  'control-tokens': "examples whose texts have one of the model's control tokens",
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 

@@ -1,6 +1,7 @@
 export type { ComposedContext, Evidence } from './contexts/assemble.ts';
 export { composeAt, composeContexts, CONTEXT_REFUSALS, evidencePlaceAt } from './contexts/compose-contexts.ts';
 export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './contexts/compose-contexts.ts';
+export { hasControlToken } from './contexts/control-tokens.ts';
 export { DocumentPool } from './contexts/document-pool.ts';
 export { framePrompt, promptMessages, renderDocument, type PromptFrame } from './contexts/prompt.ts';
 export { judge, type JudgeRule } from './judges/judge.ts';

@@ -5,7 +5,7 @@ import { specialTokens } from './special-tokens.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { openTokenizer } from './tokenizer.ts';
 import type { JsonObject, TextFiles } from './text-files.ts';
-import { optionalJson, readTextFiles, requiredJson } from './text-files.ts';
+import { isObject, optionalJson, readTextFiles, requiredJson } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
 /** Stands for an answer while the template is asked what it puts after one. */
@@ -29,6 +29,8 @@ export class TextModel {
   readonly eosToken: string | undefined;
   /** What the tokenizer puts around a text where it is not asked to leave it out: transformers' default. */
   readonly added: { readonly before: Int32Array; readonly behind: Int32Array };
+  /** Texts that become a token of their own which steers, such as the end of a turn: the tokenizer's special tokens. */
+  readonly controlTokens: readonly string[];
   /** The id to fill batches with. */
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
@@ -39,13 +41,20 @@ export class TextModel {
    */
   readonly responseTail: Int32Array;
 
-  private constructor(tokenizer: Tokenizer, tokenizerConfig: JsonObject, special: SpecialTokens, files: TextFiles) {
+  private constructor(
+    tokenizer: Tokenizer,
+    tokenizerJson: JsonObject,
+    tokenizerConfig: JsonObject,
+    special: SpecialTokens,
+    files: TextFiles,
+  ) {
     this.#tokenizer = tokenizer;
     this.#template = ChatTemplate.of(files, tokenizerConfig, special.texts);
     this.#cleanUp = tokenizerConfig['clean_up_tokenization_spaces'] === true;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
     this.eosToken = special.texts.eos_token;
+    this.controlTokens = specialTexts(tokenizerJson['added_tokens']);
     this.vocabularySize = 1 + [...tokenizer.get_vocab().values()].reduce((greatest, id) => Math.max(greatest, id), -1);
     this.#demandQuestion();
     this.responseTail = this.encode(this.#tailText());
@@ -68,7 +77,7 @@ export class TextModel {
       optionalJson(files, 'config.json'),
       (token) => tokenizer.token_to_id(token),
     );
-    return new TextModel(tokenizer, tokenizerConfig, special, files);
+    return new TextModel(tokenizer, tokenizerJson, tokenizerConfig, special, files);
   }
 
   encode(text: string): Int32Array {
@@ -136,6 +145,12 @@ export class TextModel {
     }
     return rendered.slice(start + PLACEHOLDER.length);
   }
+}
+
+function specialTexts(addedTokens: unknown): string[] {
+  return (Array.isArray(addedTokens) ? addedTokens : []).flatMap((token: unknown) =>
+    isObject(token) && token['special'] === true && typeof token['content'] === 'string' ? [token['content']] : [],
+  );
 }
 
 function noToken(): never {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
-import { composeContexts, type ComposedContext } from '@solopo/corpus';
+import { composeContexts, hasControlToken, type ComposedContext } from '@solopo/corpus';
 import type { ContextAssignment, NewContext } from '@solopo/ledger';
 import { contextDigest } from '@solopo/pipeline';
 import { ModelFiles, type Effects, type JobFunction, type Work } from '@solopo/worker';
@@ -19,7 +19,7 @@ export class ComposeContexts implements JobFunction<'compose'> {
     const text = await this.models.text(spec.model);
     const pool = 'maxTokens' in spec.contexts.long ? await this.datasets.pool(spec.dataset) : undefined;
     const positions = await this.models.positions(spec.model);
-    let beyondPositions = 0;
+    let [beyondPositions, controlTokens] = [0, 0];
     const contexts: NewContext[] = [];
     const assignments: ContextAssignment[] = [];
     for (const { position, content } of await this.datasets.examples(spec.dataset, range)) {
@@ -31,6 +31,7 @@ export class ComposeContexts implements JobFunction<'compose'> {
         pool,
       });
       context.working();
+      if (hasControlToken(content, text.controlTokens)) controlTokens += 1;
       if ('refused' in composed) {
         assignments.push({ position, refused: composed.refused });
         continue;
@@ -48,7 +49,12 @@ export class ComposeContexts implements JobFunction<'compose'> {
     }
     const reasons = assignments.flatMap((assignment) => ('refused' in assignment ? [assignment.refused] : []));
     return {
-      result: { composed: assignments.length - reasons.length, beyondPositions, ...countRefusals(reasons) },
+      result: {
+        composed: assignments.length - reasons.length,
+        beyondPositions,
+        controlTokens,
+        ...countRefusals(reasons),
+      },
       write: async (tx) => {
         await tx.contexts.insert(contexts);
         await tx.contexts.assign(stage, assignments);

@@ -46,6 +46,11 @@ describe('the warnings of a run', () => {
     ]);
   });
 
+  it('tell of control tokens in documents', () => {
+    const compose = { spec: { kind: 'compose' }, result: { controlTokens: 2 } } as unknown as StageRecord;
+    expect(stageWarnings(configOf('refuse'), [compose])).toMatchObject([{ kind: 'control-tokens', count: 2 }]);
+  });
+
   it.each([
     ['a fifth', { judged: 100, cut: 20 }, 'done'],
     ['none', { judged: 0, cut: 0 }, 'done'],

@@ -7,7 +7,11 @@ const CUT_SHARE = 0.2;
 /** What the counts of a run's stages warn of. */
 export function stageWarnings(config: RunConfig, stages: readonly StageRecord[]): RunWarning[] {
   const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
-  return [...contextsTooLong(stages), ...(pair === undefined ? [] : cutAnswers(config, pair))];
+  return [
+    ...contextsTooLong(stages),
+    ...controlTokens(stages),
+    ...(pair === undefined ? [] : cutAnswers(config, pair)),
+  ];
 }
 
 function contextsTooLong(stages: readonly StageRecord[]): RunWarning[] {
@@ -19,6 +23,15 @@ function contextsTooLong(stages: readonly StageRecord[]): RunWarning[] {
     `${count} contexts have more tokens than the model has positions (max_position_embeddings in its config.json); ` +
     'ask for fewer documents, set contexts.long.maxTokens, or refuse them with contexts.beyondPositions.';
   return [{ kind: 'contexts-too-long', count, message }];
+}
+
+function controlTokens(stages: readonly StageRecord[]): RunWarning[] {
+  const count = stages.reduce((sum, stage) => sum + countOf(stage, 'controlTokens'), 0);
+  if (count === 0) return [];
+  const message =
+    `${count} examples have a control token of the model in their question or documents, which steers the model there as if the ` +
+    'chat template had written it; take such texts out of the data set, or write them otherwise.';
+  return [{ kind: 'control-tokens', count, message }];
 }
 
 function cutAnswers({ sampling, pairing }: RunConfig, pair: StageRecord): RunWarning[] {
