@@ -103,10 +103,18 @@ describe.each(['full', 'lora'] as const)('a %s run', (kind) => {
 
   test('gives its pairs to other trainers', async () => {
     const { run } = await json<Result>('runs', 'show', idOf[kind]!);
-    const { pairs } = await json<{ pairs: number }>('pairs', 'export', run.id, '-o', path(`${kind}.jsonl`));
+    const { pairs } = await json<{ pairs: number }>(
+      'pairs',
+      'export',
+      run.id,
+      '--format',
+      'trl-tokens',
+      '-o',
+      path(`${kind}.jsonl`),
+    );
     expect(pairs).toBe(run.pairs);
     const [first] = readFileSync(path(`${kind}.jsonl`), 'utf8').split('\n');
-    expect(Object.keys(JSON.parse(first!) as object).sort()).toEqual(['chosen', 'prompt', 'rejected']);
+    expect(Object.keys(JSON.parse(first!) as object).sort()).toEqual(['chosen_ids', 'prompt_ids', 'rejected_ids']);
     const { out } = await solopo('pairs', 'export', run.id, '--format', 'llama-factory', '--split', 'held-out');
     expect(out.trim().split('\n')).toHaveLength(8);
   });

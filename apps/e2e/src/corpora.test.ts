@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AlignmentView, EvaluationView, PairView, StepView } from '@solopo/contracts';
+import type { AlignmentView, EvaluationView, PairDetails, PairView, StepView } from '@solopo/contracts';
 import { formatModelConfig, initialise, parseModelConfig, writeSafetensors } from '@solopo/lm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DATA, System } from './system.ts';
@@ -120,6 +120,12 @@ test('MuSiQue goes through every stage: gold answers against sampled wrong ones,
     answer: string;
   };
   expect(pairs.find(({ example }) => example === gold.id)?.chosen).toBe(gold.answer);
+
+  // A model of random weights ends no answer: what is rejected is what was drawn, and only the gold answers have an end.
+  expect(run.warnings.map(({ kind }) => kind)).toContain('cut-answers');
+  const { responses } = await get<PairDetails>(`pairs/${pairs[0]?.digest}`);
+  expect(responses.rejected.pieces).toHaveLength(6);
+  expect(responses.chosen.pieces.join('')).toContain('<|im_end|>');
 
   const steps = await get<StepView[]>('steps');
   expect(steps.map(({ step }) => step)).toEqual([1, 2, 3]);

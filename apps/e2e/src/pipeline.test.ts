@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RETRIEVAL_VOCABULARY } from '@solopo/corpus';
+import { exampleLine, RETRIEVAL_VOCABULARY, retrievalExamples } from '@solopo/corpus';
 import { formatModelConfig, readModelFolder, writeSafetensors } from '@solopo/lm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '@solopo/testing';
@@ -203,25 +203,58 @@ describe('a service that is away', () => {
 describe('what cannot go on', () => {
   test('a loss that is not finite fails the run, names the step and keeps the last good checkpoint', async () => {
     await system.registerModel('damaged', damagedModel());
+    await system.importDataset('kettles', kettles(), 'solopo');
     const { id } = await system.createRun(
       retrievalRun({
         model: 'damaged',
+        dataset: 'kettles',
         evaluation: null,
+        contexts: { short: { distractors: 0 }, long: { documents: 8 } },
         pairing: { mode: 'gold-chosen', judge: 'exact', heldOutPairs: 0 },
         training: { pairsPerStep: 1, learningRate: 1e-5, stepsPerSlice: 1 },
       }),
     );
     const failed = await system.finished(id);
-    expect(failed.state).toBe('failed');
-    const step = Number(/the loss of step (\d+) is not finite/.exec(failed.error ?? '')?.[1]);
-    expect(step).toBeGreaterThan(1);
-    expect((await system.ledger.checkpoints.latest(id))?.step).toBe(step - 1);
+    expect([failed.state, failed.error]).toEqual(['failed', expect.stringContaining('the loss of step ')]);
+    const [, step, parameter] =
+      /the loss of step (\d+) is not finite: parameter "(.*?)"/.exec(failed.error ?? '') ?? [];
+    expect(Number(step)).toBeGreaterThan(1);
+    expect(parameter).toBe('model.embed_tokens.weight');
+    expect((await system.ledger.checkpoints.latest(id))?.step).toBe(Number(step) - 1);
     const { body: letters } = await system.api.get('/v1/dead-letters').expect(200);
     expect(letters).toEqual(
       expect.arrayContaining([expect.objectContaining({ code: 'loss-not-finite', attempts: 1 })]),
     );
   }, 60_000);
+
+  test('answers of a model whose logits are not finite are not drawn: the run fails, and names the parameter', async () => {
+    await system.registerModel('damaged', damagedModel());
+    const { id } = await system.createRun(retrievalRun({ model: 'damaged', evaluation: null }));
+    const failed = await system.finished(id);
+    expect(failed.state).toBe('failed');
+    expect(failed.error).toContain('parameter "model.embed_tokens.weight" holds values that are not finite');
+  }, 60_000);
 });
+
+/** Questions of which the word stands in the long context of the last one alone: four documents of each are relevant. */
+function kettles(): string {
+  const has = ({ text }: { readonly text: string }): boolean => text.split(' ').includes('kettle');
+  const made = [...retrievalExamples({ seed: 11, count: 200, documents: 8 })].filter(
+    ({ question, documents }) => !question.includes('kettle') && !documents.some((one) => one.relevant && has(one)),
+  );
+  const without = made.filter(({ documents }) => !documents.some(has)).slice(0, 24);
+  const last = made.find(({ documents }) => documents.some(has));
+  return [...without, last!]
+    .map(({ documents, ...example }) => {
+      const others = documents.filter((one) => !one.relevant && !has(one)).slice(0, 3);
+      return {
+        ...example,
+        documents: documents.map((one) => ({ ...one, relevant: one.relevant || others.includes(one) })),
+      };
+    })
+    .map(exampleLine)
+    .join('');
+}
 
 /** The bundled model with one word's input embedding destroyed: contexts that hold the word give no number. */
 function damagedModel(): string {

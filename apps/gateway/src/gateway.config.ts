@@ -13,7 +13,7 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
     .int()
     .min(1)
     .default(100 * GB),
-  /** A data set is held in memory while it is imported. */
+  /** While a data set is imported it lies beside the artifacts. */
   datasetMaxBytes: z.coerce.number().int().min(1).default(GB),
   /** No new runs while so many messages wait for NATS. */
   outboxLimit: z.coerce.number().int().min(1).default(10_000),

@@ -68,6 +68,16 @@ export class ArtifactStore {
     }
   }
 
+  /** The path of a file of one's own, gone when the work is; what a crash leaves of it is cleared like partial artifacts. */
+  async scratch<T>(work: (path: string) => Promise<T>): Promise<T> {
+    const path = this.#partial();
+    try {
+      return await work(path);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
   /** The content as a stream. */
   async open(digest: string): Promise<Readable> {
     await this.#demand(digest);

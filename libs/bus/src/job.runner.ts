@@ -3,11 +3,12 @@ import { jetstream, type JetStreamClient } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { jobSchema, SolopoError, type Job } from '@solopo/contracts';
 import { leaseMsOf, type FunctionSpec } from '@solopo/functions';
+import { isOutage } from '@solopo/platform';
 import { SpanKind, withSpan, type Span } from '@solopo/tracing';
 import type { NatsConnection } from './connection.ts';
 import type { Delivery } from './delivery.ts';
 import { JobContext, JobHeld } from './job.context.ts';
-import { beatMsOf, isOutage, retryDelayMs } from './retry.policy.ts';
+import { beatMsOf, retryDelayMs } from './retry.policy.ts';
 import { deadLetterSubject } from './streams.ts';
 
 /** A job that will not be tried again. */

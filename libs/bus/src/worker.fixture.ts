@@ -8,7 +8,7 @@ import { JETSTREAM, JetStreamStrategy } from './jetstream.strategy.ts';
 import { JobHeld, type JobContext } from './job.context.ts';
 import type { DeadLetter, JobHandler, JobReport } from './job.runner.ts';
 import { RethrowFilter } from './rethrow.filter.ts';
-import { isOutage } from './retry.policy.ts';
+import { isOutage } from '@solopo/platform';
 
 export const SUBJECT = 'jobs.datagen.compose';
 

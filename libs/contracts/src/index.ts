@@ -5,4 +5,5 @@ export * from './errors.ts';
 export * from './example.ts';
 export * from './run-config.ts';
 export * from './stages.ts';
+export * from './text.ts';
 export * from './views.ts';

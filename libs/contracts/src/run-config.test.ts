@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { runConfigSchema } from './run-config.ts';
 
 const required = { name: 'a run', model: 'm', dataset: 'd', contexts: { long: { documents: 8 } } };
@@ -73,5 +74,20 @@ describe('a run configuration', () => {
     const { error } = runConfigSchema.safeParse({ ...required, frozenWeights: 'float16' });
     expect(error?.issues[0]?.message).toMatch(/train an adapter .*or leave frozenWeights at float32/);
     expect(parse({ adapter: { kind: 'lora' }, frozenWeights: 'float16' }).frozenWeights).toBe('float16');
+  });
+
+  it('has an upper bound for every number', () => {
+    const unbounded: string[] = [];
+    const look = (schema: unknown, path: string): void => {
+      if (typeof schema !== 'object' || schema === null) return;
+      const { type, maximum, exclusiveMaximum } = schema as Record<string, unknown>;
+      const bound = Number(maximum ?? exclusiveMaximum ?? Infinity);
+      // zod gives every whole number the bound of what JavaScript counts to.
+      if ((type === 'number' || type === 'integer') && bound >= Number.MAX_SAFE_INTEGER) unbounded.push(path);
+      for (const [key, member] of Object.entries(schema)) look(member, `${path}.${key}`);
+    };
+    look(z.toJSONSchema(runConfigSchema, { io: 'input' }), 'run');
+    expect(unbounded).toEqual([]);
+    expect(faults({ evaluation: { dataset: 'e', documents: [1e15] } })).toEqual(['evaluation.documents.0']);
   });
 });

@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** Of examples, pairs and steps: what is counted up from them stays below the ledger's 32 bits. */
+const MAX_ITEMS = 1_000_000;
+
 /** How an example becomes a prompt. `{title}`, `{text}`, `{documents}`, `{question}` are replaced. */
 export const promptSchema = z.strictObject({
   system: z.string().optional(),
@@ -12,6 +15,8 @@ export const promptSchema = z.strictObject({
     .default('Answer the question from the documents.\n\n{documents}\n\nQuestion: {question}'),
 });
 
+export const beyondPositionsSchema = z.enum(['keep', 'refuse']);
+
 export const contextsSchema = z.strictObject({
   /** x_short: the relevant documents and this many distractors. */
   short: z.strictObject({ distractors: z.int().min(0).max(1000).default(0) }).prefault({}),
@@ -20,6 +25,8 @@ export const contextsSchema = z.strictObject({
     z.strictObject({ documents: z.int().min(1).max(100_000) }),
     z.strictObject({ maxTokens: z.int().min(16).max(1_000_000) }),
   ]),
+  /** Contexts of more tokens than the model has positions: counted and warned of, or refused. */
+  beyondPositions: beyondPositionsSchema.default('keep'),
 });
 
 /**
@@ -41,14 +48,22 @@ export const samplingSchema = z.strictObject({
 
 export const judgeSchema = z.enum(['sub-em', 'exact']);
 
+/** What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space. */
+export const normalizationSchema = z.enum(['hotpotqa', 'none']);
+
+export const cutAnswersSchema = z.enum(['refuse', 'keep']);
+
 export const pairingSchema = z.strictObject({
   /** `sampled`: a right and a wrong sample. `gold-chosen`: the gold answer against a sampled wrong one. */
   mode: z.enum(['sampled', 'gold-chosen']).default('sampled'),
   judge: judgeSchema.default('sub-em'),
+  normalization: normalizationSchema.default('hotpotqa'),
+  /** Whether a right sample that `sampling.maxNewTokens` cut off may be the chosen answer. */
+  cutAnswers: cutAnswersSchema.default('refuse'),
   /** Training pairs kept, in data-set order, after the held-out ones are set aside. */
-  maxPairs: z.int().min(1).default(5000),
+  maxPairs: z.int().min(1).max(MAX_ITEMS).default(5000),
   /** Pairs set aside for the alignment metrics, never trained on: the first pairs of the data set. */
-  heldOutPairs: z.int().min(0).default(64),
+  heldOutPairs: z.int().min(0).max(MAX_ITEMS).default(64),
 });
 
 export const ARMS = ['sft', 'short', 'long', 'expand-long', 'solo', 'solo-both'] as const;
@@ -116,37 +131,38 @@ export const frozenWeightsSchema = z.enum(['float32', 'float16', 'int8']);
 export const watchSchema = z.strictObject({
   collapse: z.enum(['off', 'warn', 'stop']).default('warn'),
   /** Fall of the chosen answer's short log-probability per token, in nats below the base, while the gap is smaller. */
-  logpDrop: z.number().gt(0).default(0.5),
+  logpDrop: z.number().gt(0).max(1000).default(0.5),
 });
 
 export const trainingSchema = z.strictObject({
   epochs: z.int().min(1).max(1000).default(1),
   /** Ends training early; the schedule is laid over the steps actually taken. */
-  maxSteps: z.int().min(1).optional(),
+  maxSteps: z.int().min(1).max(MAX_ITEMS).optional(),
   pairsPerStep: z.int().min(1).max(65_536).default(16),
   learningRate: z.number().gt(0).max(1).default(1e-6),
   schedule: z.enum(['constant', 'linear', 'cosine']).default('cosine'),
   warmupRatio: z.number().min(0).max(1).default(0.1),
   /** Where the schedule ends, as a fraction of the learning rate. */
   finalLearningRateRatio: z.number().min(0).max(1).default(0.1),
-  clipNorm: z.number().gt(0).default(1),
+  clipNorm: z.number().gt(0).max(1e9).default(1),
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
-  epsilon: z.number().gt(0).default(1e-8),
+  epsilon: z.number().gt(0).max(1).default(1e-8),
   weightDecay: z.number().min(0).max(1).default(0),
   /** A slice is one job: so many steps, then a checkpoint. */
-  stepsPerSlice: z.int().min(1).default(25),
+  stepsPerSlice: z.int().min(1).max(MAX_ITEMS).default(25),
   /** Rows are run in micro-batches of at most this many (padded) tokens; changes memory, not results beyond rounding. */
-  microBatchTokens: z.int().min(1).default(8192),
+  microBatchTokens: z.int().min(1).max(100_000_000).default(8192),
 });
 
 export const evaluationSchema = z.strictObject({
   /** A held-out data set, by name or digest. */
   dataset: z.string().min(1),
   /** Context lengths, in documents. */
-  documents: z.array(z.int().min(1)).min(1).max(64),
+  documents: z.array(z.int().min(1).max(100_000)).min(1).max(64),
   /** Questions a length; all of the data set when absent. */
-  questions: z.int().min(1).optional(),
+  questions: z.int().min(1).max(MAX_ITEMS).optional(),
   judge: judgeSchema.default('sub-em'),
+  normalization: normalizationSchema.default('hotpotqa'),
   maxNewTokens: z.int().min(1).max(32_768).default(64),
   weights: samplingWeightsSchema.default('int8'),
 });
@@ -242,10 +258,12 @@ export type RunConfigInput = Omit<z.input<typeof runConfigObject>, 'objective'> 
     z.input<typeof objectiveSchema> | Omit<Extract<z.input<typeof objectiveSchema>, { kind: 'dpo' }>, 'kind'>;
 };
 export type PromptConfig = z.infer<typeof promptSchema>;
-export type ContextsConfig = z.infer<typeof contextsSchema>;
+/** What contexts are composed by. */
+export type ContextsConfig = Omit<z.infer<typeof contextsSchema>, 'beyondPositions'>;
 export type SamplingConfig = z.infer<typeof samplingSchema>;
 export type PairingConfig = z.infer<typeof pairingSchema>;
 export type Judge = z.infer<typeof judgeSchema>;
+export type Normalization = z.infer<typeof normalizationSchema>;
 export type AlignmentConfig = z.infer<typeof alignmentSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
 export type AdapterConfig = z.infer<typeof adapterSchema>;

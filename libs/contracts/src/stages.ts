@@ -3,9 +3,12 @@ import {
   adapterSchema,
   alignmentSchema,
   ARMS,
+  beyondPositionsSchema,
   contextsSchema,
+  cutAnswersSchema,
   frozenWeightsSchema,
   judgeSchema,
+  normalizationSchema,
   objectiveSchema,
   pairingSchema,
   promptSchema,
@@ -17,6 +20,8 @@ import {
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
 /** Absent where it is float32, so that work named before there were others keeps its name. */
 const lowerFormat = frozenWeightsSchema.exclude(['float32']).optional();
+/** Absent where it is none, which was all there was when the first stages were recorded. */
+const normalization = normalizationSchema.optional();
 
 /**
  * A stage is a piece of work named by what it reads: its identity is the digest of its specification. Runs that need
@@ -30,7 +35,8 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     /** Whose tokenizer and chat template. */
     model: digest,
     prompt: promptSchema,
-    contexts: contextsSchema,
+    /** Contexts are kept where that is absent, as it is where they are. */
+    contexts: contextsSchema.extend({ beyondPositions: beyondPositionsSchema.optional() }),
     seed: z.int(),
   }),
   z.strictObject({
@@ -40,7 +46,15 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     sampling: samplingSchema,
     seed: z.int(),
   }),
-  z.strictObject({ kind: z.literal('pair'), sample: digest, pairing: pairingSchema }),
+  z.strictObject({
+    kind: z.literal('pair'),
+    sample: digest,
+    pairing: pairingSchema.extend({
+      normalization,
+      /** Absent in stages recorded before there was a choice: cut answers were chosen, and ended as if they had not been cut. */
+      cutAnswers: cutAnswersSchema.optional(),
+    }),
+  }),
   /** Log-probabilities of both responses of each pair of a split under one kind of context, by the frozen reference. */
   z.strictObject({
     kind: z.literal('score'),
@@ -87,6 +101,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     documents: z.int(),
     questions: z.int().optional(),
     judge: judgeSchema,
+    normalization,
     maxNewTokens: z.int(),
     /** Absent for float32, so that what was evaluated before there were others keeps its name. */
     weights: samplingWeightsSchema.exclude(['float32']).optional(),

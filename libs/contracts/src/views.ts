@@ -79,6 +79,24 @@ export const stageViewSchema = z.object({
   result: z.record(z.string(), z.unknown()).nullable().describe('Counts of the chunks done so far'),
 });
 
+export const RUN_WARNINGS = {
+  'questions-in-both': 'evaluation questions that the training data set has too',
+  'contexts-too-long':
+    'contexts of more tokens than the model has positions, or tokens that they may have beyond these',
+  'control-tokens': "examples whose texts have one of the model's control tokens",
+  'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
+} as const;
+
+export const runWarningSchema = z.object({
+  kind: z.string().describe(
+    Object.entries(RUN_WARNINGS)
+      .map(([kind, meaning]) => `${kind}: ${meaning}`)
+      .join('; '),
+  ),
+  count,
+  message: z.string().describe('What was counted, and what to do'),
+});
+
 export const runViewSchema = z.object({
   id: z.string(),
   config: runConfigSchema,
@@ -102,6 +120,9 @@ export const runViewSchema = z.object({
     })
     .describe('As recorded when it was done; a stage that runs share counts for each'),
   pairs: count.nullable(),
+  leftOver: count
+    .nullable()
+    .describe('Of the pairs, those behind the last whole step of an epoch: each epoch leaves out others'),
   progress: z
     .object(done)
     .nullable()
@@ -114,6 +135,7 @@ export const runViewSchema = z.object({
       'Time left of the run; null until the rate of each kind of work that is left is known, and when it has ended',
     ),
   stages: z.array(stageViewSchema),
+  warnings: z.array(runWarningSchema).describe('What its configuration, data and counts so far give reason to look at'),
 });
 
 /** Where the time of training goes; what a slice does before its first step and after its last is counted as theirs. */
@@ -378,6 +400,7 @@ export type StageView = Frozen<z.infer<typeof stageViewSchema>>;
 export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
   readonly config: z.infer<typeof runConfigSchema>;
 };
+export type RunWarning = Frozen<z.infer<typeof runWarningSchema>> & { readonly kind: keyof typeof RUN_WARNINGS };
 export type StepView = Frozen<z.infer<typeof stepViewSchema>>;
 export type SliceView = Frozen<z.infer<typeof sliceViewSchema>>;
 export type AlignmentView = Frozen<z.infer<typeof alignmentViewSchema>>;

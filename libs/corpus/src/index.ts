@@ -1,12 +1,12 @@
 export type { ComposedContext, Evidence } from './contexts/assemble.ts';
 export { composeAt, composeContexts, CONTEXT_REFUSALS, evidencePlaceAt } from './contexts/compose-contexts.ts';
 export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './contexts/compose-contexts.ts';
+export { hasControlToken } from './contexts/control-tokens.ts';
 export { DocumentPool } from './contexts/document-pool.ts';
 export { framePrompt, promptMessages, renderDocument, type PromptFrame } from './contexts/prompt.ts';
-export { judge } from './judges/judge.ts';
+export { judge, type JudgeRule } from './judges/judge.ts';
 export { choosePair, PAIR_REFUSALS } from './pairing/choose-pair.ts';
 export type { JudgedSample, PairChoice, PairOptions, PairRefusal } from './pairing/choose-pair.ts';
-export { linesOf } from './readers/lines.ts';
 export { readExamples } from './readers/read-examples.ts';
 export type { ReadLine } from './readers/read-examples.ts';
 export { exampleLine } from './readers/solopo.reader.ts';

@@ -10,6 +10,7 @@ import type { Activity, EngineState, FromChild, Progress, TaskName, Tasks } from
 /** Errors of the numeric libraries, by class name, and what they mean to a job. */
 const ERROR_CODE: Readonly<Record<string, ErrorCode>> = {
   ModelError: 'model-invalid',
+  LogitsNotFiniteError: 'model-invalid',
   LossNotFiniteError: 'loss-not-finite',
   DeviceError: 'device-missing',
   DeviceMemoryError: 'device-memory',

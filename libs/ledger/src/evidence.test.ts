@@ -49,7 +49,14 @@ describe('evidence', () => {
     const { ledger } = fixture;
     const examples = Array.from({ length: 3000 }, (_, index) => example(index, 32));
     const rejected = [{ line: 7, reason: 'not JSON' }];
-    const dataset = { digest: DATASET, name: 'questions', format: 'solopo', rejected, rejectedCount: 1 };
+    const dataset = {
+      digest: DATASET,
+      name: 'questions',
+      format: 'solopo',
+      examples: 3000,
+      rejected,
+      rejectedCount: 1,
+    };
     const register = () => ledger.transaction((tx) => tx.datasets.register(dataset, examples));
     expect(await seconds(register)).toBeLessThan(5);
     await register();
@@ -64,7 +71,8 @@ describe('evidence', () => {
     const { ledger } = fixture;
     const odd: Example = { ...example(0), question: 'what is \0?' };
     const digest = sha256('odd');
-    await ledger.datasets.register({ digest, name: 'odd', format: 'solopo', rejected: [], rejectedCount: 0 }, [odd]);
+    const dataset = { digest, name: 'odd', format: 'solopo', examples: 1, rejected: [], rejectedCount: 0 };
+    await ledger.datasets.register(dataset, [odd]);
     expect((await ledger.datasets.examples(digest, all))[0]?.content).toEqual(odd);
     const { sample } = await createStages(ledger, 100);
     const row: NewSample = { position: 0, sampleIndex: 0, tokens: [0], text: 'a\0b', finish: 'stop', logp: -1 };

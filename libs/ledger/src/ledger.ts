@@ -49,6 +49,8 @@ export class Ledger extends Repositories {
   static open(url: string, { connections = 10, onError = () => undefined, onQuery }: LedgerOptions = {}): Ledger {
     const pool = new pg.Pool({ connectionString: url, max: connections, types });
     pool.on('error', onError);
+    // One that breaks between two queries of a transaction tells nobody else; the next query fails by itself.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     const log = onQuery === undefined ? {} : { log: (event: LogEvent) => onQuery(executed(event)) };
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }), ...log });
     return new Ledger(db, url, pool, onError);

@@ -123,7 +123,7 @@ export function headBackward(
   return g;
 }
 
-/** hidden [B, T, d], rows [M] -> logits [M, V], or the most likely token [M, 1]. */
+/** hidden [B, T, d], rows [M] -> logits [M, V], or the most likely token [M, 1] with the logits' sum [M, 1], finite where they all are. */
 export function headPredict(
   config: ModelConfig,
   output: 'logits' | 'argmax',
@@ -133,6 +133,8 @@ export function headPredict(
   const g = new Graph(`head-${output}`);
   const logits = answerLogits(g, config, pieces, form);
   g.output(output, output === 'logits' ? logits : g.argMax(logits, 1));
+  // The greatest passes over what is no number, a sum does not.
+  if (output === 'argmax') g.output('sums', g.reduceSum(logits, [1]));
   return g;
 }
 

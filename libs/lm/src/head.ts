@@ -1,6 +1,7 @@
 import type { Activations } from './activations.ts';
 import { collectGradients, sumsSoFar, type Gradients } from './gradients.ts';
 import { addToRows, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
+import { LogitsNotFiniteError } from './model.error.ts';
 import type { ModelWeights } from './model-weights.ts';
 import type { Scope } from './scope.ts';
 import { lookupFeeds } from './table-pieces.ts';
@@ -25,7 +26,10 @@ export class Head {
     return this.weights.shape.lora !== null;
   }
 
-  /** Of each target; entropies and mean logits only with `statistics`, otherwise empty. */
+  /**
+   * Of each target; entropies and mean logits only with `statistics`, otherwise empty.
+   * @throws LogitsNotFiniteError as do `predict` (of the most likely token) and `distributions`
+   */
   async score(activations: Activations, statistics: boolean): Promise<TargetStatistics> {
     const { batch, output, scope, headGradients } = activations;
     const { targets } = batch;
@@ -59,7 +63,9 @@ export class Head {
         weights,
       );
       if (gradients) headGradients.push(outputs.d_logps as Tensor);
-      result.logps.set(hostFloats(outputs.logps as Tensor), from);
+      const logps = hostFloats(outputs.logps as Tensor);
+      await this.#demandFinite(logps);
+      result.logps.set(logps, from);
       const argmax = hostIntegers(outputs.argmax as Tensor);
       ids.forEach((token, i) => (result.hits[from + i] = Number(argmax[i]) === token ? 1 : 0));
       if (!statistics) continue;
@@ -78,9 +84,10 @@ export class Head {
       key(`head-${output} ${pieces.join()}`),
       () => headPredict(config, output, pieces, { ...shape, fused }),
       { ...feeds, ...rowFeeds(hidden, rows) },
-      [output],
+      output === 'argmax' ? [output, 'sums'] : [output],
       weights,
     );
+    if (output === 'argmax') await this.#demandFinite(hostFloats(outputs.sums as Tensor));
     return outputs[output] as Tensor;
   }
 
@@ -108,6 +115,7 @@ export class Head {
       );
       const drawn = hostFloats(outputs.weights as Tensor);
       const likeliest = hostFloats(outputs.likeliest as Tensor);
+      await this.#demandFinite(likeliest);
       hostFloats(outputs.greatest as Tensor).forEach((greatest, i) => {
         const of = { greatest, likeliest: likeliest[i] as number };
         distributions.push(new TokenDistribution(drawn.subarray(i * size, (i + 1) * size), of, options));
@@ -198,6 +206,13 @@ export class Head {
       collectGradients(scope, gradients, names, outputs);
     }
     return dHidden as Tensor;
+  }
+
+  /** Any logit of a row shows in these numbers of it. */
+  async #demandFinite(numbers: Float32Array): Promise<void> {
+    if (numbers.every(Number.isFinite)) return;
+    const { base, adapter } = this.weights;
+    throw new LogitsNotFiniteError((await base.findNotFinite()) ?? (await adapter.findNotFinite()));
   }
 
   #chunks(rows: number): [number, number][] {

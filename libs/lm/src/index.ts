@@ -30,7 +30,7 @@ export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig }
 export { modelGraphs } from './model-graphs.ts';
 export { readLlama2c } from './llama2c.ts';
 export { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
-export { ModelError } from './model.error.ts';
+export { LogitsNotFiniteError, ModelError } from './model.error.ts';
 export { checkModelFiles } from './check-model-files.ts';
 export { checkWeights, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';
 export { modelParameters, parameterCount } from './parameters.ts';

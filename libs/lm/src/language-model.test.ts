@@ -45,6 +45,14 @@ function model(seed = 1, changes: Partial<ModelConfig> = {}): LanguageModel {
   return new LanguageModel(changed, weights, runtime);
 }
 
+/** One row of a table is no number; untied, it matters only where its token is read. */
+function damaged(parameter: string, tied: boolean): LanguageModel {
+  const lm = model(1, { tiedEmbeddings: tied });
+  const { data, dims } = lm.weights.get(parameter)!;
+  data.fill(NaN, 7 * dims[1]!, 8 * dims[1]!);
+  return lm;
+}
+
 const ids = (length: number, salt: number): Int32Array =>
   Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
 const closeTo = (a: Float32Array, b: Float32Array, tolerance: number): void => {
@@ -446,5 +454,54 @@ describe('preference training', () => {
     const before = lm.weights.get('model.norm.weight')!.data.slice();
     await expect(new PreferenceTrainer(lm, options).takeStep(data)).rejects.toThrow(/loss of step 1 is not finite/);
     expect(lm.weights.get('model.norm.weight')!.data).toEqual(before);
+  });
+
+  test('a loss that is not finite for a parameter names it, and does not blame the learning rate', async () => {
+    const data = await pairs(model());
+    const error: unknown = await new PreferenceTrainer(damaged('model.embed_tokens.weight', true), options)
+      .takeStep(data)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'LossNotFiniteError', step: 1 });
+    expect(String(error)).toContain('loss of step 1 is not finite: parameter "model.embed_tokens.weight" holds values');
+    expect(String(error)).not.toContain('learning rate');
+  });
+});
+
+describe('a parameter that is not finite', () => {
+  const options = { samplesPerPrompt: 1, topP: 1, maxNewTokens: 2, eosIds: [], seed: 0 };
+  const prompts = (...tokens: number[]) => [{ tokens: Int32Array.from(tokens), key: [0, 1] as const }];
+  test.each([
+    ['drawn', 'model.embed_tokens.weight', true, 0.8],
+    ['most likely', 'model.embed_tokens.weight', true, 0],
+    ['most likely, of another output table', 'lm_head.weight', false, 0],
+  ])('is named when answers are %s', async (_, parameter, tied, temperature) => {
+    const sampling = sample(damaged(parameter, tied), prompts(1, 2, 3), { ...options, temperature });
+    await expect(sampling).rejects.toThrow(`the logits are not finite: parameter "${parameter}" holds values`);
+  });
+
+  test('does no harm where it is not read', async () => {
+    const lm = damaged('model.embed_tokens.weight', false);
+    const whole = await sample(model(1, { tiedEmbeddings: false }), prompts(1, 2, 3), { ...options, temperature: 0 });
+    expect(await sample(lm, prompts(1, 2, 3), { ...options, temperature: 0 })).toEqual(whole);
+    await expect(sample(lm, prompts(1, 7, 3), { ...options, temperature: 0 })).rejects.toThrow('embed_tokens');
+  });
+
+  test('is named when answers are scored', async () => {
+    const scoring = scoreTrees(
+      damaged('model.embed_tokens.weight', true),
+      [{ prompt: ids(4, 1), branches: [ids(3, 2)] }],
+      {
+        batchTokens: 64,
+      },
+    );
+    await expect(scoring).rejects.toThrow('parameter "model.embed_tokens.weight" holds values that are not finite');
+  });
+
+  test('is none where numbers become too large on the way', async () => {
+    const lm = model(1, { tiedEmbeddings: false });
+    lm.weights.get('lm_head.weight')!.data.fill(3e38);
+    await expect(sample(lm, prompts(1, 2), { ...options, temperature: 0 })).rejects.toThrow(
+      /though every parameter is/,
+    );
   });
 });

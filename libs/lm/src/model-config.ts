@@ -50,6 +50,7 @@ const MAX_LAYERS = 10_000;
  * @throws ModelError that names the setting which is missing, out of range or not supported.
  */
 export function parseModelConfig(json: unknown): ModelConfig {
+  refuseOtherKinds(new ConfigReader(json));
   const name = new ConfigReader(json).get('model_type');
   if (typeof name !== 'string' || !Object.hasOwn(FAMILIES, name)) {
     const known = Object.keys(FAMILIES).map((family) => `"${family}"`);
@@ -98,6 +99,21 @@ export function parseModelConfig(json: unknown): ModelConfig {
     embeddingScale: family.embeddingScale(hiddenSize),
     queryScale: family.queryScale(config, headSize),
   };
+}
+
+/** What files of these kinds hold is not this architecture's parameters, so each is told by its name. */
+function refuseOtherKinds(config: ConfigReader): void {
+  const quantization = config.get('quantization_config');
+  if (typeof quantization === 'object' && quantization !== null) {
+    const { quant_method: method } = quantization as { quant_method?: unknown };
+    throw new ModelError(
+      `config.json: the weights are quantised (quantization_config, ${typeof method === 'string' ? method : 'no quant_method'}), and are read as float32, bfloat16 or float16; register the model it was made from, and set frozenWeights for less memory`,
+    );
+  }
+  if (config.get('vision_config') !== undefined && config.get('vision_config') !== null)
+    throw new ModelError(
+      'config.json: this model sees images (vision_config), and only models of text are read; register its text model, or another',
+    );
 }
 
 /** The inverse of parseModelConfig, as other tools read it. */

@@ -56,6 +56,12 @@ function putRaw(header: unknown, bytes: number, claimed?: bigint): void {
 }
 
 describe('safetensors', () => {
+  test('a Git LFS pointer in its place is told', () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 269060552\n`;
+    writeFileSync(join(folder, 'model.safetensors'), pointer);
+    expect(() => checkModelFiles(folder)).toThrow(/model\.safetensors is a Git LFS pointer, .*git lfs pull/);
+  });
+
   test('what is written is read', () => {
     put(weights());
     const { tensors } = readSafetensors(join(folder, 'model.safetensors'));
@@ -182,5 +188,30 @@ describe('a folder', () => {
       JSON.stringify({ ...formatAdapterConfig(lora, 'base'), ...changes }),
     );
     expect(() => readModelFolder(folder)).toThrow(message);
+  });
+});
+
+describe('a model of another kind', () => {
+  test.each([
+    ['fp8', { quantization_config: { quant_method: 'fp8' } }, /weights are quantised \(quantization_config, fp8\)/],
+    ['GPTQ', { quantization_config: { quant_method: 'gptq', bits: 4 } }, /\(quantization_config, gptq\)/],
+    ['AWQ', { quantization_config: { quant_method: 'awq' } }, /\(quantization_config, awq\)/],
+    [
+      'bitsandbytes',
+      { quantization_config: { quant_method: 'bitsandbytes' } },
+      /\(quantization_config, bitsandbytes\)/,
+    ],
+    ['one that sees', { model_type: 'gemma3', vision_config: { image_size: 896 }, text_config: {} }, /sees images/],
+  ])('is told by its kind: %s', (_, changes, message) => {
+    put(weights());
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...formatModelConfig(config), ...changes }));
+    expect(() => checkModelFiles(folder)).toThrow(message);
+  });
+
+  test('is not one whose settings of these kinds are null', () => {
+    put(weights());
+    const settings = { ...formatModelConfig(config), quantization_config: null, vision_config: null };
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(settings));
+    expect(checkModelFiles(folder)).toEqual(config);
   });
 });

@@ -62,6 +62,22 @@ export class ParameterStore {
     return tensors;
   }
 
+  /** The first with a number that is not finite. What is packed has none: packing refuses them. */
+  async findNotFinite(): Promise<string | undefined> {
+    for (const name of this.shapes.keys()) {
+      const host = this.#host?.get(name);
+      if (host !== undefined && !('data' in host)) continue;
+      const data = host?.data ?? (await this.#readFloats(name));
+      if (data?.every(Number.isFinite) === false) return name;
+    }
+    return undefined;
+  }
+
+  async #readFloats(name: string): Promise<Float32Array | undefined> {
+    const pieces = (await this.pieces(name)).map(([, tensor]) => tensor);
+    return pieces.every(({ type }) => type === 'float32') ? this.runtime.readJoined(pieces) : undefined;
+  }
+
   /** A new tensor in place of the old one, which is freed. */
   async replace(name: string, tensor: Tensor): Promise<void> {
     const placed = (await this.placed()) as Map<string, Tensor>;

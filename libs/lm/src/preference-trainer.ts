@@ -22,6 +22,7 @@ import type { LanguageModel } from './language-model.ts';
 import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
 import { groupByTokens, withSmallerBatches } from './batches.ts';
+import { LogitsNotFiniteError, notFiniteIn } from './model.error.ts';
 import { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 import type { HostTensors } from './safetensors.ts';
 import { packTrees, PROMPT_BRANCH, treeLength, type Tree } from './tree-batch.ts';
@@ -61,10 +62,23 @@ export class LossNotFiniteError extends Error {
   constructor(
     readonly step: number,
     what: string,
+    /** A parameter of the model that holds values which are not finite: then the learning rate is not to blame. */
+    parameter?: string,
   ) {
     super(
-      `${what} of step ${step} is not finite; lower the learning rate or clipNorm and start again from the last checkpoint`,
+      parameter === undefined
+        ? `${what} of step ${step} is not finite; lower the learning rate or clipNorm and start again from the last checkpoint`
+        : `${what} of step ${step} is not finite: ${notFiniteIn(parameter)} and start again`,
     );
+  }
+
+  /** Does the work of a step; logits that are not finite are its loss. */
+  static async of<T>(step: number, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof LogitsNotFiniteError ? new LossNotFiniteError(step, 'the loss', error.parameter) : error;
+    }
   }
 }
 
@@ -155,7 +169,8 @@ export class PreferenceTrainer {
         const last = contexts === passes.at(-1);
         const batches: Batch[] = [];
         try {
-          for (const context of contexts) await this.#forward(group, context, scores, batches);
+          for (const context of contexts)
+            await LossNotFiniteError.of(step, () => this.#forward(group, context, scores, batches));
           const own = group.map(({ aligned = true }, i) =>
             pairTerm(this.options, scores.rows[i] as Rows, { aligned: aligned && last }),
           );

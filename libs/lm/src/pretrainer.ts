@@ -51,7 +51,7 @@ export class Pretrainer {
       const batch = { ...packed, readFrom, targets };
       const weights = Float32Array.from(keep, (i) => weightOf[i]! / total);
       await consume(await this.model.forward(batch), async (activations) => {
-        const { logps } = await this.model.targetLogps(activations);
+        const { logps } = await LossNotFiniteError.of(step, () => this.model.targetLogps(activations));
         logps.forEach((logp, i) => (loss -= logp * weights[i]!));
         if (!Number.isFinite(loss)) throw new LossNotFiniteError(step, 'the loss');
         await this.model.backward(

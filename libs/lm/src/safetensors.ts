@@ -101,6 +101,10 @@ function withFile<T>(path: string, read: (file: number, label: string) => T): T 
 function readHeader(file: number, label: string): SafetensorsHeader {
   const size = fstatSync(file).size;
   if (size < 8) throw new ModelError(`${label}: ${size} bytes are too few for a safetensors file; download it again`);
+  if (isLfsPointer(file, size))
+    throw new ModelError(
+      `${label} is a Git LFS pointer, ${size} bytes that stand for the file; fetch it with git lfs pull, or download it`,
+    );
   const headerLength = Number(readBytes(file, 0, 8).readBigUInt64LE());
   const start = 8 + headerLength;
   if (headerLength > MAX_HEADER_BYTES || start > size) {
@@ -119,6 +123,13 @@ function readHeader(file: number, label: string): SafetensorsHeader {
       throw new ModelError(`${label}: "${name}" overlaps "${before}"; the file is damaged, download it again`);
   });
   return { tensors, metadata: metadata as Record<string, string> };
+}
+
+/** What Git has in a file's place that Git LFS keeps: a few lines of text, of which this is the first. */
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+
+function isLfsPointer(file: number, size: number): boolean {
+  return size >= LFS_POINTER.length && readBytes(file, 0, LFS_POINTER.length).toString('latin1') === LFS_POINTER;
 }
 
 function parseHeader(bytes: Buffer, label: string): Record<string, unknown> {

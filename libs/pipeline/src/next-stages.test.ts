@@ -1,4 +1,11 @@
-import { digestOf, runConfigSchema, sha256, type RunConfigInput, type StageSpec } from '@solopo/contracts';
+import {
+  digestOf,
+  runConfigSchema,
+  sha256,
+  type RunConfigInput,
+  type StageSpec,
+  type StageSpecOf,
+} from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
 import { nextStages } from './next-stages.ts';
 import type { PolicyVersion, RunFacts, StageFacts, StageResult, StageState } from './run-facts.ts';
@@ -327,9 +334,13 @@ describe('stages of several runs', () => {
   it.each([
     ['compose', { seed: 1 }],
     ['compose', { contexts: { long: { documents: 9 } } }],
+    ['compose', { contexts: { long: { documents: 8 }, beyondPositions: 'refuse' } }],
     ['compose', { prompt: { separator: '\n' } }],
     ['sample', { sampling: { temperature: 1 } }],
     ['pair', { pairing: { judge: 'exact' } }],
+    ['pair', { pairing: { normalization: 'none' } }],
+    ['pair', { pairing: { cutAnswers: 'keep' } }],
+    ['evaluate base 4', { evaluation: { dataset: 'held-out', documents: [4, 8], normalization: 'none' } }],
     ['evaluate base 4', { evaluation: { dataset: 'held-out', documents: [4], questions: 10 } }],
   ] as const)('differ from %s on with %j', (label, changes) => {
     const [before, after] = [new RunUnderTest(), new RunUnderTest(changes as unknown as Partial<RunConfigInput>)];
@@ -339,6 +350,36 @@ describe('stages of several runs', () => {
       run.finish('sample');
     }
     expect(after.labels.get(label)).not.toBe(before.labels.get(label));
+  });
+
+  it('keep the names they had before there was a choice, for runs of that time', () => {
+    const evaluation = { dataset: 'held-out', documents: [4] };
+    const [before, plain] = [
+      new RunUnderTest({ evaluation }),
+      new RunUnderTest({
+        pairing: { normalization: 'none' },
+        evaluation: { ...evaluation, normalization: 'none' },
+      }),
+    ];
+    const { pairing, evaluation: asked } = before.run.config as unknown as Record<string, Record<string, unknown>>;
+    const { contexts } = before.run.config as unknown as Record<string, Record<string, unknown>>;
+    delete contexts?.['beyondPositions'];
+    delete pairing?.['normalization'];
+    delete pairing?.['cutAnswers'];
+    delete asked?.['normalization'];
+    for (const run of [before, plain]) {
+      run.advance();
+      run.finish('compose');
+      run.finish('sample');
+    }
+    for (const label of ['compose', 'sample']) expect(before.labels.get(label)).toBe(plain.labels.get(label));
+    expect(before.labels.get('evaluate base 4')).toBe(plain.labels.get('evaluate base 4'));
+    expect(JSON.stringify(before.spec('evaluate base 4'))).not.toContain('normalization');
+    const { sample, pairing: plainly } = plain.spec('pair') as StageSpecOf<'pair'>;
+    const { cutAnswers, ...recorded } = plainly;
+    expect(cutAnswers).toBe('refuse');
+    expect(before.spec('pair')).toStrictEqual({ kind: 'pair', sample, pairing: recorded });
+    expect(Object.keys(recorded)).toEqual(['mode', 'judge', 'maxPairs', 'heldOutPairs']);
   });
 
   it('do not depend on what only training reads', () => {

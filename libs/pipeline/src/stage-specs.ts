@@ -1,4 +1,4 @@
-import { digestOf, type StageSpecOf } from '@solopo/contracts';
+import { digestOf, type Normalization, type StageSpecOf } from '@solopo/contracts';
 import { referenceRowsRead } from '@solopo/objectives';
 import type { PolicyVersion, RunFacts } from './run-facts.ts';
 
@@ -7,7 +7,16 @@ type Run = RunFacts['run'];
 /** Each function derives one stage of a run: runs that would do the same work get the same specification. */
 
 export function composeSpec({ config, dataset, model }: Run): StageSpecOf<'compose'> {
-  return { kind: 'compose', dataset, model, prompt: config.prompt, contexts: config.contexts, seed: config.seed };
+  const { prompt, seed, contexts: asked } = config;
+  const { beyondPositions, ...contexts } = asked;
+  return {
+    kind: 'compose',
+    dataset,
+    model,
+    prompt,
+    contexts: { ...contexts, ...(beyondPositions === 'refuse' ? { beyondPositions } : {}) },
+    seed,
+  };
 }
 
 export function sampleSpec(run: Run): StageSpecOf<'sample'> {
@@ -16,7 +25,8 @@ export function sampleSpec(run: Run): StageSpecOf<'sample'> {
 }
 
 export function pairSpec(run: Run): StageSpecOf<'pair'> {
-  return { kind: 'pair', sample: digestOf(sampleSpec(run)), pairing: run.config.pairing };
+  const { normalization, ...pairing } = run.config.pairing;
+  return { kind: 'pair', sample: digestOf(sampleSpec(run)), pairing: { ...pairing, ...removed(normalization) } };
 }
 
 /** The contexts under which the run's objective reads the reference. */
@@ -79,7 +89,7 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
   const { evaluation, prompt, seed } = run.config;
   const dataset = run.evaluationDataset;
   if (evaluation === null || dataset === null) return [];
-  const { questions, judge, maxNewTokens, weights } = evaluation;
+  const { questions, judge, normalization, maxNewTokens, weights } = evaluation;
   return [...new Set(evaluation.documents)].map((documents) => ({
     kind: 'evaluate',
     policy,
@@ -90,6 +100,7 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
     documents,
     ...(questions === undefined ? {} : { questions }),
     judge,
+    ...removed(normalization),
     maxNewTokens,
     ...(weights === 'float32' ? {} : { weights }),
     seed,
@@ -103,4 +114,9 @@ function adapterOf({ model, config }: Run, policy: string): StageSpecOf<'evaluat
 
 function lowerFormat({ config: { frozenWeights } }: Run): Pick<StageSpecOf<'train'>, 'frozenWeights'> {
   return frozenWeights === 'float16' || frozenWeights === 'int8' ? { frozenWeights } : {};
+}
+
+/** A run that was created before there was a choice has none. */
+function removed(normalization: Normalization): Pick<StageSpecOf<'evaluate'>, 'normalization'> {
+  return normalization === 'hotpotqa' ? { normalization } : {};
 }

@@ -4,6 +4,7 @@ export * from './health.service.ts';
 export * from './ledger.metrics.ts';
 export * from './logger.ts';
 export * from './metrics.service.ts';
+export * from './outage.ts';
 export * from './parse.ts';
 export * from './platform.module.ts';
 export * from './problem.filter.ts';

@@ -5,6 +5,7 @@ import { SolopoError } from '@solopo/contracts';
 import type { Request, Response } from 'express';
 import { ZodError } from 'zod';
 import type { Logger } from './logger.ts';
+import { isOutage } from './outage.ts';
 import { invalid } from './parse.ts';
 
 /** RFC 9457. `code` is stable; `errors` lists paths and reasons of a refused body. */
@@ -49,6 +50,14 @@ export class ProblemFilter implements ExceptionFilter {
     if (isClientError(error))
       return basics(error.status, codeOf(error.status), `${error.message}. Correct the request.`);
 
+    if (isOutage(error)) {
+      this.logger.error({ error }, 'what a request needs is away');
+      return basics(
+        503,
+        'not-ready',
+        'The database, or something else that this needs, does not answer; try again in a moment.',
+      );
+    }
     const id = randomUUID();
     this.logger.error({ error, errorId: id }, 'unforeseen error');
     return {

@@ -5,7 +5,7 @@ import { specialTokens } from './special-tokens.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { openTokenizer } from './tokenizer.ts';
 import type { JsonObject, TextFiles } from './text-files.ts';
-import { optionalJson, readTextFiles, requiredJson } from './text-files.ts';
+import { isObject, optionalJson, readTextFiles, requiredJson } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
 /** Stands for an answer while the template is asked what it puts after one. */
@@ -25,6 +25,12 @@ export class TextModel {
   readonly #cleanUp: boolean;
   /** Ids that end generation. At least one. */
   readonly eosIds: readonly number[];
+  /** The text of the tokenizer's own end token, which trainers put behind a text that does not end with it. */
+  readonly eosToken: string | undefined;
+  /** What the tokenizer puts around a text where it is not asked to leave it out: transformers' default. */
+  readonly added: { readonly before: Int32Array; readonly behind: Int32Array };
+  /** Texts that become a token of their own which steers, such as the end of a turn: the tokenizer's special tokens. */
+  readonly controlTokens: readonly string[];
   /** The id to fill batches with. */
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
@@ -35,15 +41,24 @@ export class TextModel {
    */
   readonly responseTail: Int32Array;
 
-  private constructor(tokenizer: Tokenizer, tokenizerConfig: JsonObject, special: SpecialTokens, files: TextFiles) {
+  private constructor(
+    tokenizer: Tokenizer,
+    tokenizerJson: JsonObject,
+    tokenizerConfig: JsonObject,
+    special: SpecialTokens,
+    files: TextFiles,
+  ) {
     this.#tokenizer = tokenizer;
     this.#template = ChatTemplate.of(files, tokenizerConfig, special.texts);
     this.#cleanUp = tokenizerConfig['clean_up_tokenization_spaces'] === true;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
+    this.eosToken = special.texts.eos_token;
+    this.controlTokens = specialTexts(tokenizerJson['added_tokens']);
     this.vocabularySize = 1 + [...tokenizer.get_vocab().values()].reduce((greatest, id) => Math.max(greatest, id), -1);
     this.#demandQuestion();
     this.responseTail = this.encode(this.#tailText());
+    this.added = this.#addedTokens();
   }
 
   /** Reads tokenizer.json, tokenizer_config.json, and where there are such chat_template.jinja, generation_config.json, config.json. */
@@ -62,7 +77,7 @@ export class TextModel {
       optionalJson(files, 'config.json'),
       (token) => tokenizer.token_to_id(token),
     );
-    return new TextModel(tokenizer, tokenizerConfig, special, files);
+    return new TextModel(tokenizer, tokenizerJson, tokenizerConfig, special, files);
   }
 
   encode(text: string): Int32Array {
@@ -109,6 +124,13 @@ export class TextModel {
       : this.encode(whole.slice(prompt.length));
   }
 
+  #addedTokens(): TextModel['added'] {
+    const plain = this.encode(QUESTION.content);
+    const whole = Int32Array.from(this.#tokenizer.encode(QUESTION.content, { add_special_tokens: true }).ids);
+    const start = whole.findIndex((_, from) => plain.every((id, index) => whole[from + index] === id));
+    return { before: whole.slice(0, Math.max(0, start)), behind: whole.slice(Math.max(0, start) + plain.length) };
+  }
+
   #demandQuestion(): void {
     if (!this.renderPrompt([QUESTION]).includes(QUESTION.content)) {
       throw new TextModelError(this.#template.file, "chat template leaves out the user's content; correct it");
@@ -123,6 +145,12 @@ export class TextModel {
     }
     return rendered.slice(start + PLACEHOLDER.length);
   }
+}
+
+function specialTexts(addedTokens: unknown): string[] {
+  return (Array.isArray(addedTokens) ? addedTokens : []).flatMap((token: unknown) =>
+    isObject(token) && token['special'] === true && typeof token['content'] === 'string' ? [token['content']] : [],
+  );
 }
 
 function noToken(): never {

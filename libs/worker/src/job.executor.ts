@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
-import { isOutage, JobHeld, OutboxRelay, type JobContext } from '@solopo/bus';
+import { JobHeld, OutboxRelay, type JobContext } from '@solopo/bus';
 import { SolopoError, type Job, type StageKind, type StageSpecOf } from '@solopo/contracts';
 import { INTERRUPTED, Ledger, type Attempt } from '@solopo/ledger';
 import { beginChunk, completeChunk, type BegunChunk } from '@solopo/workflow';

@@ -36,7 +36,7 @@ beforeAll(async () => {
     parameters: 1,
   });
   const example: Example = { id: '1', question: '?', answers: ['!'], documents: [{ text: 'here', relevant: true }] };
-  const dataset = { digest: sha256('d'), name: 'd', format: 'solopo', rejected: [], rejectedCount: 0 };
+  const dataset = { digest: sha256('d'), name: 'd', format: 'solopo', examples: 1, rejected: [], rejectedCount: 0 };
   await ledger.transaction((tx) => tx.datasets.register(dataset, [example]));
   const connection = await connectNats(nats.url, 'migrator');
   const functions = Object.values<FunctionSpec>(FUNCTIONS).map((spec) => (spec.name === SPEC.name ? SPEC : spec));

@@ -56,6 +56,12 @@ export class ModelFiles {
     return text;
   }
 
+  /** How many tokens it was made for; without limit where its configuration does not say. */
+  async positions(model: string): Promise<number> {
+    const { maxPositions } = (await this.ledger.models.require(model)).config;
+    return typeof maxPositions === 'number' ? maxPositions : Infinity;
+  }
+
   async #folder(model: string): Promise<string> {
     const { files } = await this.ledger.models.require(model);
     return this.artifacts.materialize(files);

@@ -3,11 +3,14 @@ import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
 import { advanceRuns } from './advance-run.ts';
 import { emitEvents } from './run-events.ts';
 import { newRunId } from './run-id.ts';
+import { startWarnings } from './start-warnings.ts';
 
 /** Creates the run with its first jobs. Returns its id. */
 export async function startRun(tx: LedgerTransaction, config: RunConfig): Promise<string> {
   const id = newRunId();
-  await tx.runs.create({ id, config, resolved: await resolveInputs(tx, config) });
+  const resolved = await resolveInputs(tx, config);
+  const warnings = await startWarnings(tx, config, resolved);
+  await tx.runs.create({ id, config, resolved, warnings });
   await emitEvents(tx, [id], 'run.state', [{ state: 'running', error: null }]);
   await advanceRuns(tx, [id]);
   return id;

@@ -46,7 +46,7 @@ export interface paths {
     /** All data sets */
     readonly get: operations['listDatasets'];
     readonly put?: never;
-    /** Imports questions with their documents, one JSON object a line; lines that cannot be read are reported */
+    /** Imports questions with their documents, as JSON lines or one JSON array; lines that cannot be read are reported */
     readonly post: operations['importDataset'];
     readonly delete?: never;
     readonly options?: never;
@@ -712,6 +712,11 @@ export interface components {
           | {
               readonly maxTokens: number;
             };
+        /**
+         * @default keep
+         * @enum {string}
+         */
+        readonly beyondPositions?: 'keep' | 'refuse';
       };
       /** @default {} */
       readonly sampling?: {
@@ -728,6 +733,11 @@ export interface components {
         readonly topP?: number;
         /** @default 64 */
         readonly maxNewTokens?: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights?: 'float32' | 'int8' | 'int4';
       };
       /** @default {} */
       readonly pairing?: {
@@ -741,6 +751,16 @@ export interface components {
          * @enum {string}
          */
         readonly judge?: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization?: 'hotpotqa' | 'none';
+        /**
+         * @default refuse
+         * @enum {string}
+         */
+        readonly cutAnswers?: 'refuse' | 'keep';
         /** @default 5000 */
         readonly maxPairs?: number;
         /** @default 64 */
@@ -802,8 +822,18 @@ export interface components {
          * @enum {string}
          */
         readonly judge?: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization?: 'hotpotqa' | 'none';
         /** @default 64 */
         readonly maxNewTokens?: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights?: 'float32' | 'int8' | 'int4';
       } | null;
     };
     readonly Alignment: {
@@ -1091,6 +1121,8 @@ export interface components {
         readonly executions: number;
       };
       readonly pairs: number | null;
+      /** @description Of the pairs, those behind the last whole step of an epoch: each epoch leaves out others */
+      readonly leftOver: number | null;
       /** @description In stages, of those that the run will have had; null until its steps are planned */
       readonly progress: {
         readonly done: number;
@@ -1100,6 +1132,14 @@ export interface components {
       /** @description Time left of the run; null until the rate of each kind of work that is left is known, and when it has ended */
       readonly etaSeconds: number | null;
       readonly stages: readonly components['schemas']['Stage'][];
+      /** @description What its configuration, data and counts so far give reason to look at */
+      readonly warnings: readonly {
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        readonly kind: string;
+        readonly count: number;
+        /** @description What was counted, and what to do */
+        readonly message: string;
+      }[];
     };
     readonly RunConfig: {
       readonly name: string;
@@ -1246,6 +1286,11 @@ export interface components {
           | {
               readonly maxTokens: number;
             };
+        /**
+         * @default keep
+         * @enum {string}
+         */
+        readonly beyondPositions: 'keep' | 'refuse';
       };
       readonly sampling: {
         /**
@@ -1261,6 +1306,11 @@ export interface components {
         readonly topP: number;
         /** @default 64 */
         readonly maxNewTokens: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights: 'float32' | 'int8' | 'int4';
       };
       readonly pairing: {
         /**
@@ -1273,6 +1323,16 @@ export interface components {
          * @enum {string}
          */
         readonly judge: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization: 'hotpotqa' | 'none';
+        /**
+         * @default refuse
+         * @enum {string}
+         */
+        readonly cutAnswers: 'refuse' | 'keep';
         /** @default 5000 */
         readonly maxPairs: number;
         /** @default 64 */
@@ -1332,8 +1392,18 @@ export interface components {
          * @enum {string}
          */
         readonly judge: 'sub-em' | 'exact';
+        /**
+         * @default hotpotqa
+         * @enum {string}
+         */
+        readonly normalization: 'hotpotqa' | 'none';
         /** @default 64 */
         readonly maxNewTokens: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights: 'float32' | 'int8' | 'int4';
       } | null;
     };
     readonly RunEvent: {
@@ -1607,14 +1677,14 @@ export interface operations {
       readonly path?: never;
       readonly cookie?: never;
     };
-    /** @description JSON lines in UTF-8 */
+    /** @description JSON lines, or one JSON array, in UTF-8 */
     readonly requestBody: {
       readonly content: {
         readonly 'application/x-ndjson': string;
       };
     };
     readonly responses: {
-      /** @description Imports questions with their documents, one JSON object a line; lines that cannot be read are reported */
+      /** @description Imports questions with their documents, as JSON lines or one JSON array; lines that cannot be read are reported */
       readonly 201: {
         headers: {
           readonly [name: string]: unknown;
@@ -1952,7 +2022,7 @@ export interface operations {
   readonly exportPairs: {
     readonly parameters: {
       readonly query?: {
-        readonly format?: 'trl' | 'trl-conversational' | 'llama-factory';
+        readonly format?: 'trl' | 'trl-tokens' | 'trl-conversational' | 'llama-factory';
         readonly split?: 'training' | 'held-out';
         /** @description Whose prompts */
         readonly context?: 'short' | 'long';

@@ -16,12 +16,12 @@ export function datasets(context: Context): Command {
 
 function importFile(context: Context): Command {
   return online(
-    leaf('import', 'import a file of JSON lines; lines that cannot be read are reported', [
+    leaf('import', 'import a file of JSON lines, or of one JSON array; lines that cannot be read are reported', [
       'datasets import musique_ans_train.jsonl --format musique',
       'datasets import questions.jsonl --name questions',
     ]),
   )
-    .argument('<file>', 'one JSON object a line')
+    .argument('<file>', 'one JSON object a line, or one array of them')
     .option('--name <name>', "the name that runs use (the file's)")
     .addOption(new Option('--format <format>', 'what the lines are').choices(DATASET_FORMATS).default('solopo'))
     .action(async (file: string, values: { name?: string; format: DatasetFormat }, command: Command) => {

@@ -11,7 +11,7 @@ type Format = NonNullable<PairsQuery['format']>;
 type Split = NonNullable<PairsQuery['split']>;
 type ContextName = NonNullable<PairsQuery['context']>;
 
-const FORMATS: readonly Format[] = ['trl', 'trl-conversational', 'llama-factory'];
+const FORMATS: readonly Format[] = ['trl', 'trl-tokens', 'trl-conversational', 'llama-factory'];
 const SPLITS: readonly Split[] = ['training', 'held-out'];
 const CONTEXTS: readonly ContextName[] = ['short', 'long'];
 

@@ -24,7 +24,7 @@ describe('completion in bash', () => {
     [['runs', 'create', '--wa'], ['--watch']],
     [
       ['pairs', 'export', 'RUN', '--format', ''],
-      ['trl', 'trl-conversational', 'llama-factory'],
+      ['trl', 'trl-tokens', 'trl-conversational', 'llama-factory'],
     ],
     [['pairs', 'export', 'RUN', '--split', 'h'], ['held-out']],
     [

@@ -29,6 +29,8 @@ export interface ArmResult {
   readonly name: string;
   readonly accuracy: readonly Accuracy[];
   readonly pairs: number;
+  /** Of them, pairs that each epoch leaves out, for they fill no step. */
+  readonly leftOver: number;
   readonly policyTokens: number;
   readonly referenceTokens: number;
   /** Spent in gradient steps. */
@@ -98,6 +100,7 @@ export function compareRuns(runs: readonly FinishedRun[]): Comparison {
         name,
         accuracy: own.map(accuracyOf),
         pairs: run.pairs ?? 0,
+        leftOver: run.leftOver ?? 0,
         policyTokens: run.policyTokens,
         referenceTokens: run.referenceTokens,
         seconds: run.trainSeconds,

@@ -58,7 +58,9 @@ export function runOf(arm: 'short' | 'expand-long' | 'solo', more: Partial<RunVi
     pairs: null,
     progress: null,
     etaSeconds: null,
+    leftOver: null,
     stages: [],
+    warnings: [],
     ...more,
   };
 }

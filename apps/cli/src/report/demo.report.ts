@@ -36,9 +36,9 @@ export function demoReport(result: DemoResult): string {
 export function costTable(arms: readonly ArmResult[]): string {
   return table([
     ['', 'pairs', 'steps', 'policy tokens', 'reference tokens', 'training seconds'],
-    ...arms.map(({ name, pairs, steps, policyTokens, referenceTokens, seconds }) => [
+    ...arms.map(({ name, pairs, leftOver, steps, policyTokens, referenceTokens, seconds }) => [
       name,
-      whole(pairs),
+      leftOver === 0 ? whole(pairs) : `${whole(pairs)} (${whole(leftOver)} left over)`,
       whole(steps),
       whole(policyTokens),
       whole(referenceTokens),

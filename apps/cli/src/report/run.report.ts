@@ -9,6 +9,8 @@ export function runReport(finished: FinishedRun): string {
   const { base, arms, stages } = compareRuns([finished]);
   const [arm] = arms;
   const parts: Section[] = [];
+  const { warnings } = finished.run;
+  if (warnings.length > 0) parts.push(['Warnings', warnings.map(({ message }) => message).join('\n')]);
   if (arm && arm.curve.length > 0) parts.push(['Training, by step', curveTable(arm.curve)]);
   if (arm && arm.alignments.length > 0)
     parts.push(['Held-out pairs, by policy version (step 0 is the base)', alignmentTable(arm.alignments)]);

@@ -15,10 +15,12 @@ async function serve() {
     streams: [] as ServerResponse[],
     lastIds: [] as unknown[],
     looks: 0,
+    away: false,
   };
   server = await LocalServer.start(({ line, headers }, response) => {
     if (!line.startsWith('GET /v1/runs/solo/events')) {
       state.looks++;
+      if (state.away) return answerJson(response, 503, { code: 'not-ready' });
       return answerJson(response, 200, state.run);
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
@@ -64,10 +66,15 @@ describe('watching a run', () => {
     expect(shown.at(-1)).toEqual([10, 'step 10 loss 0.693 margin 0.500']);
     send(state.streams[0], 2, 'run.warning', { message: 'The short answers fall.' });
     await until(() => said.length === 1);
-    state.run = { ...state.run, step: 20, state: 'succeeded' };
+    state.run = {
+      ...state.run,
+      step: 20,
+      state: 'succeeded',
+      warnings: [{ kind: 'cut-answers', count: 3, message: 'Many answers were cut.' }],
+    };
     send(state.streams[0], 3, 'run.state', { state: 'succeeded' });
     expect(await ended).toMatchObject({ state: 'succeeded', step: 20 });
-    expect(said).toEqual(['Warning: The short answers fall.', 'closed']);
+    expect(said).toEqual(['Warning: The short answers fall.', 'Warning: Many answers were cut.', 'closed']);
     expect(state.looks).toBeLessThan(8);
   });
 
@@ -83,6 +90,20 @@ describe('watching a run', () => {
     state.run = { ...state.run, state: 'failed', error: 'It broke.' };
     send(state.streams[1], 8, 'run.state', { state: 'failed' });
     expect(await ended).toMatchObject({ state: 'failed' });
+  });
+
+  it('waits while the database of the gateway is away, and goes on', async () => {
+    const state = await serve();
+    const { ended, shown } = watch();
+    await until(() => shown.length > 0);
+    state.away = true;
+    await until(() => state.streams.length === 1);
+    send(state.streams[0], 1, 'run.step', { step: 1, metrics: {} });
+    const before = state.looks;
+    await until(() => state.looks > before + 8);
+    state.run = { ...state.run, state: 'succeeded' };
+    state.away = false;
+    expect(await ended).toMatchObject({ state: 'succeeded' });
   });
 
   it('ends with its signal', async () => {

@@ -30,12 +30,17 @@ export async function watchRun(
   const both = AbortSignal.any([signal, watching.signal]);
   const patient = api.with({ maxAttempts: PATIENCE_ATTEMPTS });
   const bell = new Bell();
+  const warned = new Set<string>();
+  const warn = (message: string): void => {
+    if (!warned.has(message)) say(`Warning: ${message}`);
+    warned.add(message);
+  };
   let note: string | undefined;
   const hear = async (): Promise<void> => {
     const hearing = patient.with({ signal: both });
     for await (const event of followEvents(hearing, id, { signal: both, opened: () => bell.ring() })) {
       note = stepNote(event) ?? note;
-      if (event.type === 'run.warning') say(`Warning: ${String(event.data['message'])}`);
+      if (event.type === 'run.warning') warn(String(event.data['message']));
       bell.ring();
     }
   };
@@ -43,6 +48,7 @@ export async function watchRun(
   try {
     for (;;) {
       const run = await patient.run(id);
+      for (const { message } of run.warnings) warn(message);
       progress.show([run], note === undefined ? {} : { [run.id]: note });
       if (run.state !== 'running') return run;
       await Promise.race([bell.next(), sleep(pollMs, undefined, { signal: both })]);

@@ -65,15 +65,23 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
       .flatMap(({ context: made }) => ('refused' in made ? [made.refused] : []));
     const outcomes = asked.map(({ answers }, i) => {
       const [response] = responses[i] ?? [];
-      return response && judge(spec.judge, text.decode(response.tokens, { skipSpecial: true }).trim(), answers)
-        ? '1'
-        : '0';
+      return response && judge(spec, text.decode(response.tokens, { skipSpecial: true }).trim(), answers) ? '1' : '0';
     });
     const correct = outcomes.filter((outcome) => outcome === '1').length;
+    const positions = await this.models.positions(model);
+    const beyondPositions = asked.filter(({ tokens }) => tokens.length > positions).length;
+    const cut = responses.filter(([response]) => response?.finish === 'length').length;
     const { refused, ...byReason } = countRefusals(reasons);
     return {
       ...(itemsDone === undefined ? {} : { itemsDone }),
-      result: { asked: asked.length, correct, refused: refused ?? 0, ...sampledBy(engine, asked.length, exactWeights) },
+      result: {
+        asked: asked.length,
+        correct,
+        cut,
+        beyondPositions,
+        refused: refused ?? 0,
+        ...sampledBy(engine, asked.length, exactWeights),
+      },
       write: (tx) =>
         tx.evaluations.insert(stage, range.from, {
           policy,

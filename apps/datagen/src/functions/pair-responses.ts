@@ -26,10 +26,13 @@ export class PairResponses implements JobFunction<'pair'> {
       (await this.ledger.contexts.assignments(compose)).map((assignment) => [assignment.position, assignment]),
     );
 
+    // Sampled ids are trained on as they were drawn. The end of the turn is added as the template writes it, where the model ended.
+    const responseOf = ({ tokens, finish }: SampleRecord): Int32Array =>
+      finish === 'stop' || pairing.cutAnswers === undefined ? Int32Array.of(...tokens, ...text.responseTail) : tokens;
     const judgements: Judgement[] = [];
     const pairs: NewPair[] = [];
     const refusals: PairRefusal[] = [];
-    let [heldOutCount, trainingCount] = [0, 0];
+    let [heldOutCount, trainingCount, cutCount] = [0, 0, 0];
     for (const { position, content } of await this.datasets.examples(dataset, range)) {
       await context.advanced({ ...STAGE_WORK.pair, done: position + 1 - range.from, total: range.to - range.from });
       const assigned = contexts.get(position);
@@ -39,11 +42,12 @@ export class PairResponses implements JobFunction<'pair'> {
       }
       const judged = (samples.get(position) ?? []).map((record) => ({
         ...record,
-        correct: judge(pairing.judge, record.text, content.answers),
+        correct: judge(pairing, record.text, content.answers),
       }));
       judgements.push(...judged);
+      cutCount += judged.filter(({ finish }) => finish === 'length').length;
       const gold = content.answers[0] as string;
-      const choice = choosePair(judged, { mode: pairing.mode, gold, seed, example: content.id });
+      const choice = choosePair(judged, { ...pairing, gold, seed, example: content.id });
       if ('refused' in choice) {
         refusals.push({ position, reason: choice.refused });
         continue;
@@ -53,12 +57,10 @@ export class PairResponses implements JobFunction<'pair'> {
         refusals.push({ position, reason: 'enough-pairs' });
         continue;
       }
-      // Sampled ids are trained on as they were drawn; only the end of the turn is added, as the template writes it.
-      const response = ({ tokens }: SampleRecord): Int32Array => Int32Array.of(...tokens, ...text.responseTail);
       const chosen = choice.chosen
-        ? response(choice.chosen)
+        ? responseOf(choice.chosen)
         : text.responseTokens(promptMessages(content.question, '', prompt), gold);
-      const rejected = response(choice.rejected);
+      const rejected = responseOf(choice.rejected);
       pairs.push({
         position,
         digest: pairDigest({ short: assigned.short, long: assigned.long, chosen, rejected }),
@@ -79,6 +81,7 @@ export class PairResponses implements JobFunction<'pair'> {
         pairs: trainingCount,
         heldOut: heldOutCount,
         judged: judgements.length,
+        cut: cutCount,
         ...countRefusals(refusals.map(({ reason }) => reason)),
       },
       write: async (tx) => {

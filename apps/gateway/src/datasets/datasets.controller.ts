@@ -22,9 +22,10 @@ export class DatasetsController {
 
   @Post()
   @Operation('importDataset', {
-    summary: 'Imports questions with their documents, one JSON object a line; lines that cannot be read are reported',
+    summary:
+      'Imports questions with their documents, as JSON lines or one JSON array; lines that cannot be read are reported',
     scope: 'run',
-    upload: { type: 'application/x-ndjson', description: 'JSON lines in UTF-8' },
+    upload: { type: 'application/x-ndjson', description: 'JSON lines, or one JSON array, in UTF-8' },
     answer: datasetViewSchema,
   })
   async import(

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, type DatasetView } from '@solopo/contracts';
 import { exampleLine, retrievalExamples } from '@solopo/corpus';
@@ -26,7 +27,7 @@ describe('a data set', () => {
     expect(dataset.rejected.map(({ reason }) => reason)).toEqual([
       expect.stringMatching(/^not JSON/),
       expect.stringMatching(/^answers: /),
-      'id: must not contain NUL',
+      'id: must be text without NUL characters and lone surrogates',
     ]);
     const kept = await gateway.ledger.datasets.examples(dataset.digest, { from: 0, to: 10 });
     expect(kept.map(({ content }) => content)).toEqual(examples);
@@ -35,6 +36,16 @@ describe('a data set', () => {
       const shown = await request(gateway.url).get(`/v1/datasets/${reference}`).expect(200);
       expect(shown.body).toEqual(dataset);
     }
+  });
+
+  it('as one JSON array is the same data set; one that breaks off is refused', async () => {
+    const array = JSON.stringify(examples);
+    const first = (await importLines(gateway.url, { name: 'array' }, array).expect(201)).body as DatasetView;
+    expect(first).toMatchObject({ digest: digestOf(examples.map(digestOf)), examples: 5, rejectedCount: 0 });
+    const { body } = await importLines(gateway.url, { name: 'broken' }, array.slice(0, -9)).expect(422);
+    expect(body).toMatchObject({ code: 'dataset-invalid', detail: expect.stringContaining('JSON array') as string });
+    expect(await gateway.ledger.datasets.find('broken')).toBeNull();
+    expect(await readdir(join(gateway.config.artifacts, 'partial'))).toEqual([]);
   });
 
   it('is known by its examples: the same again changes nothing', async () => {

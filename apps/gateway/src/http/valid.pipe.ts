@@ -1,5 +1,5 @@
 import type { PipeTransform } from '@nestjs/common';
-import type { ErrorCode } from '@solopo/contracts';
+import { UNSTORABLE, unstorableTexts, type ErrorCode } from '@solopo/contracts';
 import { parse } from '@solopo/platform';
 import { z } from 'zod';
 
@@ -12,11 +12,11 @@ export class Valid<S extends z.ZodType> implements PipeTransform<unknown, z.outp
     private readonly code: ErrorCode = 'input-invalid',
   ) {
     this.#schema = schema.superRefine((value, context) => {
-      for (const path of unstorable(value)) {
+      for (const path of unstorableTexts(value)) {
         context.addIssue({
           code: 'custom',
           path: [...path],
-          message: 'must be text without NUL characters and lone surrogates',
+          message: UNSTORABLE,
         });
       }
     });
@@ -29,10 +29,3 @@ export class Valid<S extends z.ZodType> implements PipeTransform<unknown, z.outp
 
 /** A name, digest or id in a path. */
 export const validName = new Valid(z.string().min(1).max(200));
-
-/** Paths of the texts that Postgres cannot hold. */
-function* unstorable(value: unknown, path: readonly PropertyKey[] = []): Generator<readonly PropertyKey[]> {
-  if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) yield path;
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, member] of Object.entries(value)) yield* unstorable(member, [...path, key]);
-}

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { SolopoError } from '@solopo/contracts';
+import { SolopoError, type StageSpecOf } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { TextModels } from '../models/text-models.ts';
-import { PAIR_FORMATS, type PairFormat } from './pair-formats.ts';
+import { demandTrlTexts, PAIR_FORMATS, type PairFormat, type PairSource } from './pair-formats.ts';
 
 interface Query {
   readonly run: string;
@@ -27,6 +27,12 @@ export class ExportPairs {
     if (pairing?.state !== 'done')
       throw new SolopoError('conflict', `Run ${id} has no pairs yet; ask again when its pair stage is done.`);
     const source = { text: await this.texts.of(resolved.model), prompt: config.prompt };
+    if (query.format === 'trl') {
+      const { sample, pairing: rules } = pairing.spec as StageSpecOf<'pair'>;
+      // Before there was a choice, what was cut was given an end.
+      const cut = rules.cutAnswers === undefined ? 0 : await this.ledger.pairs.cutAnswers(pairing.digest, sample);
+      demandTrlTexts(source.text, cut);
+    }
     const lines = this.#lines(query, pairing.digest, resolved.dataset, source);
     return resumed(await lines.next(), lines);
   }
@@ -35,7 +41,7 @@ export class ExportPairs {
     { format, split, context }: Query,
     stage: string,
     dataset: string,
-    source: Parameters<(typeof PAIR_FORMATS)[PairFormat]>[1],
+    source: PairSource,
   ): AsyncGenerator<string, void, undefined> {
     for (let from = 0; ; from += BATCH) {
       const pairs = await this.ledger.pairs.list(stage, split, { from, to: from + BATCH });

@@ -63,6 +63,18 @@ describe('pairs for other trainers', () => {
     expect(pairs.map(({ rejected }) => text.encode(rejected))).toEqual(kept.map(({ rejected }) => rejected));
   });
 
+  it('are the tokens themselves for TRL, where texts would give others', async () => {
+    const pairs = await lines<object>({ format: 'trl-tokens', context: 'long' });
+    const kept = await records('training');
+    expect(pairs).toEqual(
+      kept.map(({ long, chosen, rejected }) => ({
+        prompt_ids: [...long],
+        chosen_ids: [...chosen],
+        rejected_ids: [...rejected],
+      })),
+    );
+  });
+
   it('are TRL conversations that the chat template renders to the same tokens', async () => {
     const pairs = await lines<Record<'prompt' | 'chosen' | 'rejected', Message[]>>({
       format: 'trl-conversational',

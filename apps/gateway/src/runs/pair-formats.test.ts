@@ -1,8 +1,8 @@
 import { promptSchema } from '@solopo/contracts';
-import { composeContexts } from '@solopo/corpus';
+import { composeContexts, retrievalTokenizer } from '@solopo/corpus';
 import { TextModel, type Message } from '@solopo/text';
 import { describe, expect, it } from 'vitest';
-import { PAIR_FORMATS } from './pair-formats.ts';
+import { demandTrlTexts, PAIR_FORMATS } from './pair-formats.ts';
 
 const example = {
   id: 'e',
@@ -37,5 +37,67 @@ describe.each(['qwen2.5-0.5b-instruct', 'smollm2-360m-instruct'])('with the toke
 
     const ranked = PAIR_FORMATS['llama-factory'](pair, { text, prompt });
     expect(ranked).toMatchObject({ ...changes, rejected: { from: 'gpt', value: 'no' } });
+  });
+});
+
+describe("TRL's own preparation of texts", () => {
+  /** The retrieval task's tokenizer, but for what it adds by itself and what its turns end with. */
+  function tokenizer(changes: { readonly adds?: object[]; readonly template?: string }): TextModel {
+    const files = retrievalTokenizer();
+    const [json, config] = [files['tokenizer.json'], files['tokenizer_config.json']].map(
+      (file) => JSON.parse(file ?? '') as Record<string, unknown>,
+    );
+    const special = { '<pad>': { id: '<pad>', ids: [idOf('<pad>')], tokens: ['<pad>'] } };
+    const single = changes.adds ?? [{ Sequence: { id: 'A', type_id: 0 } }];
+    return TextModel.fromFiles({
+      ...files,
+      'tokenizer.json': JSON.stringify({
+        ...json,
+        post_processor: { type: 'TemplateProcessing', single, pair: single, special_tokens: special },
+      }),
+      'tokenizer_config.json': JSON.stringify({
+        ...config,
+        ...(changes.template === undefined ? {} : { chat_template: changes.template }),
+      }),
+    });
+  }
+  const idOf = (token: string): number => TextModel.fromFiles(retrievalTokenizer()).idOf(token) ?? -1;
+  const first = { SpecialToken: { id: '<pad>', type_id: 0 } };
+  const text = { Sequence: { id: 'A', type_id: 0 } };
+  const begun =
+    "<pad> {% for message in messages %}{{ message['content'] }}{{ ' <eos>' if message['role'] == 'assistant' else ' ' }}{% endfor %}";
+  const prompt = promptSchema.parse({});
+
+  it('is left the token that the tokenizer puts before every text', () => {
+    const model = tokenizer({ adds: [first, text], template: begun });
+    expect([...model.added.before]).toEqual([idOf('<pad>')]);
+    expect(model.added.behind).toHaveLength(0);
+    const context = Int32Array.of(idOf('<pad>'), ...model.encode('anchor arrow '));
+    const [chosen, rejected] = ['anchor <eos>', 'arrow <eos>'].map((answer) => model.encode(answer)) as [
+      Int32Array,
+      Int32Array,
+    ];
+    const pair = { question: 'q', context, chosen, rejected };
+    const plain = PAIR_FORMATS.trl(pair, { text: model, prompt }) as Record<string, string>;
+    expect(plain['prompt']).toBe(model.decode(context.subarray(1)));
+    expect([...model.added.before, ...model.encode(plain['prompt'] ?? '')]).toEqual([...context]);
+    expect(() => demandTrlTexts(model, 0)).not.toThrow();
+    const without = { ...pair, context: context.subarray(1) };
+    expect(() => PAIR_FORMATS.trl(without, { text: model, prompt })).toThrow(
+      /the prompt of "q" has none: take format=trl-tokens/,
+    );
+  });
+
+  it.each([
+    [
+      'a turn ends with another token',
+      { template: begun.replace(' <eos>', ' <pad>') },
+      0,
+      /ends with "<pad>", and TRL puts "<eos>"/,
+    ],
+    ['the tokenizer adds an end by itself', { adds: [text, first] }, 0, /format=trl-tokens/],
+    ['answers were cut', {}, 3, /3 answers were cut/],
+  ])('is not trusted where %s', (_, changes, cut, message) => {
+    expect(() => demandTrlTexts(tokenizer(changes), cut)).toThrow(message);
   });
 });

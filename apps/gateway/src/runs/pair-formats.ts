@@ -10,32 +10,65 @@ export interface PairTokens {
   readonly rejected: Int32Array;
 }
 
-interface Source {
+export interface PairSource {
   readonly text: TextModel;
   readonly prompt: PromptConfig;
 }
 
-type Format = (pair: PairTokens, source: Source) => object;
+type Format = (pair: PairTokens, source: PairSource) => object;
 
 export const PAIR_FORMATS = {
   trl,
+  'trl-tokens': trlTokens,
   'trl-conversational': trlConversational,
   'llama-factory': llamaFactory,
 } as const satisfies Record<string, Format>;
 
 export type PairFormat = keyof typeof PAIR_FORMATS;
 
-/** TRL's standard preference format: the texts as the model saw them, special tokens written out. */
-function trl({ context, chosen, rejected }: PairTokens, { text }: Source): object {
+/**
+ * TRL's standard preference format: the texts as the model saw them, special tokens written out, but for what the
+ * tokenizer puts before every text.
+ */
+function trl({ question, context, chosen, rejected }: PairTokens, { text }: PairSource): object {
+  const { before } = text.added;
+  if (!sameTokens(context.subarray(0, before.length), before))
+    throw unreadable(
+      `The tokenizer puts ${text.decode(before)} before every text, and the prompt of "${question}" has none`,
+    );
   return {
-    prompt: text.decode(context),
+    prompt: text.decode(context.subarray(before.length)),
     chosen: responseText(chosen, text),
     rejected: responseText(rejected, text),
   };
 }
 
+/** What TRL's trainers make of either format: a data set that needs no preparation. The very tokens, whatever they are. */
+function trlTokens({ context, chosen, rejected }: PairTokens): object {
+  return { prompt_ids: [...context], chosen_ids: [...chosen], rejected_ids: [...rejected] };
+}
+
+/**
+ * Whether TRL reads texts of the model as the tokens that were scored: its trainer puts the tokenizer's end token behind
+ * every text that does not end with it, so an answer must, and only once.
+ *
+ * @throws SolopoError `conflict`
+ */
+export function demandTrlTexts(text: TextModel, cutAnswers: number): void {
+  const { eosToken, added, responseTail } = text;
+  if (cutAnswers > 0)
+    throw unreadable(`${cutAnswers} answers were cut and have no end, and TRL puts one behind every text`);
+  const end = text.decode(responseTail).trimEnd();
+  if (eosToken !== undefined && (added.behind.length > 0 || !end.endsWith(eosToken)))
+    throw unreadable(`A turn of this model ends with "${end}", and TRL puts "${eosToken}" behind it`);
+}
+
+function unreadable(reason: string): SolopoError {
+  return new SolopoError('conflict', `${reason}: take format=trl-tokens, which has the tokens themselves.`);
+}
+
 /** TRL's conversational preference format: messages, which the model's chat template makes the same prompt of. */
-function trlConversational(pair: PairTokens, source: Source): object {
+function trlConversational(pair: PairTokens, source: PairSource): object {
   const assistant = (tokens: Int32Array): Message[] => [
     { role: 'assistant', content: answerText(tokens, source.text) },
   ];
@@ -43,7 +76,7 @@ function trlConversational(pair: PairTokens, source: Source): object {
 }
 
 /** LLaMA-Factory's sharegpt format with `ranking: true`. */
-function llamaFactory(pair: PairTokens, source: Source): object {
+function llamaFactory(pair: PairTokens, source: PairSource): object {
   const gpt = (tokens: Int32Array) => ({ from: 'gpt', value: answerText(tokens, source.text) });
   const messages = messagesOf(pair, source);
   const system = messages.find(({ role }) => role === 'system');
@@ -72,7 +105,7 @@ function answerText(tokens: Int32Array, text: TextModel): string {
 }
 
 /** The documents are what stands between the prompt's head and tail, as the tokenizer writes these. */
-function messagesOf({ question, context }: PairTokens, { text, prompt }: Source): Message[] {
+function messagesOf({ question, context }: PairTokens, { text, prompt }: PairSource): Message[] {
   const rendered = text.decode(context);
   const { head, tail } = framePrompt(question, prompt, text);
   const [before, after] = [head, tail].map((part) => text.decode(text.encode(part)).length) as [number, number];

@@ -26,7 +26,7 @@ export const listPairsQuerySchema = z.strictObject({
 });
 
 export const exportPairsQuerySchema = z.strictObject({
-  format: z.enum(['trl', 'trl-conversational', 'llama-factory']).default('trl'),
+  format: z.enum(['trl', 'trl-tokens', 'trl-conversational', 'llama-factory']).default('trl'),
   split: split.default('training'),
   context: z.enum(['short', 'long']).default('short').describe('Whose prompts'),
 });

@@ -1,13 +1,14 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { EventBus, WORK } from '@solopo/bus';
 import { jobSchema, runConfigSchema, type RunConfigInput, type RunView } from '@solopo/contracts';
+import { exampleLine, retrievalExamples } from '@solopo/corpus';
 import { waitFor } from '@solopo/testing';
 import { failStage } from '@solopo/workflow';
 import request from 'supertest';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../testing/event-reader.fixture.ts';
 import { useGateway } from '../testing/gateway.fixture.ts';
-import { registerInputs, type Registered } from '../testing/register.fixture.ts';
+import { importLines, registerInputs, type Registered } from '../testing/register.fixture.ts';
 
 const gateway = useGateway({ heartbeatMs: 200, outboxLimit: 50 });
 let inputs: Registered;
@@ -48,6 +49,14 @@ describe('a run', () => {
     });
     expect(run.stages.map(({ kind }) => kind)).toEqual(['compose', 'evaluate', 'evaluate']);
 
+    expect(run.warnings).toEqual([
+      {
+        kind: 'questions-in-both',
+        count: 12,
+        message: expect.stringMatching(/^12 of 12 evaluation questions are in the training data set/) as string,
+      },
+    ]);
+
     const manager = await jetstreamManager(gateway.connection);
     const compose = await waitFor('the job of compose', () =>
       manager.streams.getMessage(WORK, { last_by_subj: 'jobs.datagen.compose' }).then(
@@ -68,6 +77,36 @@ describe('a run', () => {
     });
     const shown = await request(gateway.url).get(runsPath(run)).expect(200);
     expect(shown.body).toEqual(run);
+  });
+
+  it('tells of the questions alone that are asked twice', async () => {
+    const other = [...retrievalExamples({ seed: 2, count: 4, documents: 8 })].map((example) => ({
+      ...example,
+      question: `Not asked elsewhere: ${example.id}`,
+    }));
+    const [same] = retrievalExamples({ seed: 1, count: 1, documents: 8 });
+    const shouted = { ...same!, id: 'again', question: ` ${same!.question.toUpperCase()} ` };
+    await importLines(gateway.url, { name: 'others' }, [...other, shouted].map(exampleLine).join('')).expect(201);
+    const asked = (questions: number) => createRun({ evaluation: { dataset: 'others', documents: [2], questions } });
+    expect((await asked(5)).warnings).toMatchObject([{ kind: 'questions-in-both', count: 1 }]);
+    expect((await asked(4)).warnings).toEqual([]);
+  });
+
+  it('with contexts longer than the model tells of it, or is refused', async () => {
+    const long = { maxTokens: 4090 };
+    const [fits, beyond] = [
+      await createRun({ contexts: { long }, sampling: { maxNewTokens: 6 } }),
+      await createRun({ contexts: { long } }),
+    ];
+    expect(fits.warnings).toEqual([]);
+    expect(beyond.warnings).toEqual([
+      { kind: 'contexts-too-long', count: 58, message: expect.stringContaining('4096 positions') as string },
+    ]);
+    const { body } = await request(gateway.url)
+      .post('/v1/runs')
+      .send(config({ contexts: { long, beyondPositions: 'refuse' } }))
+      .expect(422);
+    expect(body).toMatchObject({ code: 'config-invalid', detail: expect.stringContaining('4096 positions') as string });
   });
 
   it('that does the same work as another shares its stages', async () => {
@@ -140,7 +179,7 @@ describe('a run', () => {
     expect(await get('/evaluations')).toEqual([]);
     expect(await get('/pairs?limit=10&offset=5')).toEqual([]);
     const counts = await request(gateway.url).get('/v1/ledger/counts').expect(200);
-    expect(counts.body).toMatchObject({ models: 1, datasets: 1, examples: 12, pairs: 0, steps: 2 });
+    expect(counts.body).toMatchObject({ models: 1, datasets: 2, examples: 17, pairs: 0, steps: 2 });
   });
 
   it.each(['', '/steps', '/alignments', '/evaluations', '/pairs', '/events'])(

@@ -17,6 +17,8 @@ export interface GatewayFixture {
   readonly connection: NatsConnection;
   readonly app: Service['app'];
   restart(): Promise<void>;
+  /** For good. */
+  stopPostgres(): Promise<void>;
 }
 
 /** The real gateway over a real Postgres and a real nats-server of their own, for all tests of a file. */
@@ -47,6 +49,7 @@ export function useGateway(settings: Partial<GatewayConfig> = {}): GatewayFixtur
       () => rm(artifacts, { recursive: true }),
     );
     Object.assign(fixture, { config, ledger, nats, connection });
+    fixture.stopPostgres = () => postgres.stop();
     fixture.restart = async () => {
       await service.close();
       await start();

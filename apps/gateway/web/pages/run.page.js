@@ -29,6 +29,7 @@ export async function runPage({ id, signal, follow, announce }) {
   const figures = keyFigures();
   const trouble = h('div', {});
   const warnings = h('div', {});
+  const notices = h('div', {});
   const stages = stageTimeline();
   const stepCharts = STEP_CHARTS.map((options) => lineChart({ ...options, sync: 'steps' }, steps, signal));
   const phaseCharts = PHASE_CHARTS.map((options) => lineChart({ ...options, sync: 'steps' }, phases, signal));
@@ -69,6 +70,10 @@ export async function runPage({ id, signal, follow, announce }) {
     fill(
       trouble,
       run.error !== null && problem(run.state === 'failed' ? 'This run failed' : 'This run was stopped', run.error),
+    );
+    fill(
+      notices,
+      run.warnings.map(({ message }) => problem('Warning', message)),
     );
     showProgress();
   };
@@ -146,6 +151,7 @@ export async function runPage({ id, signal, follow, announce }) {
       head.element,
       trouble,
       warnings,
+      notices,
       figures.element,
       stages.element,
       accuracy.element,
@@ -253,7 +259,11 @@ function keyFigures() {
         pace === null ? NONE : rate(pace.perSecond, pace.unit),
         run.trainSeconds > 0 ? `${duration(run.trainSeconds)} in steps` : '',
       );
-      set('Pairs', whole(run.pairs), pairing?.heldOut === undefined ? '' : `and ${whole(pairing.heldOut)} held out`);
+      const notes = [
+        pairing?.heldOut !== undefined && `and ${whole(pairing.heldOut)} held out`,
+        run.leftOver > 0 && `${whole(run.leftOver)} left over by each epoch`,
+      ];
+      set('Pairs', whole(run.pairs), notes.filter(Boolean).join(', '));
       set('Policy tokens', short(run.policyTokens));
       set('Reference tokens', short(run.referenceTokens), run.referenceTokens > 0 ? 'scored once' : '');
       set('Chain head', run.chainHead === null ? NONE : digest(run.chainHead));

@@ -5,7 +5,6 @@ import { promptSchema } from '@solopo/contracts';
 import { TextModel } from '@solopo/text';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { normalizeCase } from '../normalize.ts';
-import { linesOf } from '../readers/lines.ts';
 import { readExamples } from '../readers/read-examples.ts';
 import { RETRIEVAL_PROMPT, retrievalExamples } from '../retrieval/examples.ts';
 import { retrievalTokenizer } from '../retrieval/tokenizer.ts';
@@ -30,8 +29,8 @@ describe('with MuSiQue records and the Qwen2.5 tokenizer', () => {
   beforeAll(async () => {
     const text = await TextModel.fromFolder(join(DATA, 'models/qwen2.5-0.5b-instruct'));
     examples = [];
-    const lines = linesOf(createReadStream(join(DATA, 'musique/musique_ans_train_100.jsonl')));
-    for await (const line of readExamples(lines, 'musique')) if ('example' in line) examples.push(line.example);
+    const content = createReadStream(join(DATA, 'musique/musique_ans_train_100.jsonl'));
+    for await (const line of readExamples(content, 'musique')) if ('example' in line) examples.push(line.example);
     options = { prompt: promptSchema.parse({}), text, seed: 3, pool: new DocumentPool(examples) };
     composed = examples.map((example) => made(composeContexts(example, { ...options, contexts })));
     drawnOf = drawnFrom(examples, options);

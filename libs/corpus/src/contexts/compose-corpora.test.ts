@@ -5,7 +5,6 @@ import { promptSchema } from '@solopo/contracts';
 import { TextModel } from '@solopo/text';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { normalizeCase } from '../normalize.ts';
-import { linesOf } from '../readers/lines.ts';
 import { readExamples } from '../readers/read-examples.ts';
 import type { ComposeOptions, ContextPair } from './compose-contexts.ts';
 import { composeContexts } from './compose-contexts.ts';
@@ -20,7 +19,7 @@ const CONTEXTS: ContextsConfig = { short: { distractors: 1 }, long: { maxTokens:
 
 async function examplesOf(file: string, format: DatasetFormat): Promise<Example[]> {
   const examples: Example[] = [];
-  for await (const line of readExamples(linesOf(createReadStream(join(DATA, file))), format)) {
+  for await (const line of readExamples(createReadStream(join(DATA, file)), format)) {
     if ('example' in line) examples.push(line.example);
   }
   return examples.slice(0, 24);

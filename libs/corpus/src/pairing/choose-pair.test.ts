@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { choosePair } from './choose-pair.ts';
 
-const sample = (text: string, correct: boolean) => ({ text, correct });
+const sample = (text: string, correct: boolean, finish: 'stop' | 'length' = 'stop') => ({ text, correct, finish });
 const options = { mode: 'sampled', gold: 'gold', seed: 7, example: 'e1' } as const;
 const mixed = ['a', 'b', 'c', 'd', 'e', 'f'].map((text, index) => sample(text, index < 3));
 
@@ -16,6 +16,26 @@ describe('choosePair', () => {
       JSON.stringify(choosePair(mixed, { ...options, example: `e${i}` })),
     );
     expect(new Set(examples).size).toBe(9);
+  });
+
+  it('never chooses an answer that was cut, unless it is told to keep them; a wrong one may be rejected', () => {
+    const right = sample('whole', true);
+    const samples = [sample('cut', true, 'length'), right, sample('wrong', false, 'length')];
+    const drawn = (cutAnswers?: 'refuse' | 'keep') =>
+      new Set(
+        Array.from({ length: 20 }, (_, seed) => {
+          const choice = choosePair(samples, { ...options, cutAnswers, seed });
+          return 'refused' in choice ? choice.refused : `${choice.chosen?.text} ${choice.rejected.text}`;
+        }),
+      );
+    expect(drawn('refuse')).toEqual(new Set(['whole wrong']));
+    expect(drawn('keep')).toEqual(new Set(['whole wrong', 'cut wrong']));
+    expect(drawn()).toEqual(drawn('keep'));
+    const allCut = samples.filter((one) => one !== right);
+    expect(choosePair(allCut, { ...options, cutAnswers: 'refuse' })).toEqual({ refused: 'right-were-cut' });
+    expect(choosePair(allCut, { ...options, mode: 'gold-chosen', cutAnswers: 'refuse' })).toMatchObject({
+      chosen: null,
+    });
   });
 
   it('takes the gold answer as the chosen one', () => {

@@ -5,9 +5,18 @@ import { Random } from '@solopo/random';
 export interface JudgedSample {
   readonly text: string;
   readonly correct: boolean;
+  /** Ended by itself, or by the limit of new tokens. */
+  readonly finish: 'stop' | 'length';
 }
 
-export const PAIR_REFUSALS = ['no-samples', 'all-right', 'all-wrong', 'no-wrong-sample', 'identical-texts'] as const;
+export const PAIR_REFUSALS = [
+  'no-samples',
+  'all-right',
+  'all-wrong',
+  'right-were-cut',
+  'no-wrong-sample',
+  'identical-texts',
+] as const;
 export type PairRefusal = (typeof PAIR_REFUSALS)[number];
 
 export type PairChoice<S extends JudgedSample> =
@@ -20,6 +29,8 @@ export type PairChoice<S extends JudgedSample> =
 
 export interface PairOptions {
   readonly mode: PairingConfig['mode'];
+  /** Refused, a sample that was cut is never chosen. Absent: kept. */
+  readonly cutAnswers?: PairingConfig['cutAnswers'] | undefined;
   /** The canonical gold answer. */
   readonly gold: string;
   readonly seed: number;
@@ -32,15 +43,17 @@ export interface PairOptions {
  * `gold-chosen` takes the gold answer for the right one. A pair never has the same text twice.
  */
 export function choosePair<S extends JudgedSample>(samples: readonly S[], options: PairOptions): PairChoice<S> {
-  const { mode, gold, seed, example } = options;
+  const { mode, cutAnswers, gold, seed, example } = options;
   const right = samples.filter(({ correct }) => correct);
   const wrong = samples.filter(({ correct }) => !correct);
   if (samples.length === 0) return { refused: 'no-samples' };
   if (wrong.length === 0) return { refused: mode === 'sampled' ? 'all-right' : 'no-wrong-sample' };
   if (mode === 'sampled' && right.length === 0) return { refused: 'all-wrong' };
+  const choosable = right.filter(({ finish }) => cutAnswers !== 'refuse' || finish === 'stop');
+  if (mode === 'sampled' && choosable.length === 0) return { refused: 'right-were-cut' };
 
   const random = new Random('pair', seed, example);
-  const chosen = mode === 'sampled' ? random.pick(right) : null;
+  const chosen = mode === 'sampled' ? random.pick(choosable) : null;
   const text = normalize(chosen?.text ?? gold);
   const others = wrong.filter((sample) => normalize(sample.text) !== text);
   if (others.length === 0) return { refused: 'identical-texts' };

@@ -1,20 +1,37 @@
 /**
- * The lines of a stream of UTF-8 bytes or of text, without their `\n`. (Node's readline also breaks at U+2028 and
- * U+2029, which JSON allows inside strings.)
+ * The lines of a text that comes in pieces, without their `\n`; `undefined` stands for one of more than `maxLength`
+ * characters, which is not kept. (Node's readline also breaks at U+2028 and U+2029, which JSON allows inside strings.)
  */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<string, void, undefined> {
-  const decoder = new TextDecoder();
-  let rest: string[] = [];
-  for await (const chunk of chunks) {
-    const [first, ...others] = (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })).split(
-      '\n',
-    );
-    rest.push(first!);
+export async function* linesOf(
+  pieces: AsyncIterable<string>,
+  maxLength = Infinity,
+): AsyncGenerator<string | undefined, void, undefined> {
+  let line = new Line(maxLength);
+  for await (const piece of pieces) {
+    const [first, ...others] = piece.split('\n');
+    line.add(first!);
     for (const other of others) {
-      yield rest.join('');
-      rest = [other];
+      yield line.text();
+      line = new Line(maxLength);
+      line.add(other);
     }
   }
-  const last = rest.join('') + decoder.decode();
-  if (last !== '') yield last;
+  if (line.length > 0) yield line.text();
+}
+
+class Line {
+  length = 0;
+  #parts: string[] = [];
+
+  constructor(private readonly maxLength: number) {}
+
+  add(part: string): void {
+    this.length += part.length;
+    if (this.length > this.maxLength) this.#parts = [];
+    else this.#parts.push(part);
+  }
+
+  text(): string | undefined {
+    return this.length > this.maxLength ? undefined : this.#parts.join('');
+  }
 }

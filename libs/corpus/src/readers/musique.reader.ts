@@ -1,16 +1,16 @@
-import type { Example } from '@solopo/contracts';
+import { answerSchema, statedSchema, type Example } from '@solopo/contracts';
 import { z } from 'zod';
 
 /** A record of MuSiQue as published: supporting paragraphs are relevant, aliases are further gold answers. */
 export const musiqueSchema = z
   .object({
     id: z.string().min(1),
-    question: z.string().min(1),
-    answer: z.string().min(1),
-    answer_aliases: z.array(z.string()).default([]),
+    question: statedSchema,
+    answer: answerSchema,
+    answer_aliases: z.array(z.string().trim()).default([]),
     answerable: z.boolean().default(true),
     paragraphs: z
-      .array(z.object({ title: z.string(), paragraph_text: z.string().min(1), is_supporting: z.boolean() }))
+      .array(z.object({ title: z.string(), paragraph_text: statedSchema, is_supporting: z.boolean() }))
       .min(1),
   })
   .refine(({ answerable }) => answerable, { path: ['answerable'], error: 'must be true' })

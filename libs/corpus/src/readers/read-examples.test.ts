@@ -6,6 +6,7 @@ import { linesOf } from './lines.ts';
 import { readExamples } from './read-examples.ts';
 import type { ReadLine } from './read-examples.ts';
 import { exampleLine } from './solopo.reader.ts';
+import { textOf } from './utf8.ts';
 
 const DATA = join(import.meta.dirname, '../../../../data');
 const example = {
@@ -26,11 +27,28 @@ const record = {
   paragraphs: [{ idx: 0, title: 'T', paragraph_text: 'Ada did.', is_supporting: true }],
 };
 
-async function read(lines: AsyncIterable<string> | string, format: DatasetFormat): Promise<ReadLine[]> {
+async function read(
+  content: AsyncIterable<Uint8Array> | string,
+  format: DatasetFormat,
+  maxLength?: number,
+): Promise<ReadLine[]> {
   const found: ReadLine[] = [];
-  for await (const line of readExamples(lines, format)) found.push(line);
+  for await (const line of readExamples(content, format, maxLength === undefined ? {} : { maxLength }))
+    found.push(line);
   return found;
 }
+
+/** The content, parted in two at every place. */
+function* halves(content: Uint8Array): Generator<AsyncIterable<Uint8Array>> {
+  for (let cut = 0; cut <= content.length; cut++)
+    yield ReadableStream.from([content.subarray(0, cut), content.subarray(cut)]);
+}
+
+const bytesOf = (text: string) => Buffer.from(text, 'utf8');
+/** Text of code points up to U+00FF, a byte each. */
+const latin1 = (text: string) => ReadableStream.from([Buffer.from(text, 'latin1')]);
+const reasonsOf = (lines: readonly ReadLine[]) =>
+  lines.flatMap((line) => ('reason' in line ? [[line.line, line.reason]] : []));
 
 describe('solopo lines', () => {
   it('come back as they were written', async () => {
@@ -86,7 +104,7 @@ describe('musique records', () => {
     ['musique_ans_train_100.jsonl', 100],
     ['musique_ans_dev_40.jsonl', 40],
   ])('of %s are all read, line by line', async (file, count) => {
-    const lines = await read(linesOf(createReadStream(join(DATA, 'musique', file))), 'musique');
+    const lines = await read(createReadStream(join(DATA, 'musique', file)), 'musique');
     const examples = lines.flatMap((line) => ('example' in line ? [line.example] : []));
     expect(examples).toHaveLength(count);
     expect(lines).toHaveLength(count);
@@ -144,6 +162,16 @@ describe.each(['hotpotqa', '2wiki'] as const)('%s records', (format) => {
     expect(await reason({ _id: undefined, id: 'h1' })).toMatch(/^_id: /);
     expect(await reason({ answer: '' })).toMatch(/^answer: /);
   });
+
+  it('have no empty paragraphs, whatever title these have', async () => {
+    const context = [
+      ['Ada', ['Ada did.']],
+      ['Ada', []],
+      ['Bob', ['x']],
+    ];
+    const [line] = await read(JSON.stringify({ ...facts, context, supporting_facts: [['Ada', 0]] }), format);
+    expect(line).toMatchObject({ example: { documents: [{ title: 'Ada', text: 'Ada did.' }, { title: 'Bob' }] } });
+  });
 });
 
 describe('the bundled records', () => {
@@ -153,7 +181,7 @@ describe('the bundled records', () => {
     ['2wiki', '2wikimultihopqa/2wiki_dev_first_100.jsonl', 100],
     ['2wiki', '2wikimultihopqa/2wiki_dev_last_40.jsonl', 40],
   ] as const)('of %s in %s are all read', async (format, file, count) => {
-    const lines = await read(linesOf(createReadStream(join(DATA, file))), format);
+    const lines = await read(createReadStream(join(DATA, file)), format);
     const examples = lines.flatMap((line) => ('example' in line ? [line.example] : []));
     expect(lines).toHaveLength(count);
     expect(examples).toHaveLength(count);
@@ -167,10 +195,152 @@ describe('the bundled records', () => {
   });
 });
 
+describe('texts that say nothing', () => {
+  it.each([
+    ['an answer of white space', { answers: ['Ada', '   '] }, 'answers.1: must not be blank'],
+    ['an answer without a shape', { answers: ['\u200b'] }, 'answers.0: must not be blank'],
+    ['a question of white space', { question: ' \n' }, 'question: must not be blank'],
+    [
+      'a document of white space',
+      { documents: [{ text: '\t', relevant: true }] },
+      'documents.0.text: must not be blank',
+    ],
+  ])('are refused: %s', async (_, change, reason) => {
+    expect(reasonsOf(await read(JSON.stringify({ ...example, ...change }), 'solopo'))).toEqual([[1, reason]]);
+  });
+
+  it.each([
+    ['musique', { ...record, answer: ' ' }],
+    ['hotpotqa', { _id: 'h1', question: 'q?', answer: ' ', context: [['A', ['a']]], supporting_facts: [['A', 0]] }],
+    ['2wiki', { _id: 'h1', question: 'q?', answer: ' ', context: [['A', ['a']]], supporting_facts: [['A', 0]] }],
+  ] as const)('are refused in %s records too', async (format, change) => {
+    expect(reasonsOf(await read(JSON.stringify(change), format))).toEqual([[1, 'answer: must not be blank']]);
+  });
+
+  it('are not answers with white space around them, which loses it', async () => {
+    const [line] = await read(JSON.stringify({ ...example, answers: [' Ada\n'] }), 'solopo');
+    expect(line).toEqual({ line: 1, example });
+    const [found] = await read(
+      JSON.stringify({ ...record, answer: ' Ada ', answer_aliases: ['Ada ', ' '] }),
+      'musique',
+    );
+    expect(found).toMatchObject({ example: { answers: ['Ada'] } });
+  });
+});
+
+describe('texts that nobody can keep', () => {
+  const odd = (text: string) => JSON.stringify({ ...example, id: 'odd', documents: [{ text, relevant: true }] });
+
+  it('are refused by their line: NUL, lone surrogates', async () => {
+    const lines = [exampleLine(example).trim(), odd('a\0b'), odd('a\ud83d'), JSON.stringify({ ...example, id: '\0' })];
+    const reason = 'must be text without NUL characters and lone surrogates';
+    expect(reasonsOf(await read(lines.join('\n'), 'solopo'))).toEqual([
+      [2, `documents.0.text: ${reason}`],
+      [3, `documents.0.text: ${reason}`],
+      [4, `id: ${reason}`],
+    ]);
+  });
+
+  it('are refused by their line: bytes that are not UTF-8, wherever they stand', async () => {
+    const lines = [
+      exampleLine(example).trim(),
+      odd('Caf\u00e9'),
+      JSON.stringify({ ...example, id: 'e2' }),
+      `${JSON.stringify(record).slice(0, -1)},"note":"\u00e9"}`,
+      '\u00ff',
+    ].join('\n');
+    const refused = 'has bytes that are not UTF-8';
+    expect(reasonsOf(await read(latin1(lines), 'solopo'))).toEqual([2, 4, 5].map((line) => [line, refused]));
+    const array = `[${JSON.stringify(record)},${JSON.stringify({ ...record, id: 'm2', note: '\u00e9' })}]`;
+    expect(reasonsOf(await read(latin1(array), 'musique'))).toEqual([[2, refused]]);
+  });
+
+  it('are not U+FFFD, which a file may have beside bytes that are not UTF-8', async () => {
+    const kept = odd('\uFFFD \u00e9 \u{1F600}');
+    const bytes = Buffer.concat([bytesOf(`${kept}\n`), Buffer.from([0x22, 0xe9, 0xe2, 0x82, 0x22])]);
+    for (const content of halves(bytes)) {
+      const [line, ...rest] = await read(content, 'solopo');
+      expect(line).toEqual({ line: 1, example: JSON.parse(kept) as unknown });
+      expect(reasonsOf(rest)).toEqual([[2, 'has bytes that are not UTF-8']]);
+    }
+  });
+});
+
+describe('a JSON array', () => {
+  const records = [
+    record,
+    { ...record, id: 'm2' },
+    { ...record, id: 'm3', answer: '' },
+    { ...record, id: 'm\u2028\u{1F600}' },
+  ];
+  const small = (id: string) => ({ id, question: 'é?', answers: ['ö'], documents: [{ text: '“x”', relevant: true }] });
+
+  it.each([
+    ['on one line', JSON.stringify(records)],
+    ['over many lines', `\uFEFF\n${JSON.stringify(records, null, 2)}\r\n`],
+  ])('%s is read by its elements', async (_, text) => {
+    const lines = await read(text, 'musique');
+    expect(lines.map(({ line }) => line)).toEqual([1, 2, 3, 4]);
+    expect(reasonsOf(lines)).toEqual([[3, 'answer: must not be blank']]);
+    const ids = lines.flatMap((line) => ('example' in line ? [line.example.id] : []));
+    expect(ids).toEqual(['m1', 'm2', 'm\u2028\u{1F600}']);
+  });
+
+  it('is read wherever its bytes part', async () => {
+    const two = [small('a'), small('b')];
+    for (const content of halves(bytesOf(JSON.stringify(two))))
+      expect(await read(content, 'solopo')).toEqual(two.map((one, index) => ({ line: index + 1, example: one })));
+  });
+
+  it.each([
+    ['breaks off', `[${JSON.stringify(record)}, {"id": `, /behind its element 1: /],
+    ['is no JSON', `[${JSON.stringify(record)} {}]`, /behind its element 0: /],
+    ['goes on behind its end', `[${JSON.stringify(record)}]\n{}`, /behind its element 0: /],
+  ])('that %s is refused as a whole', async (_, text, message) => {
+    const reading = read(text, 'musique');
+    await expect(reading).rejects.toMatchObject({
+      code: 'dataset-invalid',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it('without elements has none', async () => {
+    expect(await read(' [ ] ', 'solopo')).toEqual([]);
+  });
+});
+
+describe('what is too long to be an example', () => {
+  const long = (id: string) => JSON.stringify({ ...example, id, question: 'x'.repeat(1000) });
+
+  it('is refused by its line, and the rest is read', async () => {
+    const lines = [long('l1'), exampleLine(example).trim(), long('l2')].join('\n');
+    for (const content of [lines, ReadableStream.from(lines.match(/.{1,7}|\n/g)!.map(bytesOf))]) {
+      const found = await read(content, 'solopo', 500);
+      expect(reasonsOf(found)).toEqual([1, 3].map((line) => [line, 'has more than 500 characters']));
+      expect(found[1]).toEqual({ line: 2, example });
+    }
+  });
+
+  it('is not read to its end in an array', async () => {
+    let given = 0;
+    const endless = async function* (): AsyncGenerator<Uint8Array> {
+      yield bytesOf(`[${JSON.stringify(example)}, {"id": "`);
+      for (;;) {
+        given += 100;
+        yield await Promise.resolve(bytesOf('x'.repeat(100)));
+      }
+    };
+    await expect(read(endless(), 'solopo', 500)).rejects.toThrow(
+      'Element 2 of the JSON array has more than 500 characters',
+    );
+    expect(given).toBeLessThan(2000);
+  });
+});
+
 describe('linesOf', () => {
   const lines = async (...chunks: (Uint8Array | string)[]) => {
-    const found: string[] = [];
-    for await (const line of linesOf(ReadableStream.from(chunks))) found.push(line);
+    const found: (string | undefined)[] = [];
+    for await (const line of linesOf(textOf(ReadableStream.from(chunks)))) found.push(line);
     return found;
   };
 

@@ -1,8 +1,9 @@
-import type { DatasetFormat, Example } from '@solopo/contracts';
+import { UNSTORABLE, unstorableTexts, type DatasetFormat, type Example } from '@solopo/contracts';
 import type { z } from 'zod';
 import { twoWikiSchema } from './2wiki.reader.ts';
 import { hotpotqaSchema } from './hotpotqa.reader.ts';
 import { musiqueSchema } from './musique.reader.ts';
+import { recordsOf } from './records.ts';
 import { solopoSchema } from './solopo.reader.ts';
 
 const SCHEMAS: Record<DatasetFormat, z.ZodType<Example>> = {
@@ -12,25 +13,29 @@ const SCHEMAS: Record<DatasetFormat, z.ZodType<Example>> = {
   '2wiki': twoWikiSchema,
 };
 
-/** One line of a data set, by its number from 1: the example in it, or why there is none. */
+/** One line of a data set, or one element of its array, by its number from 1: the example in it, or why there is none. */
 export type ReadLine =
   { readonly line: number; readonly example: Example } | { readonly line: number; readonly reason: string };
 
+/** Of an example, in characters. */
+const MAX_LENGTH = 2 ** 26;
+
 /**
- * Reads JSON lines, from a whole text or line by line. A line that cannot be read is reported and the rest is read on;
- * so is an id that was there before. Blank lines count but say nothing.
+ * Reads JSON lines or a JSON array, from a whole text or as it comes. A line that cannot be read is reported and the rest is
+ * read on; so is an id that was there before.
+ *
+ * @throws SolopoError `dataset-invalid` for an array that is no JSON
  */
 export async function* readExamples(
-  lines: AsyncIterable<string> | string,
+  content: AsyncIterable<Uint8Array | string> | string,
   format: DatasetFormat,
+  { maxLength = MAX_LENGTH }: { readonly maxLength?: number } = {},
 ): AsyncGenerator<ReadLine, void, undefined> {
   const firstLines = new Map<string, number>();
-  let line = 0;
-  for await (const text of typeof lines === 'string' ? lines.split('\n') : lines) {
-    line += 1;
-    const content = (line === 1 ? text.replace(/^\uFEFF/, '') : text).trim();
-    if (content === '') continue;
-    const read = readExample(content, format);
+  const chunks = typeof content === 'string' ? ReadableStream.from([content]) : content;
+  for await (const record of recordsOf(chunks, maxLength)) {
+    const { line } = record;
+    const read = 'reason' in record ? record : readExample(record.value, format);
     if ('reason' in read) {
       yield { line, reason: read.reason };
       continue;
@@ -45,16 +50,12 @@ export async function* readExamples(
   }
 }
 
-function readExample(content: string, format: DatasetFormat): { example: Example } | { reason: string } {
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch (error) {
-    return { reason: `not JSON: ${(error as Error).message}` };
-  }
+function readExample(value: unknown, format: DatasetFormat): { example: Example } | { reason: string } {
   const parsed = SCHEMAS[format].safeParse(value);
-  if (parsed.success) return { example: parsed.data };
-  return { reason: parsed.error.issues.map((issue) => `${pathOf(issue.path)}${issue.message}`).join('; ') };
+  if (!parsed.success)
+    return { reason: parsed.error.issues.map((issue) => `${pathOf(issue.path)}${issue.message}`).join('; ') };
+  const [unstorable] = unstorableTexts(parsed.data);
+  return unstorable === undefined ? { example: parsed.data } : { reason: `${pathOf(unstorable)}${UNSTORABLE}` };
 }
 
 function pathOf(path: readonly PropertyKey[]): string {

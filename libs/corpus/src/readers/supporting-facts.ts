@@ -1,11 +1,11 @@
-import type { Document, Example } from '@solopo/contracts';
+import { answerSchema, statedSchema, type Document, type Example } from '@solopo/contracts';
 import { z } from 'zod';
 
 /** What HotpotQA and 2WikiMultihopQA share: paragraphs as lists of sentences, and which sentences support the answer. */
 const recordSchema = z.object({
   _id: z.string().min(1),
-  question: z.string().min(1),
-  answer: z.string().min(1),
+  question: statedSchema,
+  answer: answerSchema,
   context: z.array(z.tuple([z.string(), z.array(z.string())])).min(1),
   supporting_facts: z.array(z.tuple([z.string(), z.int()])).min(1),
 });
@@ -26,10 +26,11 @@ export function supportingFactsSchema(join: (sentences: readonly string[]) => st
 }
 
 function demandEvidence({ context, supporting_facts }: SupportingFactsRecord, issues: z.RefinementCtx): void {
-  const texts = new Map(context.map(([title, sentences]) => [title, sentences.join('').trim()]));
+  const titles = new Set(context.map(([title]) => title));
+  const told = new Set(context.filter(([, sentences]) => sentences.join('').trim() !== '').map(([title]) => title));
   for (const [title] of supporting_facts) {
-    if (texts.get(title)) continue;
-    const fault = texts.has(title) ? 'has no text' : 'is not a title of context';
+    if (told.has(title)) continue;
+    const fault = titles.has(title) ? 'has no text' : 'is not a title of context';
     issues.addIssue({ code: 'custom', path: ['supporting_facts'], message: `${JSON.stringify(title)} ${fault}` });
   }
 }

@@ -27,6 +27,7 @@ import * as workerDevices from './0026-worker-devices.migration.ts';
 import * as chunkProgress from './0027-chunk-progress.migration.ts';
 import * as chunkLeases from './0028-chunk-leases.migration.ts';
 import * as slicesAndProgress from './0029-slices-and-progress.migration.ts';
+import * as runWarnings from './0030-run-warnings.migration.ts';
 import type { Migration } from 'kysely/migration';
 
 /** Forward only. A released migration is never edited: a change is a new one. */
@@ -60,4 +61,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0027-chunk-progress': chunkProgress,
   '0028-chunk-leases': chunkLeases,
   '0029-slices-and-progress': slicesAndProgress,
+  '0030-run-warnings': runWarnings,
 };

@@ -1,10 +1,10 @@
 import { digestOf, SolopoError, type DatasetView, type Example } from '@solopo/contracts';
 import { sql } from 'kysely';
-import { batches } from '../batches.ts';
+import { streamedBatches } from '../batches.ts';
 import type { Range } from '../range.ts';
 import type { Queries } from '../tables/database.ts';
 
-export type NewDataset = Omit<DatasetView, 'examples' | 'createdAt'>;
+export type NewDataset = Omit<DatasetView, 'createdAt'>;
 
 export interface ExampleRecord {
   readonly position: number;
@@ -19,23 +19,16 @@ export class DatasetRepository {
     this.#db = db;
   }
 
-  /** Call it in a transaction: a data set has all its examples or is not there. */
-  async register(dataset: NewDataset, examples: readonly Example[]): Promise<void> {
-    const { digest, name, format, rejected, rejectedCount } = dataset;
-    const values = { digest, name, format, examples: examples.length };
+  /** Call it in a transaction: a data set has all its examples or is not there. They are written as they come. */
+  async register(dataset: NewDataset, content: Iterable<Example> | AsyncIterable<Example>): Promise<void> {
+    const { digest, name, format, examples, rejected, rejectedCount } = dataset;
+    const values = { digest, name, format, examples };
     await this.#db
       .insertInto('datasets')
       .values({ ...values, rejected: JSON.stringify(rejected), rejected_count: rejectedCount })
       .onConflict((conflict) => conflict.doNothing())
       .execute();
-    const rows = examples.map((example, position) => ({
-      dataset: digest,
-      position,
-      example_id: example.id,
-      digest: digestOf(example),
-      content: JSON.stringify(example),
-    }));
-    for (const batch of batches(rows))
+    for await (const batch of streamedBatches(rowsOf(digest, content), ({ content: { length } }) => length))
       await this.#db
         .insertInto('examples')
         .values(batch)
@@ -78,6 +71,25 @@ export class DatasetRepository {
       .execute();
   }
 
+  /** How many of the first `questions` of a data set another one asks too, whatever their case and the white space around them. */
+  async sharedQuestions(
+    dataset: string,
+    other: string,
+    questions?: number,
+  ): Promise<{ readonly asked: number; readonly shared: number }> {
+    const question = sql<string>`lower(btrim(content->>'question', E' \\t\\r\\n'))`;
+    const others = this.#db.selectFrom('examples').select(question.as('question')).where('dataset', '=', other);
+    return this.#db
+      .selectFrom('examples')
+      .select((count) => [
+        count.fn.countAll<number>().as('asked'),
+        sql<number>`count(*) filter (where ${question} in ${others})`.as('shared'),
+      ])
+      .where('dataset', '=', dataset)
+      .$if(questions !== undefined, (all) => all.where('position', '<', questions ?? 0))
+      .executeTakeFirstOrThrow();
+  }
+
   /** The questions at those positions. */
   async questions(dataset: string, positions: readonly number[]): Promise<ReadonlyMap<number, string>> {
     const rows = await this.#db
@@ -90,8 +102,19 @@ export class DatasetRepository {
   }
 }
 
+async function* rowsOf(dataset: string, content: Iterable<Example> | AsyncIterable<Example>) {
+  let position = 0;
+  for await (const example of content)
+    yield {
+      dataset,
+      position: position++,
+      example_id: example.id,
+      digest: digestOf(example),
+      content: JSON.stringify(example),
+    };
+}
+
 interface DatasetRow extends Omit<NewDataset, 'rejectedCount'> {
-  readonly examples: number;
   readonly rejected_count: number;
   readonly created_at: Date;
 }

@@ -121,6 +121,23 @@ export class PairRepository {
       .execute();
   }
 
+  /** Responses of the pairs that the limit of new tokens cut off, of the samples of that stage. */
+  async cutAnswers(stage: string, samples: string): Promise<number> {
+    const { count } = await this.#db
+      .selectFrom('pairs')
+      .innerJoin('samples', (join) =>
+        join
+          .onRef('samples.position', '=', 'pairs.position')
+          .on('samples.stage', '=', samples)
+          .on('samples.finish', '=', 'length')
+          .on(sql<boolean>`samples.sample_index in (pairs.chosen_sample, pairs.rejected_sample)`),
+      )
+      .select((columns) => columns.fn.countAll<number>().as('count'))
+      .where('pairs.stage', '=', stage)
+      .executeTakeFirstOrThrow();
+    return count;
+  }
+
   /** The pairs of a split by ordinal: the range counts within it. */
   async list(stage: string, split: 'training' | 'held-out', range: Range): Promise<PairRecord[]> {
     return recordsOf(

@@ -1,4 +1,11 @@
-import { SolopoError, type RunConfig, type RunState, type RunView, type StageView } from '@solopo/contracts';
+import {
+  SolopoError,
+  type RunConfig,
+  type RunState,
+  type RunView,
+  type RunWarning,
+  type StageView,
+} from '@solopo/contracts';
 import { sql } from 'kysely';
 import {
   runProgress,
@@ -11,12 +18,15 @@ import {
 import type { Queries } from '../tables/database.ts';
 import type { ResolvedInputs } from '../tables/live.tables.ts';
 import { DONE_OUTCOMES } from './attempt.repository.ts';
+import { countOf, stageWarnings } from './run-warnings.ts';
 import { STAGE_COLUMNS, stageOf, type StageRecord } from './stage.repository.ts';
 
 export interface NewRun {
   readonly id: string;
   readonly config: RunConfig;
   readonly resolved: ResolvedInputs;
+  /** Known before anything is done. */
+  readonly warnings?: readonly RunWarning[];
 }
 
 /** A stage as one of its runs sees it. */
@@ -55,7 +65,7 @@ export class RunRepository {
     this.#db = db;
   }
 
-  async create({ id, config, resolved }: NewRun): Promise<void> {
+  async create({ id, config, resolved, warnings = [] }: NewRun): Promise<void> {
     await this.#db
       .insertInto('runs')
       .values({
@@ -63,6 +73,7 @@ export class RunRepository {
         name: config.name,
         config: JSON.stringify(config),
         resolved: JSON.stringify(resolved),
+        warnings: JSON.stringify(warnings),
         state: 'running',
       })
       .execute();
@@ -287,6 +298,7 @@ interface RunRow {
   readonly train_seconds: number;
   readonly created_at: Date;
   readonly finished_at: Date | null;
+  readonly warnings: readonly RunWarning[];
 }
 
 function subscribedOf(row: StageRow): SubscribedStage {
@@ -302,6 +314,8 @@ function viewOf(
   stages: readonly PacedStage[],
   work: RunView['work'] = { jobs: 0, executions: 0 },
 ): RunView {
+  const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
+  const pairs = pair === undefined ? null : countOf(pair, 'pairs');
   return {
     id: run.id,
     config: run.config,
@@ -314,17 +328,21 @@ function viewOf(
     chainHead: run.chain_head,
     policyDigest: run.policy_digest,
     policyTokens: run.policy_tokens,
-    referenceTokens: stages.reduce((sum, stage) => sum + (isTrainingScore(stage) ? count(stage, 'tokens') : 0), 0),
+    referenceTokens: stages.reduce((sum, stage) => sum + (isTrainingScore(stage) ? countOf(stage, 'tokens') : 0), 0),
     trainSeconds: run.train_seconds,
     work,
-    pairs:
-      stages
-        .filter(({ kind, state }) => kind === 'pair' && state === 'done')
-        .map((stage) => count(stage, 'pairs'))[0] ?? null,
+    pairs,
+    leftOver: pairs === null ? null : leftOver(pairs, run.config.training),
     progress: runProgress(run, stages),
     etaSeconds: runSecondsLeft(run, stages),
     stages: stages.map(stageViewOf),
+    warnings: [...run.warnings, ...stageWarnings(run.config, stages)],
   };
+}
+
+/** Pairs behind the last whole step of an epoch, which are not trained on in it; fewer than one step are one step. */
+function leftOver(pairs: number, { pairsPerStep }: RunConfig['training']): number {
+  return pairs < pairsPerStep ? 0 : pairs % pairsPerStep;
 }
 
 /** Held-out pairs are scored for the metrics, not for training. */
@@ -348,11 +366,6 @@ function stageViewOf(stage: PacedStage): StageView {
     etaSeconds: stageSecondsLeft(stage),
     result,
   };
-}
-
-function count({ result }: StageRecord, key: string): number {
-  const value = result?.[key];
-  return typeof value === 'number' ? value : 0;
 }
 
 function missing(id: string): never {

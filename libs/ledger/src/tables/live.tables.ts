@@ -1,4 +1,4 @@
-import type { JobProgress, RunConfig, RunState, Scope, StageKind, StageSpec } from '@solopo/contracts';
+import type { JobProgress, RunConfig, RunState, RunWarning, Scope, StageKind, StageSpec } from '@solopo/contracts';
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { Json } from './json.ts';
 
@@ -40,6 +40,7 @@ interface RunsTable {
   train_seconds: Generated<number>;
   created_at: GeneratedAlways<Date>;
   finished_at: Date | null;
+  warnings: ColumnType<readonly RunWarning[], string | undefined, never>;
 }
 
 interface StagesTable {

@@ -51,7 +51,7 @@ async function importQuestions(ledger: Ledger, name: string, count: number): Pro
     answers: ['!'],
     documents: [{ text: 'here', relevant: true }],
   }));
-  const dataset = { digest: sha256(name), name, format: 'solopo', rejected: [], rejectedCount: 0 };
+  const dataset = { digest: sha256(name), name, format: 'solopo', examples: count, rejected: [], rejectedCount: 0 };
   await ledger.transaction((tx) => tx.datasets.register(dataset, examples));
 }
 

@@ -1,0 +1,49 @@
+import { SolopoError, type RunConfig, type RunWarning } from '@solopo/contracts';
+import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
+
+/**
+ * What a run's configuration and inputs give reason to look at before anything is done.
+ *
+ * @throws SolopoError `config-invalid` where the configuration asks to refuse it
+ */
+export async function startWarnings(
+  tx: LedgerTransaction,
+  config: RunConfig,
+  inputs: ResolvedInputs,
+): Promise<RunWarning[]> {
+  return [...(await questionsInBoth(tx, config, inputs)), ...(await contextsTooLong(tx, config, inputs))];
+}
+
+async function questionsInBoth(
+  tx: LedgerTransaction,
+  { evaluation }: RunConfig,
+  { dataset, evaluationDataset }: ResolvedInputs,
+): Promise<RunWarning[]> {
+  if (evaluation === null || evaluationDataset === null) return [];
+  const { shared, asked } = await tx.datasets.sharedQuestions(evaluationDataset, dataset, evaluation.questions);
+  if (shared === 0) return [];
+  return [
+    {
+      kind: 'questions-in-both',
+      count: shared,
+      message:
+        `${shared} of ${asked} evaluation questions are in the training data set too, so that accuracy also tells what was learned by heart; ` +
+        'evaluate on questions that are not trained on.',
+    },
+  ];
+}
+
+/** A prompt of `maxTokens` with its answer behind it. With a number of documents the lengths show once contexts are composed. */
+async function contextsTooLong(
+  tx: LedgerTransaction,
+  { contexts: { long, beyondPositions }, sampling: { maxNewTokens } }: RunConfig,
+  { model }: ResolvedInputs,
+): Promise<RunWarning[]> {
+  const positions = (await tx.models.require(model)).config['maxPositions'];
+  if (!('maxTokens' in long) || typeof positions !== 'number' || long.maxTokens + maxNewTokens <= positions) return [];
+  const message =
+    `contexts.long.maxTokens (${long.maxTokens}) with sampling.maxNewTokens (${maxNewTokens}) is more than the ${positions} positions ` +
+    "that the model was made for (max_position_embeddings in its config.json); lower it, or extend the model's positions with rope_scaling.";
+  if (beyondPositions === 'refuse') throw new SolopoError('config-invalid', message);
+  return [{ kind: 'contexts-too-long', count: long.maxTokens + maxNewTokens - positions, message }];
+}
