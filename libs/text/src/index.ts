@@ -1,4 +1,5 @@
 export type { Message } from './chat-template.ts';
+export { ggufTokenizerFiles } from './gguf-tokenizer.ts';
 export { llama2cTokenizerFiles } from './llama2c-tokenizer.ts';
 export { TEXT_FILES } from './text-files.ts';
 export type { TextFile, TextFiles } from './text-files.ts';
