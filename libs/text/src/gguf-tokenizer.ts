@@ -210,7 +210,7 @@ class TokenizerReader {
     const id = this.#get(`${role}_token_id`);
     if (id === undefined) return undefined;
     if (typeof id !== 'number' || this.tokens[id] === undefined)
-      return this.refuse(`${role}_token_id`, `${String(id)} is the number of no token`);
+      return this.refuse(`${role}_token_id`, `${JSON.stringify(id)} is the number of no token`);
     return id;
   }
 
