@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { group, leaf, online, optionsOf } from '../command-line/command.ts';
 import type { Context } from '../command-line/context.ts';
-import { withModelFolder } from '../models/model-folder.ts';
+import { openModelFolder, withModelFolder } from '../models/model-folder.ts';
 import { registerModel } from '../models/register-model.ts';
 import { describeModel } from '../report/model.report.ts';
 import { whole } from '../report/numbers.ts';
@@ -29,7 +29,9 @@ function add(context: Context): Command {
       const options = optionsOf(command);
       const api = context.api(options);
       const say = (line: string): void => context.terminal.say(line);
-      const model = await withModelFolder(path, say, (folder) => registerModel(api, name, folder, say));
+      const model = await withModelFolder(openModelFolder(path, say), (folder) =>
+        registerModel(api, name, folder, say),
+      );
       await context.print(options, model, () => describeModel(model));
     });
 }

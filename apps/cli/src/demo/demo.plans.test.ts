@@ -85,7 +85,10 @@ describe('a plan', () => {
   });
 
   it('makes its random model, and takes it away again', async () => {
-    const folder = await planOf({ corpus: 'musique' }).openModel();
+    const folder = await planOf({ corpus: 'musique' }).openModel({
+      say: () => undefined,
+      signal: new AbortController().signal,
+    });
     expect((await readdir(folder.path)).sort()).toEqual([
       'config.json',
       'generation_config.json',

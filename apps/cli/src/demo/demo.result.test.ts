@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { demoResult } from './demo.result.ts';
-import { FINISHED } from './run.fixture.ts';
+import { FINISHED, MODEL } from './run.fixture.ts';
 
-const facts = { corpus: 'retrieval', quick: false, seed: 7, seconds: 12, rows: { pairs: 384 } };
+const facts = { corpus: 'retrieval', quick: false, seed: 7, seconds: 12, model: MODEL, rows: { pairs: 384 } };
 
 describe('the result of a demo', () => {
   const result = demoResult({ ...facts, runs: FINISHED });

@@ -1,4 +1,4 @@
-import type { AlignmentView, EvaluationView, RunView, StageView, StepView } from '../client/api.views.ts';
+import type { AlignmentView, EvaluationView, ModelView, RunView, StageView, StepView } from '../client/api.views.ts';
 import { pairedDifference, type PairedDifference } from '../statistics/paired-difference.ts';
 import { wilsonInterval } from '../statistics/wilson.ts';
 
@@ -63,7 +63,9 @@ export interface DemoResult extends Comparison {
   readonly corpus: string;
   readonly quick: boolean;
   readonly seed: number;
+  /** Since the command began; what was done before it is not in them. */
   readonly seconds: number;
+  readonly model: ModelView;
   /** Rows of each evidence table. */
   readonly rows: Readonly<Record<string, number>>;
 }
@@ -75,6 +77,7 @@ export interface DemoFacts {
   readonly quick: boolean;
   readonly seed: number;
   readonly seconds: number;
+  readonly model: ModelView;
   readonly runs: readonly FinishedRun[];
   readonly rows: Readonly<Record<string, number>>;
 }

@@ -4,22 +4,38 @@ import { basename, join } from 'node:path';
 
 const MAGIC = 'GGUF';
 
-/** Uses a model folder; a GGUF file is first made one, which is taken away afterwards. */
-export async function withModelFolder<T>(
-  path: string,
-  say: (line: string) => void,
-  use: (folder: string) => Promise<T>,
-): Promise<T> {
-  if (!(await isGguf(path))) return use(path);
+export interface ModelFolder {
+  readonly path: string;
+  /** Takes away what was made for this use alone. */
+  dispose(): Promise<void>;
+}
+
+/** A model folder as it is; a GGUF file as the folder that is made of it. */
+export async function openModelFolder(path: string, say: (line: string) => void): Promise<ModelFolder> {
+  if (!(await isGguf(path))) return { path, dispose: () => Promise.resolve() };
   const scratch = await mkdtemp(join(tmpdir(), 'solopo-gguf-'));
+  const dispose = () => rm(scratch, { recursive: true, force: true });
   try {
     const { convertGguf } = await import('../convert/convert-gguf.ts');
     const folder = join(scratch, 'model');
     const { source } = await convertGguf({ file: path, out: folder });
     say(`${basename(path)}: dequantised from GGUF ${source.file_type} to float32`);
-    return await use(folder);
+    return { path: folder, dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+export async function withModelFolder<T>(
+  opened: Promise<ModelFolder>,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await opened;
+  try {
+    return await use(folder.path);
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await folder.dispose();
   }
 }
 
