@@ -6,13 +6,14 @@ import type { DemoOptions } from './demo.options.ts';
 import type { DemoPlan } from './demo.plan.ts';
 import { fetchRealModel, REAL_MODEL } from './real-model.ts';
 
-/** Records of 2WikiMultihopQA: the first train, those behind them are asked. */
-const FILE = '2wikimultihopqa/2wiki_dev_657.jsonl';
-const TRAINING_RECORDS = 500;
+/** Records of 2WikiMultihopQA, none of them in both. */
+const TRAINING = ['2wikimultihopqa/2wiki_dev_first_100.jsonl', '2wikimultihopqa/2wiki_dev_further_400.jsonl'];
+const EVALUATION = ['2wikimultihopqa/2wiki_dev_further_117.jsonl', '2wikimultihopqa/2wiki_dev_last_40.jsonl'];
 
-/** Every number that decides how long it takes. Records are read in the file's order; questions of yes and no are passed over. */
+/** Every number that decides how long it takes. Records are read in the files' order; questions of yes and no are passed over. */
 const FULL = {
-  records: 500,
+  /** All there are. */
+  records: 455,
   samplesPerContext: 8,
   maxPairs: 160,
   heldOutPairs: 16,
@@ -69,12 +70,8 @@ export function realPlan(options: DemoOptions): DemoPlan {
       openModelFolder(model ?? (await fetchRealModel({ ...tools, folder: downloads, env })), tools.say),
     ...(model === undefined && { madeOf: REAL_MODEL.memberSha256 }),
     isResumed: true,
-    training: { name: 'real-training', format: '2wiki', lines: () => records(0, size.records) },
-    evaluation: {
-      name: 'real-evaluation',
-      format: '2wiki',
-      lines: () => records(TRAINING_RECORDS, Infinity, size.questions),
-    },
+    training: { name: 'real-training', format: '2wiki', lines: () => records(TRAINING, size.records) },
+    evaluation: { name: 'real-evaluation', format: '2wiki', lines: () => records(EVALUATION, size.questions) },
     arms: arms ?? ['solo'],
     settings: {
       seed,
@@ -104,14 +101,14 @@ export function realPlan(options: DemoOptions): DemoPlan {
   };
 }
 
-/** Lines from a record on, up to another one, at most so many; "no" is found in too many answers to be judged by its letters. */
-async function* records(from: number, to: number, most = Infinity): AsyncGenerator<string> {
-  let [place, given] = [0, 0];
-  for await (const line of createInterface({ input: createReadStream(dataPath(FILE)) })) {
-    const { answer } = JSON.parse(line) as { readonly answer: string };
-    const isAsked = place >= from && place < to && !/^(yes|no)$/i.test(answer);
-    place++;
-    if (isAsked) yield `${line}\n`;
-    if ((isAsked && ++given === most) || place === to) return;
-  }
+/** So many at most. "no" is found in too many answers to be judged by its letters. */
+async function* records(files: readonly string[], most: number): AsyncGenerator<string> {
+  let given = 0;
+  for (const file of files)
+    for await (const line of createInterface({ input: createReadStream(dataPath(file)) })) {
+      const { answer } = JSON.parse(line) as { readonly answer: string };
+      if (/^(yes|no)$/i.test(answer)) continue;
+      yield `${line}\n`;
+      if (++given === most) return;
+    }
 }
