@@ -13,7 +13,7 @@ const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|
 const gpt4 = (digits: string): string =>
   `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
 /** Words in camel case are cut; llama.cpp tells cases apart in ASCII alone. */
-const CAMEL = (contractions: string, digits: string): string => {
+const camel = (contractions: string, digits: string): string => {
   const [upper, lower] = ['(?:(?=\\p{L})[^a-z])', '(?:(?=\\p{L})[^A-Z])'];
   const before = '[^\\r\\n\\p{L}\\p{N}]?';
   return `${before}${upper}*${lower}+${contractions}|${before}${upper}+${lower}*${contractions}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
@@ -70,8 +70,8 @@ export const SPLITTING_RULES: Readonly<Record<string, SplittingRule>> = {
   megrez: QWEN2,
   kormo: QWEN2,
   stablelm2: QWEN2,
-  tekken: rule([CAMEL('', '\\p{N}')], { wholeWords: true, addsFirst: true }),
-  'gpt-4o': rule([CAMEL(`${CONTRACTIONS}?`, '\\p{N}{1,3}')]),
+  tekken: rule([camel('', '\\p{N}')], { wholeWords: true, addsFirst: true }),
+  'gpt-4o': rule([camel(`${CONTRACTIONS}?`, '\\p{N}{1,3}')]),
   'deepseek-coder': rule(['[\\r\\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', '[一-龥ࠀ-一가-퟿]+', '\\p{N}']),
   'deepseek-v3': rule([
     '\\p{N}{1,3}',

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileDigest, GgufModel, parameterCount, type GgufSource } from '@solopo/lm';
+import { GgufModel, parameterCount, type GgufSource } from '@solopo/lm';
 import { ggufTokenizerFiles } from '@solopo/text';
+import { fileDigest } from '../file-digest.ts';
 import { withDraftFolder } from '../export/draft-folder.ts';
 
 export interface ConvertedGguf {

@@ -68,6 +68,13 @@ export interface DemoResult extends Comparison {
   readonly model: ModelView;
   /** Rows of each evidence table. */
   readonly rows: Readonly<Record<string, number>>;
+  /** Jobs of all runs, and how often one was executed: more where a worker was lost. Absent where the API does not tell. */
+  readonly work?: Work;
+}
+
+interface Work {
+  readonly jobs: number;
+  readonly executions: number;
 }
 
 const COUNTED = ['compose', 'sample', 'pair', 'score'];
@@ -83,7 +90,15 @@ export interface DemoFacts {
 }
 
 export function demoResult({ runs, ...facts }: DemoFacts): DemoResult {
-  return { ...facts, ...compareRuns(runs) };
+  const work = workOf(runs);
+  return { ...facts, ...compareRuns(runs), ...(work && { work }) };
+}
+
+function workOf(runs: readonly FinishedRun[]): Work | undefined {
+  const each = runs.flatMap(({ run }) => ('work' in run ? [run.work as Work] : []));
+  if (each.length < runs.length) return undefined;
+  const total = (key: keyof Work): number => each.reduce((sum, work) => sum + work[key], 0);
+  return { jobs: total('jobs'), executions: total('executions') };
 }
 
 export function compareRuns(runs: readonly FinishedRun[]): Comparison {

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileDigest } from '../file-digest.ts';
 import { FetchError } from './fetch.error.ts';
 import { ask, reasonOf, shown } from './http.ts';
 
@@ -96,10 +95,4 @@ async function sizeOf(path: string): Promise<number> {
 /** SHA-256 of a file, or undefined where there is none. */
 export async function digestIfThere(path: string): Promise<string | undefined> {
   return (await stat(path).catch(() => undefined)) === undefined ? undefined : fileDigest(path);
-}
-
-async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
-  return hash.digest('hex');
 }

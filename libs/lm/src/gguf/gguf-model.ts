@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { ModelError } from '../model.error.ts';
 import { formatModelConfig, parseModelConfig, type ModelConfig } from '../model-config.ts';
 import { EMBEDDING, FINAL_NORM, modelParameters, OUTPUT } from '../parameters.ts';
@@ -106,13 +104,6 @@ export class GgufModel {
     if (normsAboveOne && /norm\.weight$/.test(name)) return [this.#file.numbers(tensor).map((factor) => factor - 1)];
     return this.#file.pieces(tensor);
   }
-}
-
-/** SHA-256 of a file, in hexadecimal. */
-export async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
-  return hash.digest('hex');
 }
 
 function configOf(file: GgufFile, own: GgufMetadata, architecture: Architecture): ModelConfig {
