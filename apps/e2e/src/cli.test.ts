@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exampleLine, retrievalExamples } from '@solopo/corpus';
 import { readModelFolder } from '@solopo/lm';
+import { tinyGguf } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { retrievalRun } from './retrieval-run.ts';
 import { DATA, System } from './system.ts';
@@ -56,6 +57,19 @@ interface Result {
 }
 
 const idOf: Record<string, string> = {};
+
+test('a GGUF file is registered, and shown as dequantised', async () => {
+  writeFileSync(path('tiny.gguf'), tinyGguf());
+  const { code, out, err } = await solopo('models', 'add', path('tiny.gguf'));
+  expect([code, out]).toEqual([
+    0,
+    expect.stringMatching(/^Model tiny: llama, 21,760 parameters\ndequantised from GGUF Q8_0 \([0-9a-f]{64}\)\n/),
+  ]);
+  expect(err).toContain('tiny.gguf: dequantised from GGUF Q8_0 to float32');
+  const source = { format: 'gguf', file_type: 'Q8_0', sha256: createHash('sha256').update(tinyGguf()).digest('hex') };
+  expect(await json('models', 'show', 'tiny')).toMatchObject({ name: 'tiny', source, config: { source } });
+  expect((await solopo('models', 'list')).out).toMatch(/^tiny .* gguf Q8_0 /m);
+});
 
 test('a model and data sets are registered', async () => {
   const lines = (seed: number, count: number) =>

@@ -44,10 +44,13 @@ export async function remove(path) {
 
 let names;
 
+/** A model's weights may have been made of fewer bits. */
+const originOf = (source) => (source ? `, dequantised from ${source.format.toUpperCase()} ${source.file_type} ` : '');
+
 /** Names of models and data sets by digest, for configurations that hold digests. */
 export async function namesByDigest() {
   names ??= Promise.all([get('/v1/models'), get('/v1/datasets')]).then(
-    (lists) => new Map(lists.flat().map(({ digest, name }) => [digest, name])),
+    (lists) => new Map(lists.flat().map(({ digest, name, source }) => [digest, name + originOf(source)])),
   );
   try {
     return await names;

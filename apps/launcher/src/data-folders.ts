@@ -5,4 +5,6 @@ import { ROOT } from './service.plan.ts';
 export const DATA = {
   up: join(ROOT, '.solopo', 'data'),
   demo: join(ROOT, '.solopo', 'demo'),
+  /** Of `demo --real`, which goes on where it was. */
+  real: join(ROOT, '.solopo', 'real'),
 } as const;

@@ -18,11 +18,19 @@ export type Frozen<T> = T extends readonly (infer Item)[]
 
 export const artifactViewSchema = z.object({ digest: digest.describe('SHA-256 of the content'), bytes: count });
 
+/** Where a model's numbers come from, when they were made of fewer bits: `source` of its config.json. */
+export const modelSourceSchema = z.object({
+  format: z.literal('gguf'),
+  file_type: z.string().max(40).describe("The publisher's name of the file's tensor types, such as Q4_1"),
+  sha256: digest.describe('Of the file'),
+});
+
 export const modelViewSchema = z.object({
   digest,
   name: z.string(),
   family: z.string(),
   parameters: count,
+  source: modelSourceSchema.nullable().describe('The quantised file that it was dequantised from, if any'),
   createdAt: time,
 });
 
@@ -391,6 +399,7 @@ export const problemSchema = z.looseObject({
 });
 
 export type ArtifactView = Frozen<z.infer<typeof artifactViewSchema>>;
+export type ModelSource = Frozen<z.infer<typeof modelSourceSchema>>;
 export type ModelView = Frozen<z.infer<typeof modelViewSchema>>;
 export type ModelDetails = Frozen<z.infer<typeof modelDetailsSchema>>;
 export type DatasetView = Frozen<z.infer<typeof datasetViewSchema>>;

@@ -28,6 +28,8 @@ export {
 } from './lora.ts';
 export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig } from './model-config.ts';
 export { modelGraphs } from './model-graphs.ts';
+export { GgufModel, type GgufSource } from './gguf/gguf-model.ts';
+export type { GgufValue } from './gguf/gguf-file.ts';
 export { readLlama2c } from './llama2c.ts';
 export { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 export { LogitsNotFiniteError, ModelError } from './model.error.ts';

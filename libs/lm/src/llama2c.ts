@@ -2,6 +2,7 @@ import { ModelError } from './model.error.ts';
 import { parseModelConfig, type ModelConfig } from './model-config.ts';
 import { checkWeights } from './model-folder.ts';
 import { layerParameter } from './parameters.ts';
+import { neighboursToHalves } from './rotary-rows.ts';
 import type { HostTensor } from './safetensors.ts';
 
 const HEADER_INTS = 7;
@@ -85,15 +86,6 @@ export function readLlama2c(file: Buffer): { config: ModelConfig; weights: Map<s
   return { config, weights: checkWeights(config, tensors) };
 }
 
-/** Rows of each head from the order 0 1 2 3 ... to 0 2 4 ... 1 3 5 ... */
 function toHalves({ dims, data }: HostTensor, headSize: number): HostTensor {
-  const [rows, columns] = dims as [number, number];
-  const half = headSize / 2;
-  const out = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    const within = row % headSize;
-    const source = row - within + (within < half ? 2 * within : 2 * (within - half) + 1);
-    out.set(data.subarray(source * columns, (source + 1) * columns), row * columns);
-  }
-  return { dims, data: out };
+  return { dims, data: neighboursToHalves(data, dims[0] as number, headSize) };
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync, fsyncSync } from 'node:fs';
 import { basename } from 'node:path';
+import { fromFloat16 } from './float16.ts';
 import { ModelError } from './model.error.ts';
 
 /** A tensor in memory: row-major float32. */
@@ -58,17 +59,36 @@ export function readSafetensorsHeader(path: string): SafetensorsHeader {
   return withFile(path, readHeader);
 }
 
+/** A tensor that is made as it is written. */
+export interface TensorSource {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** Its numbers, row-major, a piece at a time: a piece is written before the next is asked for. */
+  readonly pieces: () => Iterable<Float32Array>;
+}
+
 /** Writes float32 tensors in the given order and forces them to the disk. */
 export function writeSafetensors(
   path: string,
   tensors: HostTensors,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
+  const sources = [...tensors].map(([name, { dims, data }]) => ({ name, dims, pieces: () => [data] }));
+  streamSafetensors(path, sources, metadata);
+}
+
+/** As writeSafetensors, with a piece of one tensor in memory at a time. */
+export function streamSafetensors(
+  path: string,
+  tensors: readonly TensorSource[],
+  metadata: Readonly<Record<string, string>> = {},
+): void {
   let offset = 0;
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
-  for (const [name, { dims, data }] of tensors) {
-    header[name] = { dtype: 'F32', shape: dims, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
+  for (const { name, dims } of tensors) {
+    const bytes = dims.reduce((product, dim) => product * dim, 4);
+    header[name] = { dtype: 'F32', shape: dims, data_offsets: [offset, offset + bytes] };
+    offset += bytes;
   }
   const json = Buffer.from(JSON.stringify(header));
   const padding = (8 - (json.length % 8)) % 8;
@@ -77,7 +97,8 @@ export function writeSafetensors(
   const file = openSync(path, 'w');
   try {
     for (const piece of [prefix, json, Buffer.alloc(padding, ' ')]) writeAll(file, piece);
-    for (const { data } of tensors.values()) writeAll(file, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    for (const { pieces } of tensors)
+      for (const data of pieces()) writeAll(file, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -181,22 +202,11 @@ function readTensor(file: number, { dtype, dims, from, to }: TensorEntry): HostT
   const { buffer } = readBytes(file, from, to - from);
   if (dtype === 'F32') return { dims, data: new Float32Array(buffer) };
   const halves = new Uint16Array(buffer);
-  return { dims, data: dtype === 'BF16' ? fromBFloat16(halves) : fromFloat16(halves) };
+  return { dims, data: dtype === 'BF16' ? fromBFloat16(halves) : Float32Array.from(halves, fromFloat16) };
 }
 
 function fromBFloat16(halves: Uint16Array): Float32Array {
   const words = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) words[i] = (halves[i] as number) << 16;
   return new Float32Array(words.buffer);
-}
-
-function fromFloat16(halves: Uint16Array): Float32Array {
-  return Float32Array.from(halves, (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 0x1f;
-    const fraction = half & 0x3ff;
-    if (exponent === 0) return sign * fraction * 2 ** -24;
-    if (exponent === 31) return fraction ? NaN : sign * Infinity;
-    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  });
 }

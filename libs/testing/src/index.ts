@@ -5,3 +5,5 @@ export * from './postgres.ts';
 export * from './scratch.ts';
 export * from './wait.ts';
 export * from './vulkan.ts';
+export { ggufBytes, ggufTensors, type GgufTensorBytes } from './gguf.ts';
+export { tinyGguf } from './tiny-gguf.ts';

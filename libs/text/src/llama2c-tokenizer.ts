@@ -1,8 +1,7 @@
+import { firstTokenProcessor, mergesOf, pieceDecoder, pieceNormalizer, SPACE } from './sentence-pieces.ts';
 import type { TextFiles } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
-/** What sentencepiece writes for a space. */
-const SPACE = '▁';
 const UNKNOWN = '<unk>';
 const BEGIN = '<s>';
 const END = '</s>';
@@ -25,9 +24,7 @@ interface Piece {
  *
  * The file: int32 greatest token length, then for each token float32 score, int32 byte length, bytes. Token 0 is
  * unknown, 1 begins and 2 ends a text, 3 to 258 are the single bytes; the pieces behind them have scores. llama2.c puts
- * a space before a text, takes it character by character (bytes for characters without a piece), and joins the
- * neighbours whose piece has the highest score, the first of them where it is there twice, until none is left. That is
- * byte-pair encoding with each way to halve a piece as a merge, in the order of the pieces' scores.
+ * a space before a text.
  *
  * `<s>` is written by the chat template, and by `post_processor` for those who encode with special tokens; `</s>` by
  * neither before an answer ends. Stories end where the next would begin, so generation ends at both.
@@ -35,6 +32,7 @@ interface Piece {
 export function llama2cTokenizerFiles(tok: Buffer): Required<Pick<TextFiles, Llama2cFile>> {
   const pieces = piecesOf(tok);
   const vocab = vocabularyOf(pieces);
+  const scored = [...vocab].slice(FIRST_PIECE).map(([text, id]) => ({ text, score: (pieces[id] as Piece).score }));
   const special = [UNKNOWN, BEGIN, END].map((content, id) => ({
     id,
     content,
@@ -49,34 +47,10 @@ export function llama2cTokenizerFiles(tok: Buffer): Required<Pick<TextFiles, Lla
     truncation: null,
     padding: null,
     added_tokens: special,
-    normalizer: {
-      type: 'Sequence',
-      normalizers: [
-        { type: 'Prepend', prepend: SPACE },
-        { type: 'Replace', pattern: { String: ' ' }, content: SPACE },
-      ],
-    },
+    normalizer: pieceNormalizer(true),
     pre_tokenizer: null,
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [{ SpecialToken: { id: BEGIN, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
-      pair: [
-        { SpecialToken: { id: BEGIN, type_id: 0 } },
-        { Sequence: { id: 'A', type_id: 0 } },
-        { SpecialToken: { id: BEGIN, type_id: 1 } },
-        { Sequence: { id: 'B', type_id: 1 } },
-      ],
-      special_tokens: { [BEGIN]: { id: BEGIN, ids: [1], tokens: [BEGIN] } },
-    },
-    decoder: {
-      type: 'Sequence',
-      decoders: [
-        { type: 'Replace', pattern: { String: SPACE }, content: ' ' },
-        { type: 'ByteFallback' },
-        { type: 'Fuse' },
-        { type: 'Strip', content: ' ', start: 1, stop: 0 },
-      ],
-    },
+    post_processor: firstTokenProcessor(BEGIN, 1),
+    decoder: pieceDecoder(true),
     model: {
       type: 'BPE',
       dropout: null,
@@ -87,7 +61,7 @@ export function llama2cTokenizerFiles(tok: Buffer): Required<Pick<TextFiles, Lla
       byte_fallback: true,
       ignore_merges: false,
       vocab: Object.fromEntries(vocab),
-      merges: mergesOf(vocab, pieces),
+      merges: mergesOf(scored),
     },
   };
   const tokenizerConfig = {
@@ -147,21 +121,6 @@ function nameOf(id: number): string | undefined {
   if (id < FIRST_BYTE) return [UNKNOWN, BEGIN, END][id];
   if (id >= FIRST_PIECE) return undefined;
   return `<0x${(id - FIRST_BYTE).toString(16).toUpperCase().padStart(2, '0')}>`;
-}
-
-/** Each way to halve a piece into two others, the piece of the highest score first. */
-function mergesOf(vocabulary: ReadonlyMap<string, number>, pieces: readonly Piece[]): [string, string][] {
-  const wholes = [...vocabulary]
-    .filter(([, id]) => id >= FIRST_PIECE)
-    .sort(([, a], [, b]) => pieces[b]!.score - pieces[a]!.score);
-  const isPiece = (text: string) => (vocabulary.get(text) ?? 0) >= FIRST_PIECE;
-  return wholes.flatMap(([token]) => {
-    const characters = [...token];
-    return characters
-      .slice(1)
-      .map((_, cut): [string, string] => [characters.slice(0, cut + 1).join(''), characters.slice(cut + 1).join('')])
-      .filter((halves) => halves.every(isPiece));
-  });
 }
 
 function pretty(value: object): string {

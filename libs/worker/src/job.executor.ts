@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { JobHeld, OutboxRelay, type JobContext } from '@solopo/bus';
 import { SolopoError, type Job, type StageKind, type StageSpecOf } from '@solopo/contracts';
 import { INTERRUPTED, Ledger, type Attempt } from '@solopo/ledger';
+import { isOutage } from '@solopo/platform';
 import { beginChunk, completeChunk, type BegunChunk } from '@solopo/workflow';
 import type { JobFunction } from './job.function.ts';
 

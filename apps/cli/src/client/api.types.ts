@@ -982,6 +982,15 @@ export interface components {
       readonly name: string;
       readonly family: string;
       readonly parameters: number;
+      /** @description The quantised file that it was dequantised from, if any */
+      readonly source: {
+        /** @constant */
+        readonly format: 'gguf';
+        /** @description The publisher's name of the file's tensor types, such as Q4_1 */
+        readonly file_type: string;
+        /** @description Of the file */
+        readonly sha256: string;
+      } | null;
       /** @description ISO 8601, UTC */
       readonly createdAt: string;
     };
@@ -990,6 +999,15 @@ export interface components {
       readonly name: string;
       readonly family: string;
       readonly parameters: number;
+      /** @description The quantised file that it was dequantised from, if any */
+      readonly source: {
+        /** @constant */
+        readonly format: 'gguf';
+        /** @description The publisher's name of the file's tensor types, such as Q4_1 */
+        readonly file_type: string;
+        /** @description Of the file */
+        readonly sha256: string;
+      } | null;
       /** @description ISO 8601, UTC */
       readonly createdAt: string;
       readonly config: {

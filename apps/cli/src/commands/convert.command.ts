@@ -9,7 +9,7 @@ interface Values {
 }
 
 export function convert(context: Context): Command {
-  return group('convert', 'other formats of models, as Hugging Face folders', [llama2c(context)]);
+  return group('convert', 'other formats of models, as Hugging Face folders', [llama2c(context), gguf(context)]);
 }
 
 function llama2c(context: Context): Command {
@@ -28,6 +28,26 @@ function llama2c(context: Context): Command {
         optionsOf<CommonOptions>(command),
         converted,
         () => `A Hugging Face model folder: ${values.out}; solopo generate ${values.out} tries it.`,
+      );
+    });
+}
+
+function gguf(context: Context): Command {
+  return offline(
+    leaf('gguf', 'a model of llama.cpp, its tensors dequantised to float32', [
+      'convert gguf SmolLM2-135M-Instruct.Q4_1.gguf --out ./smollm2-135m-instruct',
+    ]),
+  )
+    .argument('<file>', 'the GGUF file')
+    .requiredOption('--out <folder>', 'a new or empty folder')
+    .action(async (file: string, { out }: { readonly out: string }, command: Command) => {
+      const { convertGguf } = await import('../convert/convert-gguf.ts');
+      const converted = await convertGguf({ file, out });
+      const { file_type: type } = converted.source;
+      await context.print(
+        optionsOf<CommonOptions>(command),
+        converted,
+        () => `A Hugging Face model folder, dequantised from GGUF ${type}: ${out}; solopo generate ${out} tries it.`,
       );
     });
 }

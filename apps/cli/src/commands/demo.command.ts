@@ -20,19 +20,24 @@ import { demoReport } from '../report/demo.report.ts';
 
 const PLANS: Readonly<Record<Corpus, () => Promise<(options: DemoOptions) => DemoPlan>>> = {
   retrieval: async () => (await import('../demo/retrieval.plan.ts')).retrievalPlan,
-  musique: () => realPlan('musique'),
-  hotpotqa: () => realPlan('hotpotqa'),
-  '2wiki': () => realPlan('2wiki'),
+  musique: () => textPlan('musique'),
+  hotpotqa: () => textPlan('hotpotqa'),
+  '2wiki': () => textPlan('2wiki'),
 };
 
-async function realPlan(corpus: RealCorpus): Promise<(options: DemoOptions) => DemoPlan> {
+async function textPlan(corpus: RealCorpus): Promise<(options: DemoOptions) => DemoPlan> {
   const { corpusPlan } = await import('../demo/corpus.plan.ts');
   return (options) => corpusPlan(corpus, options);
+}
+
+async function realPlan(): Promise<(options: DemoOptions) => DemoPlan> {
+  return (await import('../demo/real.plan.ts')).realPlan;
 }
 
 export function demoCommand(context: Context): Command {
   const command = leaf('demo', 'train three policies of a small model, and compare them', [
     'demo --quick',
+    'demo --real --json result.json',
     'demo --corpus musique --json result.json',
     'demo --corpus hotpotqa --objective simpo --lora --arms short,solo --tokenizer smollm2',
   ])
@@ -41,7 +46,13 @@ export function demoCommand(context: Context): Command {
         .choices(CORPORA)
         .default('retrieval'),
     )
-    .option('--model <folder>', 'another model folder')
+    .addOption(
+      new Option(
+        '--real',
+        'SmolLM2-135M-Instruct, fetched once, on 2WikiMultihopQA; what an interrupted one did is kept',
+      ).conflicts(['corpus', 'tokenizer', 'lora']),
+    )
+    .option('--model <path>', 'another model folder or GGUF file')
     .addOption(new Option('--arms <names>', `arms to compare, of ${DEMO_ARMS.join(', ')}`).argParser(armsOf))
     .addOption(new Option('--objective <name>', 'the preference objective').choices(DEMO_OBJECTIVES).default('dpo'))
     .option('--lora', 'train a low-rank adapter in place of every parameter')
@@ -49,6 +60,9 @@ export function demoCommand(context: Context): Command {
       new Option('--tokenizer <name>', 'of the random model for real text').choices(TEXT_NAMES).default('qwen2.5'),
     )
     .option('--quick', 'fewer questions and steps')
+    .addOption(
+      new Option('--downloads <folder>', 'for what is fetched; the launcher tells').env('SOLOPO_DOWNLOADS').hideHelp(),
+    )
     .addOption(new Option('--device <name>', "the workers'; the launcher tells").env('SOLOPO_DEVICE').hideHelp())
     .option('--seed <n>', 'repeat it exactly', whole(0, 0xffff_ffff), 0)
     .option('--json [file]', 'the result as JSON in a file, or on standard output and nothing else there')
@@ -79,7 +93,8 @@ async function demo(context: Context, values: DemoValues, online: OnlineOptions)
     if (values.json === true) terminal.say(line);
     else void terminal.write(`${line}\n`);
   };
-  const [{ runDemo }, planOf] = await Promise.all([import('../demo/run-demo.ts'), PLANS[options.corpus]()]);
+  const planned = options.real ? realPlan() : PLANS[options.corpus]();
+  const [{ runDemo }, planOf] = await Promise.all([import('../demo/run-demo.ts'), planned]);
   const plan = planOf(options);
   say(`${plan.title} (seed ${options.seed})`);
   for (const remark of plan.remarks) say(remark);

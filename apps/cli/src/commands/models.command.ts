@@ -2,31 +2,37 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { group, leaf, online, optionsOf } from '../command-line/command.ts';
 import type { Context } from '../command-line/context.ts';
+import { openModelFolder, withModelFolder } from '../models/model-folder.ts';
 import { registerModel } from '../models/register-model.ts';
+import { describeModel } from '../report/model.report.ts';
 import { whole } from '../report/numbers.ts';
 import { table } from '../report/table.ts';
 
 export function models(context: Context): Command {
-  return group('models', 'models that runs begin with', [add(context), list(context)]);
+  return group('models', 'models that runs begin with', [add(context), list(context), show(context)]);
 }
 
 function add(context: Context): Command {
   return online(
-    leaf('add', 'register a model folder (Hugging Face layout)', [
+    leaf('add', 'register a model folder (Hugging Face layout) or a GGUF file', [
       'models add ./Qwen2.5-0.5B-Instruct',
       'models add ./checkpoint --name qwen-tuned --json',
+      'models add SmolLM2-135M-Instruct.Q4_1.gguf --name smollm2-135m-instruct',
     ]),
   )
-    .argument('<folder>', 'config.json, tokenizer files, safetensors; a PEFT adapter beside them is merged')
-    .option('--name <name>', "the name that runs use (the folder's)")
-    .action(async (folder: string, { name = basename(resolve(folder)) }: { name?: string }, command: Command) => {
+    .argument(
+      '<model>',
+      'config.json, tokenizer files, safetensors; a PEFT adapter beside them is merged. Or FILE.gguf, which is dequantised',
+    )
+    .option('--name <name>', "the name that runs use (the folder's or file's)")
+    .action(async (path: string, { name = nameOf(path) }: { name?: string }, command: Command) => {
       const options = optionsOf(command);
-      const model = await registerModel(context.api(options), name, folder, (line) => context.terminal.say(line));
-      await context.print(
-        options,
-        model,
-        () => `Model ${model.name}: ${model.family}, ${whole(model.parameters)} parameters\n${model.digest}`,
+      const api = context.api(options);
+      const say = (line: string): void => context.terminal.say(line);
+      const model = await withModelFolder(openModelFolder(path, say), (folder) =>
+        registerModel(api, name, folder, say),
       );
+      await context.print(options, model, () => describeModel(model));
     });
 }
 
@@ -40,18 +46,33 @@ function list(context: Context): Command {
           ? 'There are no models; register one with solopo models add FOLDER.'
           : table(
               [
-                ['name', 'digest', 'family', 'registered', 'parameters'],
-                ...all.map(({ name, digest, family, createdAt, parameters }) => [
+                ['name', 'digest', 'family', 'registered', 'weights', 'parameters'],
+                ...all.map(({ name, digest, family, createdAt, source, parameters }) => [
                   name,
                   digest.slice(0, 12),
                   family,
                   createdAt.slice(0, 16),
+                  source === null ? '' : `${source.format} ${source.file_type}`,
                   whole(parameters),
                 ]),
               ],
-              4,
+              5,
             ),
       );
     },
   );
+}
+
+function show(context: Context): Command {
+  return online(leaf('show', 'one model', ['models show qwen2.5-0.5b-instruct --json']))
+    .argument('<model>', 'its name or digest')
+    .action(async (nameOrDigest: string, _: unknown, command: Command) => {
+      const options = optionsOf(command);
+      const model = await context.api(options).model(nameOrDigest);
+      await context.print(options, model, () => describeModel(model));
+    });
+}
+
+function nameOf(path: string): string {
+  return basename(resolve(path)).replace(/\.gguf$/i, '');
 }

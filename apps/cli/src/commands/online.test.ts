@@ -126,7 +126,7 @@ describe('a command against the API', () => {
     await serve({
       [`HEAD /v1/artifacts/${config}`]: {},
       'POST /v1/artifacts': { digest: 'w', bytes: 7 },
-      'POST /v1/models': { digest: 'm'.repeat(64), name: 'x', family: 'llama', parameters: 1000 },
+      'POST /v1/models': { digest: 'm'.repeat(64), name: 'x', family: 'llama', parameters: 1000, source: null },
     });
     const { out, err } = await solopo('models', 'add', folder, '--name', 'x');
     expect(out).toContain('Model x: llama, 1,000 parameters');

@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { dataPath } from './data-folder.ts';
 import type { DemoOptions, RealCorpus } from './demo.options.ts';
-import { folderOf, type DemoPlan } from './demo.plan.ts';
+import { openModelFolder } from '../models/model-folder.ts';
+import type { DemoPlan } from './demo.plan.ts';
 import { makeRandomModel } from './random-model.ts';
 
 interface CorpusFiles {
@@ -72,7 +73,7 @@ export function corpusPlan(
         : []),
     ],
     modelName: random ? `random-${tokenizer}-${seed}` : 'own-model',
-    openModel: () => (random ? makeRandomModel(seed, tokenizer) : folderOf(model)),
+    openModel: ({ say }) => (random ? makeRandomModel(seed, tokenizer) : openModelFolder(model, say)),
     training: { name: `${corpus}-training`, format, lines: () => firstLines(training, size.records) },
     evaluation: { name: `${corpus}-evaluation`, format, lines: () => firstLines(evaluation, size.questions) },
     arms: arms ?? ['solo'],

@@ -15,11 +15,15 @@ export type DemoObjective = (typeof DEMO_OBJECTIVES)[number];
 
 export interface DemoOptions {
   readonly corpus: Corpus;
+  /** A pretrained model in place of one that is made for the demo. */
+  readonly real: boolean;
+  /** Where what is fetched for it is kept. */
+  readonly downloads: string;
   readonly quick: boolean;
   /** The driver in software that the workers compute on, where they do. */
   readonly softwareDriver: string | null;
   readonly seed: number;
-  /** A model folder of the user's own. */
+  /** A model folder or GGUF file of the user's own. */
   readonly model: string | undefined;
   /** The arms to compare; the corpus's own when absent. */
   readonly arms: readonly DemoArm[] | undefined;
@@ -41,6 +45,8 @@ export interface DemoValues extends Partial<Omit<DemoOptions, 'json'>> {
 export function demoOptions({ json, ...values }: DemoValues): DemoOptions {
   const usual = {
     corpus: 'retrieval',
+    real: false,
+    downloads: resolve('solopo-downloads'),
     quick: false,
     softwareDriver: null,
     seed: 0,

@@ -1,10 +1,11 @@
 import type { NewRun, RunView } from '../client/api.views.ts';
 import type { NewDataset } from '../client/api.client.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
 
-export interface ModelFolder {
-  readonly path: string;
-  /** Takes away what was made for this demo alone. */
-  dispose(): Promise<void>;
+/** What opening a model may need. */
+export interface ModelTools {
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
 }
 
 /** What a demo brings to the API: a model, two data sets, and the runs to compare. */
@@ -12,7 +13,11 @@ export interface DemoPlan {
   readonly title: string;
   readonly remarks: readonly string[];
   readonly modelName: string;
-  readonly openModel: () => Promise<ModelFolder>;
+  readonly openModel: (tools: ModelTools) => Promise<ModelFolder>;
+  /** SHA-256 of the file that the model is made of: one that was registered before is taken as it is. */
+  readonly madeOf?: string;
+  /** An interrupted demo leaves its runs to be gone on with, and one that is the same goes on with them. */
+  readonly isResumed?: boolean;
   readonly training: NewDataset;
   readonly evaluation: NewDataset;
   /** One run each. */
@@ -21,8 +26,4 @@ export interface DemoPlan {
   readonly settings: Omit<NewRun, 'name' | 'arm' | 'model' | 'dataset' | 'evaluation'> & {
     readonly evaluation: Omit<NonNullable<NewRun['evaluation']>, 'dataset'>;
   };
-}
-
-export function folderOf(path: string): Promise<ModelFolder> {
-  return Promise.resolve({ path, dispose: () => Promise.resolve() });
 }

@@ -5,10 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { CORPORA, demoOptions, type DemoValues } from './demo.options.ts';
 import { corpusPlan } from './corpus.plan.ts';
 import type { DemoPlan } from './demo.plan.ts';
+import { realPlan } from './real.plan.ts';
 import { retrievalPlan } from './retrieval.plan.ts';
 
 function planOf(values: DemoValues = {}): DemoPlan {
   const options = demoOptions(values);
+  if (options.real) return realPlan(options);
   return options.corpus === 'retrieval' ? retrievalPlan(options) : corpusPlan(options.corpus, options);
 }
 
@@ -37,6 +39,9 @@ describe('a plan', () => {
     [{ corpus: 'musique' }],
     [{ corpus: 'hotpotqa', quick: true, objective: 'simpo', lora: true }],
     [{ corpus: '2wiki', tokenizer: 'smollm2', objective: 'orpo', arms: ['short', 'solo'] }],
+    [{ real: true }],
+    [{ real: true, quick: true, objective: 'orpo', arms: ['short', 'solo'] }],
+    [{ real: true, softwareDriver: 'swiftshader' }],
   ])('%j is a valid run configuration', (values) => {
     const { settings, arms } = planOf(values);
     for (const arm of arms) {
@@ -84,8 +89,24 @@ describe('a plan', () => {
     expect(asked).not.toEqual((await linesOf(planOf({ quick: true, seed: 1 }).evaluation)).map(beginning));
   });
 
+  it('of the real model trains and asks on different records, none of yes and no', async () => {
+    const { training, evaluation, settings } = planOf({ real: true });
+    const idsOf = async ({ lines, format }: DemoPlan['training']) =>
+      (await collect(readExamples((await collect(lines())).join(''), format))).map((line) => {
+        if (!('example' in line)) throw new Error(JSON.stringify(line));
+        expect(line.example.answers[0]).not.toMatch(/^(yes|no)$/i);
+        return line.example.id;
+      });
+    const [trained, asked] = [await idsOf(training), await idsOf(evaluation)];
+    expect([trained.length, new Set([...trained, ...asked]).size]).toEqual([455, 455 + asked.length]);
+    expect(asked).toHaveLength(settings.evaluation.questions ?? 0);
+  });
+
   it('makes its random model, and takes it away again', async () => {
-    const folder = await planOf({ corpus: 'musique' }).openModel();
+    const folder = await planOf({ corpus: 'musique' }).openModel({
+      say: () => undefined,
+      signal: new AbortController().signal,
+    });
     expect((await readdir(folder.path)).sort()).toEqual([
       'config.json',
       'generation_config.json',

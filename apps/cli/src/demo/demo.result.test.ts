@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { demoResult } from './demo.result.ts';
-import { FINISHED } from './run.fixture.ts';
+import { FINISHED, MODEL } from './run.fixture.ts';
 
-const facts = { corpus: 'retrieval', quick: false, seed: 7, seconds: 12, rows: { pairs: 384 } };
+const facts = { corpus: 'retrieval', quick: false, seed: 7, seconds: 12, model: MODEL, rows: { pairs: 384 } };
 
 describe('the result of a demo', () => {
   const result = demoResult({ ...facts, runs: FINISHED });
@@ -33,6 +33,12 @@ describe('the result of a demo', () => {
   it('counts a shared stage once', () => {
     expect(result.sharing).toEqual({ wanted: 10, run: 5 });
     expect(result.stages[2]).toEqual({ kind: 'pair', counts: { pairs: 320, heldOut: 64 } });
+  });
+
+  it('has the work of all runs where the API tells it', () => {
+    const told = FINISHED.map((one) => ({ ...one, run: { ...one.run, work: { jobs: 10, executions: 11 } } }));
+    expect(demoResult({ ...facts, runs: told }).work).toEqual({ jobs: 10 * told.length, executions: 11 * told.length });
+    expect(result.work).toBeUndefined();
   });
 
   it('leaves out a length at which nothing could be asked', () => {

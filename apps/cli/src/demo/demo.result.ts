@@ -1,4 +1,4 @@
-import type { AlignmentView, EvaluationView, RunView, StageView, StepView } from '../client/api.views.ts';
+import type { AlignmentView, EvaluationView, ModelView, RunView, StageView, StepView } from '../client/api.views.ts';
 import { pairedDifference, type PairedDifference } from '../statistics/paired-difference.ts';
 import { wilsonInterval } from '../statistics/wilson.ts';
 
@@ -65,9 +65,18 @@ export interface DemoResult extends Comparison {
   readonly corpus: string;
   readonly quick: boolean;
   readonly seed: number;
+  /** Since the command began; what was done before it is not in them. */
   readonly seconds: number;
+  readonly model: ModelView;
   /** Rows of each evidence table. */
   readonly rows: Readonly<Record<string, number>>;
+  /** Jobs of all runs, and how often one was executed: more where a worker was lost. Absent where the API does not tell. */
+  readonly work?: Work;
+}
+
+interface Work {
+  readonly jobs: number;
+  readonly executions: number;
 }
 
 const COUNTED = ['compose', 'sample', 'pair', 'score'];
@@ -77,12 +86,21 @@ export interface DemoFacts {
   readonly quick: boolean;
   readonly seed: number;
   readonly seconds: number;
+  readonly model: ModelView;
   readonly runs: readonly FinishedRun[];
   readonly rows: Readonly<Record<string, number>>;
 }
 
 export function demoResult({ runs, ...facts }: DemoFacts): DemoResult {
-  return { ...facts, ...compareRuns(runs) };
+  const work = workOf(runs);
+  return { ...facts, ...compareRuns(runs), ...(work && { work }) };
+}
+
+function workOf(runs: readonly FinishedRun[]): Work | undefined {
+  const each = runs.flatMap(({ run }) => ('work' in run ? [run.work as Work] : []));
+  if (each.length < runs.length) return undefined;
+  const total = (key: keyof Work): number => each.reduce((sum, work) => sum + work[key], 0);
+  return { jobs: total('jobs'), executions: total('executions') };
 }
 
 export function compareRuns(runs: readonly FinishedRun[]): Comparison {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatModelConfig, initialise, parseModelConfig, writeSafetensors } from '@solopo/lm';
 import { dataPath } from './data-folder.ts';
-import type { ModelFolder } from './demo.plan.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
 import type { TextName } from './text-names.ts';
 
 /** Tokenizers that the repository carries, with the vocabulary of the models they belong to. */

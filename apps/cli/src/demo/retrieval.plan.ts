@@ -2,7 +2,8 @@ import { exampleLine, RETRIEVAL_PROMPT, retrievalExamples, type RetrievalOptions
 import { whole } from '../report/numbers.ts';
 import { dataPath } from './data-folder.ts';
 import type { DemoOptions } from './demo.options.ts';
-import { folderOf, type DemoPlan } from './demo.plan.ts';
+import { openModelFolder } from '../models/model-folder.ts';
+import type { DemoPlan } from './demo.plan.ts';
 
 const MODEL = 'retrieval-144k';
 
@@ -62,7 +63,7 @@ export function retrievalPlan(options: DemoOptions): DemoPlan {
     title: `Retrieval: find one code among documents; trained on ${LONG_DOCUMENTS} documents, asked on up to ${longest}`,
     remarks: remarksOn(options),
     modelName: model === undefined ? MODEL : 'own-model',
-    openModel: () => folderOf(model ?? dataPath(`models/${MODEL}`)),
+    openModel: ({ say }) => openModelFolder(model ?? dataPath(`models/${MODEL}`), say),
     training: { name: `retrieval-training-${seed}`, format: 'solopo', lines: () => linesOf(training) },
     evaluation: { name: `retrieval-evaluation-${seed}`, format: 'solopo', lines: () => linesOf(evaluation) },
     arms: arms ?? ['short', 'expand-long', 'solo'],

@@ -1,13 +1,15 @@
 import type { ApiClient } from '../client/api.client.ts';
-import type { RunView } from '../client/api.views.ts';
+import { digestOf, runConfigSchema } from '@solopo/contracts';
+import type { ModelView, NewRun, RunView } from '../client/api.views.ts';
 import { describeDataset } from '../report/dataset.report.ts';
 import { whole } from '../report/numbers.ts';
 import type { Progress } from '../progress/progress.ts';
 import type { DemoOptions } from './demo.options.ts';
-import type { DemoPlan } from './demo.plan.ts';
+import type { DemoPlan, ModelTools } from './demo.plan.ts';
 import { demoResult, type DemoResult } from './demo.result.ts';
 import { cancelRuns, followRuns } from './follow-runs.ts';
 import { readFinishedRun } from '../watch/read-finished-run.ts';
+import { withModelFolder } from '../models/model-folder.ts';
 import { registerModel } from '../models/register-model.ts';
 
 export interface DemoTools {
@@ -17,16 +19,19 @@ export interface DemoTools {
   readonly signal: AbortSignal;
 }
 
-/** Registers the model and the data, starts every arm at once, and waits. What has been started is cancelled when it cannot end well. */
+/**
+ * Registers the model and the data, starts every arm at once, and waits. What has been started is cancelled when it cannot end well,
+ * unless the plan says that it is gone on with later.
+ */
 export async function runDemo(
   plan: DemoPlan,
   options: DemoOptions,
   { api, say, openProgress, signal }: DemoTools,
 ): Promise<DemoResult> {
   const started = performance.now();
-  const { modelName, training, evaluation, settings } = plan;
+  const { training, evaluation, settings } = plan;
 
-  const model = await withModel(plan, (folder) => registerModel(api, modelName, folder));
+  const model = await modelOf(plan, api, { say, signal });
   say(`Model ${model.name}: ${whole(model.parameters)} parameters (${model.digest.slice(0, 12)})`);
   const dataset = await api.createDataset(training);
   say(describeDataset(dataset));
@@ -37,36 +42,51 @@ export async function runDemo(
   let finished: RunView[];
   try {
     for (const arm of plan.arms) {
-      const run = await api.createRun({
+      const wanted: NewRun = {
         ...settings,
         name: arm,
         arm,
         model: model.digest,
         dataset: dataset.digest,
         evaluation: { ...settings.evaluation, dataset: questions.digest },
-      });
+      };
+      const before = plan.isResumed ? await runBefore(api, wanted) : undefined;
+      if (before) say(`Run ${arm}: ${before.state === 'succeeded' ? 'done before' : 'goes on where it was'}`);
+      const run = before ?? (await api.createRun(wanted));
       ids.push(run.id);
     }
     say(`${ids.length === 1 ? 'Run' : 'Runs'} ${plan.arms.join(', ')} started\n`);
     finished = await follow(api, ids, openProgress(), signal);
   } catch (error) {
-    await cancelRuns(api, ids);
+    if (!plan.isResumed) await cancelRuns(api, ids);
     throw error;
   }
 
   const runs = await Promise.all(finished.map((run) => readFinishedRun(api, run)));
   const rows = await api.ledgerCounts();
-  const { corpus, quick, seed } = options;
-  return demoResult({ corpus, quick, seed, seconds: (performance.now() - started) / 1000, runs, rows });
+  const { quick, seed } = options;
+  const corpus = options.real ? '2wiki' : options.corpus;
+  const seconds = (performance.now() - started) / 1000;
+  return demoResult({ corpus, quick, seed, seconds, model, runs, rows });
 }
 
-async function withModel<T>(plan: DemoPlan, use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await plan.openModel();
-  try {
-    return await use(folder.path);
-  } finally {
-    await folder.dispose();
-  }
+async function modelOf(
+  { modelName, madeOf, openModel }: DemoPlan,
+  api: ApiClient,
+  tools: ModelTools,
+): Promise<ModelView> {
+  const there = madeOf === undefined ? [] : await api.models();
+  const registered = there.find(({ name, source }) => name === modelName && source?.sha256 === madeOf);
+  return registered ?? withModelFolder(openModel(tools), (folder) => registerModel(api, modelName, folder));
+}
+
+/** One of the same configuration that has not ended ill. */
+async function runBefore(api: ApiClient, wanted: NewRun): Promise<RunView | undefined> {
+  const digest = digestOf(runConfigSchema.parse(wanted));
+  const runs = await api.runs();
+  return runs.find(
+    ({ state, config }) => (state === 'running' || state === 'succeeded') && digestOf(config) === digest,
+  );
 }
 
 async function follow(

@@ -1,5 +1,5 @@
 import { runConfigSchema } from '@solopo/contracts';
-import type { EvaluationView, RunView, StageView } from '../client/api.views.ts';
+import type { EvaluationView, ModelView, RunView, StageView } from '../client/api.views.ts';
 import type { FinishedRun } from './demo.result.ts';
 
 export function stageOf(
@@ -131,3 +131,12 @@ function alignmentOf(step: number, gap: number) {
 function stepOf(step: number, loss: number) {
   return { step, digest: `${step}`, phaseSeconds: null, metrics: { loss, 'rewards/margins': 0 } };
 }
+
+export const MODEL: ModelView = {
+  digest: 'd'.repeat(64),
+  name: 'm',
+  family: 'llama',
+  parameters: 1,
+  source: null,
+  createdAt: '2025-01-01T00:00:00.000Z',
+};

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TEXT_FILES } from '@solopo/text';
 import type { ApiClient } from '../client/api.client.ts';
+import { fileDigest } from '../file-digest.ts';
 import type { ModelView } from '../client/api.views.ts';
 
 const KNOWN = new Set<string>([...TEXT_FILES, 'model.safetensors.index.json', 'adapter_config.json']);
@@ -21,7 +20,7 @@ export async function registerModel(
   const digests: Record<string, string> = {};
   for (const file of files) {
     const path = join(folder, file);
-    const digest = await sha256(path);
+    const digest = await fileDigest(path);
     const there = await api.hasArtifact(digest);
     say(`${file}: ${there ? 'there already' : 'uploading'}`);
     digests[file] = there ? digest : (await api.uploadFile(path)).digest;
@@ -35,10 +34,4 @@ async function filesOf(folder: string): Promise<string[]> {
   } catch (error) {
     throw new Error(`The model folder ${folder} cannot be read; name an existing one.`, { cause: error });
   }
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
-  return hash.digest('hex');
 }

@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { demoResult } from '../demo/demo.result.ts';
-import { FINISHED } from '../demo/run.fixture.ts';
+import { FINISHED, MODEL } from '../demo/run.fixture.ts';
 import { demoReport } from './demo.report.ts';
 import { points } from './numbers.ts';
 import { table } from './table.ts';
 
-const facts = { corpus: 'retrieval', quick: false, seed: 7, seconds: 12.3, rows: { samples: 4800, pairs: 384 } };
+const facts = {
+  corpus: 'retrieval',
+  quick: false,
+  seed: 7,
+  seconds: 12.3,
+  model: MODEL,
+  rows: { samples: 4800, pairs: 384 },
+};
 
 describe('a table', () => {
   it('has its first column to the left and lines below each other', () => {

@@ -1,4 +1,6 @@
-import { SolopoError } from '@solopo/contracts';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { modelSourceSchema, SolopoError, type ModelSource } from '@solopo/contracts';
 import { checkModelFiles, ModelError, type ModelConfig } from '@solopo/lm/model-folder';
 import { TextModel, TextModelError } from '@solopo/text';
 
@@ -25,4 +27,10 @@ function demandRoom({ vocabSize }: ModelConfig, { vocabularySize, eosIds }: Text
   const strange = eosIds.find((id) => id >= vocabSize);
   if (strange !== undefined)
     throw new ModelError(`eos_token_id ${strange} is not below vocab_size ${vocabSize} in config.json`);
+}
+
+/** What a converter wrote into config.json of where the numbers come from. Other tools' `source` is not ours. */
+export async function readSource(folder: string): Promise<ModelSource | null> {
+  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as { readonly source?: unknown };
+  return modelSourceSchema.safeParse(config.source).data ?? null;
 }

@@ -4,7 +4,7 @@ import { createModelSchema, digestOf, SolopoError, type ModelView } from '@solop
 import { Ledger } from '@solopo/ledger';
 import { parameterCount } from '@solopo/lm/model-folder';
 import type { z } from 'zod';
-import { checkModel } from './check-model.ts';
+import { checkModel, readSource } from './check-model.ts';
 
 type Command = z.infer<typeof createModelSchema>;
 
@@ -18,14 +18,16 @@ export class RegisterModel {
   /** The same files under the same name are the same model, however often they are registered. */
   async execute({ name, files }: Command): Promise<ModelView> {
     await this.#demandArtifacts(files);
-    const config = await checkModel(await this.artifacts.materialize(files));
+    const folder = await this.artifacts.materialize(files);
+    const config = await checkModel(folder);
+    const source = await readSource(folder);
     const digest = digestOf(files);
     const parameters = parameterCount(config);
     await this.ledger.models.register({
       digest,
       name,
       family: config.family,
-      config: { ...config },
+      config: { ...config, ...(source && { source }) },
       files,
       parameters,
     });

@@ -4,7 +4,7 @@ import type { PolicyVersionRecord, RunRecord } from '@solopo/ledger';
 export interface CardFacts {
   readonly run: RunRecord;
   readonly version: PolicyVersionRecord;
-  readonly model: Pick<ModelView, 'name' | 'digest'>;
+  readonly model: Pick<ModelView, 'name' | 'digest' | 'source'>;
   readonly dataset: Pick<DatasetView, 'name' | 'digest' | 'examples'>;
   /** Fingerprints of the engines that took its steps. */
   readonly engines: readonly string[];
@@ -18,6 +18,9 @@ export function modelCard({ run, version, model, dataset, engines, evaluations }
   const facts: readonly (readonly [string, string])[] = [
     ['Run', `${id}, step ${version.step}`],
     ['Base model', `${model.name}, \`${model.digest}\``],
+    ...(model.source === null
+      ? []
+      : [['Its weights', `dequantised from GGUF ${model.source.file_type}, \`${model.source.sha256}\``] as const]),
     ['Training data', `${dataset.name}, ${dataset.examples} examples, \`${dataset.digest}\``],
     ['Objective', settings(config.objective)],
     ['Arm', `\`${config.arm}\``],

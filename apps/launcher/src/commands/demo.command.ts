@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { interrupted } from '../interrupt.ts';
 import { runClient } from '../client.process.ts';
 import { DATA } from '../data-folders.ts';
@@ -6,15 +7,25 @@ import type { LauncherOptions } from '../options.ts';
 import { runSystem } from '../run-system.ts';
 import type { ServicePlan } from '../service.plan.ts';
 
-/** The client's demo against a system of its own. Unless a folder is named, it begins with an empty one. */
+/**
+ * The client's demo against a system of its own. Unless a folder is named, it begins with an empty one; the real one keeps its folder,
+ * and goes on with what is there.
+ */
 export async function demo(options: LauncherOptions, plan: ServicePlan): Promise<number> {
-  const dataDir = options.data ?? DATA.demo;
-  const prepare = options.data === undefined ? () => rm(dataDir, { recursive: true, force: true }) : undefined;
+  const isReal = options.rest.includes('--real');
+  const dataDir = options.data ?? (isReal ? DATA.real : DATA.demo);
+  const begin = () => rm(dataDir, { recursive: true, force: true });
+  const prepare = options.data === undefined && !isReal ? begin : undefined;
   const { port, threads, device, verbose: echo } = options;
   return runSystem(
     { dataDir, plan, port, threads, device, echo, ...(prepare && { prepare }) },
     async (system, signal) => {
-      const env = { SOLOPO_API: system.api, ...(device && { SOLOPO_DEVICE: device }) };
+      const downloads = join(dataDir, 'downloads');
+      const env = { SOLOPO_API: system.api, SOLOPO_DOWNLOADS: downloads, ...(device && { SOLOPO_DEVICE: device }) };
+      if (isReal)
+        console.error(
+          `Everything is kept in ${dataDir}: run it again and it goes on there; remove the folder to begin anew.`,
+        );
       const code = await runClient(plan.client, ['demo', ...options.rest], env, signal);
       if (options.keep && !signal.aborted) {
         console.log(`\nSolopo stays up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.`);

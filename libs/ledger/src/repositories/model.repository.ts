@@ -1,10 +1,11 @@
-import { SolopoError, type ModelView } from '@solopo/contracts';
+import { modelSourceSchema, SolopoError, type ModelSource, type ModelView } from '@solopo/contracts';
 import type { Queries } from '../tables/database.ts';
 
 export interface NewModel {
   readonly digest: string;
   readonly name: string;
   readonly family: string;
+  /** With its `source`, where it has one. */
   readonly config: Readonly<Record<string, unknown>>;
   /** File name to artifact digest. */
   readonly files: Readonly<Record<string, string>>;
@@ -40,7 +41,7 @@ export class ModelRepository {
       .executeTakeFirst();
     if (row === undefined) return null;
     const { created_at, ...model } = row;
-    return { ...model, createdAt: created_at.toISOString() };
+    return { ...model, source: sourceOf(model.config), createdAt: created_at.toISOString() };
   }
 
   async require(nameOrDigest: string): Promise<ModelRecord> {
@@ -53,10 +54,18 @@ export class ModelRepository {
   async list(): Promise<ModelView[]> {
     const rows = await this.#db
       .selectFrom('models')
-      .select(['digest', 'name', 'family', 'parameters', 'created_at'])
+      .select(['digest', 'name', 'family', 'parameters', 'config', 'created_at'])
       .orderBy('created_at')
       .orderBy('name')
       .execute();
-    return rows.map(({ created_at, ...model }) => ({ ...model, createdAt: created_at.toISOString() }));
+    return rows.map(({ created_at, config, ...model }) => ({
+      ...model,
+      source: sourceOf(config),
+      createdAt: created_at.toISOString(),
+    }));
   }
+}
+
+function sourceOf({ source }: NewModel['config']): ModelSource | null {
+  return modelSourceSchema.safeParse(source).data ?? null;
 }

@@ -1,0 +1,114 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { openModelFolder } from '../models/model-folder.ts';
+import { dataPath } from './data-folder.ts';
+import type { DemoOptions } from './demo.options.ts';
+import type { DemoPlan } from './demo.plan.ts';
+import { fetchRealModel, REAL_MODEL } from './real-model.ts';
+
+/** Records of 2WikiMultihopQA, none of them in both. */
+const TRAINING = ['2wikimultihopqa/2wiki_dev_first_100.jsonl', '2wikimultihopqa/2wiki_dev_further_400.jsonl'];
+const EVALUATION = ['2wikimultihopqa/2wiki_dev_further_117.jsonl', '2wikimultihopqa/2wiki_dev_last_40.jsonl'];
+
+/** Every number that decides how long it takes. Records are read in the files' order; questions of yes and no are passed over. */
+const FULL = {
+  /** All there are. */
+  records: 455,
+  samplesPerContext: 8,
+  maxPairs: 160,
+  heldOutPairs: 16,
+  pairsPerStep: 8,
+  stepsPerSlice: 5,
+  questions: 120,
+  documents: [4, 7, 10],
+};
+
+const QUICK: typeof FULL = {
+  ...FULL,
+  records: 120,
+  maxPairs: 40,
+  heldOutPairs: 8,
+  questions: 30,
+};
+
+/** Every stage, for a driver in software and for tests; what it says of the model is chance. */
+const TINY: typeof FULL = { ...FULL, records: 24, maxPairs: 8, heldOutPairs: 2, pairsPerStep: 4, questions: 6 };
+
+/** Tokens of the long contexts: a record has 10 paragraphs of about a hundred, the others come from other records. */
+const LONG_TOKENS = 2000;
+
+/** A small model answers at length when it is let. */
+const PROMPT = {
+  system: 'You answer questions from documents with a few words.',
+  document: '{title}\n{text}',
+  separator: '\n\n',
+  user: '{documents}\n\nQuestion: {question}\nAnswer with a few words only.',
+};
+const MAX_NEW_TOKENS = 32;
+
+const OBJECTIVES = {
+  dpo: { kind: 'dpo', beta: 0.1 },
+  simpo: { kind: 'simpo', beta: 2.5, gamma: 1 },
+  orpo: { kind: 'orpo', beta: 0.1 },
+} as const;
+
+/** A real model on real questions: SoLoPO with DPO and LoRA, in minutes on two cores. */
+export function realPlan(options: DemoOptions): DemoPlan {
+  const { quick, softwareDriver, seed, model, arms, objective, downloads } = options;
+  const size = softwareDriver !== null ? TINY : quick ? QUICK : FULL;
+  const env = process.env;
+  return {
+    title: `${model === undefined ? REAL_MODEL.name : 'Your model'} on 2WikiMultihopQA: multi-hop questions over real paragraphs, contexts of up to ${LONG_TOKENS.toLocaleString('en')} tokens`,
+    remarks:
+      size === FULL
+        ? []
+        : [
+            `${size === TINY ? `SMALLER THAN --quick: WebGPU runs on a driver in software here (${softwareDriver})` : '--quick'}: ${size.records} records and ${size.questions} held-out questions instead of ${FULL.records} and ${FULL.questions}.`,
+          ],
+    modelName: model === undefined ? REAL_MODEL.name.toLowerCase() : 'own-model',
+    openModel: async (tools) =>
+      openModelFolder(model ?? (await fetchRealModel({ ...tools, folder: downloads, env })), tools.say),
+    ...(model === undefined && { madeOf: REAL_MODEL.memberSha256 }),
+    isResumed: true,
+    training: { name: 'real-training', format: '2wiki', lines: () => records(TRAINING, size.records) },
+    evaluation: { name: 'real-evaluation', format: '2wiki', lines: () => records(EVALUATION, size.questions) },
+    arms: arms ?? ['solo'],
+    settings: {
+      seed,
+      objective: OBJECTIVES[objective],
+      alignment: { alpha: objective === 'orpo' ? 0.3 : 1, reference: 'shared', detach: 'short' },
+      adapter: { kind: 'lora', rank: 16, alpha: 32 },
+      prompt: PROMPT,
+      // Two or four documents are relevant.
+      contexts: { short: { distractors: 2 }, long: { maxTokens: LONG_TOKENS } },
+      sampling: { samplesPerContext: size.samplesPerContext, temperature: 0.7, maxNewTokens: MAX_NEW_TOKENS },
+      pairing: { mode: 'sampled', judge: 'sub-em', maxPairs: size.maxPairs, heldOutPairs: size.heldOutPairs },
+      training: {
+        epochs: 1,
+        pairsPerStep: size.pairsPerStep,
+        learningRate: 5e-5,
+        schedule: 'cosine',
+        warmupRatio: 0.1,
+        stepsPerSlice: size.stepsPerSlice,
+      },
+      evaluation: {
+        documents: size.documents,
+        questions: size.questions,
+        judge: 'sub-em',
+        maxNewTokens: MAX_NEW_TOKENS,
+      },
+    },
+  };
+}
+
+/** So many at most. "no" is found in too many answers to be judged by its letters. */
+async function* records(files: readonly string[], most: number): AsyncGenerator<string> {
+  let given = 0;
+  for (const file of files)
+    for await (const line of createInterface({ input: createReadStream(dataPath(file)) })) {
+      const { answer } = JSON.parse(line) as { readonly answer: string };
+      if (/^(yes|no)$/i.test(answer)) continue;
+      yield `${line}\n`;
+      if (++given === most) return;
+    }
+}
