@@ -62,7 +62,10 @@ function classOf({ tokenizer, tokenizerConfig, config }: TextFolder): TokenizerC
     throw new TextModelError('tokenizer_config.json', 'tokenizer_class: not a text; correct it');
   }
   const isByteLevel = JSON.stringify({ ...tokenizer, model: null }).includes('"ByteLevel"');
-  const name = tokenizerClassName(config?.['model_type'], given, isByteLevel);
+  const chosen = tokenizerClassName(config?.['model_type'], given, isByteLevel);
+  // Of another model than byte-pair encoding such a class makes no tokenizer: it is meant only where it is named.
+  const isMeant = (tokenizer['model'] as JsonObject)['type'] === 'BPE' || chosen === given?.replace(/Fast$/, '');
+  const name = isMeant ? chosen : undefined;
   if (name === undefined) return GENERIC;
   if (!OTHER_CLASSES.has(name)) return TOKENIZER_CLASSES[name] ?? GENERIC;
   throw new TextModelError(

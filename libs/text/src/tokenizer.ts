@@ -93,7 +93,7 @@ export class Tokenizer {
       this.#open();
       reply = ask(request, length);
     }
-    if ('output' in reply) return reply.output as TokenizerCalls[K]['output'];
+    if ('output' in reply) return reply.output;
     throw new TextModelError(
       'tokenizer.json',
       `cannot ${kind === 'decode' ? 'decode' : 'encode'} what it was given (${reply.reason}); mend the tokenizer, or the text`,

@@ -1,6 +1,8 @@
 import type { Document, PromptConfig } from '@solopo/contracts';
 import type { TextModel } from '@solopo/text';
-import { commonPrefix, commonSuffix, encodeBeforeWord, pieceOf } from './pieces.ts';
+import type { Stretch } from './join-tokens.ts';
+import { joinTokens } from './join-tokens.ts';
+import { commonPrefix, commonSuffix, encodeBeforeWord, piecesOf } from './pieces.ts';
 import type { Piece } from './pieces.ts';
 import type { PromptFrame } from './prompt.ts';
 
@@ -36,10 +38,12 @@ export function assemble(
   prompt: PromptConfig,
   text: TextModel,
 ): ComposedContext {
-  const pieces = items.map(({ document }) => pieceOf(document, prompt, text));
+  const documents = items.map(({ document }) => document);
+  const pieces = piecesOf(documents, prompt, text);
   const whole = frame.head + pieces.map((piece) => piece.text).join(prompt.separator) + frame.tail;
-  const tokens = text.encode(whole);
-  const starts = joinedStarts(encodeBeforeWord(frame.head, text), pieces, tokens);
+  const [head] = encodeBeforeWord([frame.head], text) as [Int32Array];
+  const tokens = joinTokens(stretchesOf(head, pieces, frame, text), text) ?? text.encode(whole);
+  const starts = joinedStarts(head, pieces, tokens);
 
   const evidence: Evidence[] = [];
   let character = frame.head.length;
@@ -60,6 +64,26 @@ export function assemble(
     character = nextCharacter + prompt.separator.length;
   });
   return { tokens, evidence, documents: items.map(({ index }) => index) };
+}
+
+/** The last document goes without a separator of its own, but for one that the tail begins with. */
+function stretchesOf(
+  head: Int32Array,
+  pieces: readonly Piece[],
+  frame: PromptFrame,
+  text: TextModel,
+): readonly Stretch[] {
+  const last = pieces.at(-1);
+  if (!last) return [];
+  const separates = last.separator !== '' && frame.tail.startsWith(last.separator);
+  const tail = separates ? frame.tail.slice(last.separator.length) : frame.tail;
+  const [end] = encodeBeforeWord([last.text], text) as [Int32Array];
+  return [
+    { text: frame.head, tokens: head },
+    ...pieces.slice(0, -1).map((piece) => ({ text: piece.text + piece.separator, tokens: piece.tokens })),
+    separates ? { text: last.text + last.separator, tokens: last.tokens } : { text: last.text, tokens: end },
+    { text: tail, tokens: text.encode(tail) },
+  ];
 }
 
 /**
