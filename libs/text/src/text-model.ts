@@ -3,7 +3,8 @@ import { ChatTemplate } from './chat-template.ts';
 import { specialTokens } from './special-tokens.ts';
 import { autoTokenizer } from './auto-tokenizer.ts';
 import { cleanedUp } from './clean-up.ts';
-import { partsLocally } from './local-parting.ts';
+import type { LocalParting } from './local-parting.ts';
+import { localParting } from './local-parting.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { TokenCache } from './token-cache.ts';
 import type { TextFiles, TextFolder } from './text-files.ts';
@@ -39,13 +40,8 @@ export class TextModel {
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
   readonly vocabularySize: number;
-  /**
-   * Whether the ids on each side of a border between two texts depend on the text near it alone: then what was encoded
-   * apart can be put together where the surroundings of the border, encoded, agree.
-   */
-  readonly partsLocally: boolean;
-  /** Characters on each side of a border that the longest added token could reach over. */
-  readonly reach: number;
+  /** Where it parts texts by what is near alone; then what was encoded apart can be put together. */
+  readonly parting: LocalParting | undefined;
   /**
    * The ids that the template puts after an assistant's content: end of turn and trailer. The response of a sample is
    * its ids, without the end token it stopped at, then these.
@@ -63,7 +59,7 @@ export class TextModel {
     this.eosIds = special.eosIds;
     this.padId = special.padId;
     this.vocabularySize = tokenizer.vocabularySize;
-    [this.partsLocally, this.reach] = partsLocally(source);
+    this.parting = localParting(source);
     this.#demandQuestion();
     this.responseTail = this.encode(this.#tailText());
   }

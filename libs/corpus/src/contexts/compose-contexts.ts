@@ -4,7 +4,8 @@ import { Random } from '@solopo/random';
 import type { ComposedContext, Item } from './assemble.ts';
 import { assemble } from './assemble.ts';
 import type { DocumentPool } from './document-pool.ts';
-import { encodeBeforeWord, pieceOf, piecesOf } from './pieces.ts';
+import type { Stretch } from './pieces.ts';
+import { encodeStretches, pieceOf, piecesOf } from './pieces.ts';
 import { framePrompt } from './prompt.ts';
 
 export interface ComposeOptions {
@@ -183,15 +184,15 @@ class Composer extends Selection {
    */
   fill(maxTokens: number): ComposedContext | undefined {
     const { prompt, text } = this.options;
-    const sizeOf = ({ document }: Item) => pieceOf(document, prompt, text).tokens.length;
+    const sizeOf = ({ document }: Item) => pieceOf(document, prompt, text).stretch.tokens.length;
     const tail = this.#frame.tail.startsWith(prompt.separator)
       ? this.#frame.tail.slice(prompt.separator.length)
       : this.#frame.tail;
 
     const chosen = [...this.items];
     const missed: Item[] = [];
-    const [head] = encodeBeforeWord([this.#frame.head], text) as [Int32Array];
-    let size = head.length + text.encode(tail).length;
+    const [head] = encodeStretches([this.#frame.head], text) as [Stretch];
+    let size = head.tokens.length + (text.encodeKept([tail])[0] as Int32Array).length;
     for (const item of chosen) size += sizeOf(item);
     for (let drawn = 0; missed.length < MISSES; drawn++) {
       if (drawn % AHEAD === 0)

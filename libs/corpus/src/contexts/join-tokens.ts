@@ -1,11 +1,6 @@
 import type { TextModel } from '@solopo/text';
-import { commonPrefix, commonSuffix, encodeBeforeWord } from './pieces.ts';
-
-/** A stretch of a text and its tokens, encoded on its own (before a word, where it ends with white space). */
-export interface Stretch {
-  readonly text: string;
-  readonly tokens: Int32Array;
-}
+import type { Stretch } from './pieces.ts';
+import { commonPrefix, commonSuffix, encodeStretches } from './pieces.ts';
 
 /** Characters on each side of a border that are encoded again, at least. */
 const REACH = 16;
@@ -13,23 +8,58 @@ const REACH = 16;
 const WORD_REACH = 200;
 
 /**
- * The tokens of stretches put together, from those of each, where that is what encoding the whole gives: the
- * surroundings of every border, encoded, must part where the stretches do. `undefined` where they do not, where the
- * tokenizer does not part texts locally, or where a stretch is too short to tell: then the whole is to be encoded.
+ * The tokens of a text in stretches, put together from those of each where that is what encoding the whole gives. Between
+ * the end of a line and a letter that was found out with the stretch, which was encoded with a word behind it; at other
+ * borders the surroundings are encoded again, and must part where the stretches do. Stretches at a border where they do
+ * not, or that are too short to tell, are encoded in one; all are, where the tokenizer does not part texts locally.
  */
-export function joinTokens(stretches: readonly Stretch[], text: TextModel): Int32Array | undefined {
-  if (!text.partsLocally) return undefined;
-  const reach = Math.max(REACH, text.reach);
-  const ends = stretches.slice(0, -1).map((stretch) => endOf(stretch.text, reach));
-  const starts = stretches.slice(1).map((stretch) => startOf(stretch.text, reach));
-  if (!areAll(ends) || !areAll(starts)) return undefined;
+export function joinTokens(stretches: readonly Stretch[], text: TextModel): Int32Array {
+  let current = stretches;
+  for (;;) {
+    const parts = bordersOf(current).length === 0 ? [] : partsAtBorders(current, text);
+    if (parts.every(Boolean)) return concatenated(current);
+    current = mergedAt(parts, current, text);
+  }
+}
 
-  const apart = encodeBeforeWord([...ends, ...starts], text);
-  const whole = text.encodeAll(ends.map((end, border) => end + (starts[border] as string)));
-  const partsThere = whole.every((tokens, border) => {
-    const end = apart[border] as Int32Array;
-    const start = apart[ends.length + border] as Int32Array;
-    const [before, behind] = [stretches[border] as Stretch, stretches[border + 1] as Stretch];
+type Border = readonly [before: Stretch, behind: Stretch];
+
+function bordersOf(stretches: readonly Stretch[]): Border[] {
+  return stretches.slice(1).map((behind, index) => [stretches[index] as Stretch, behind]);
+}
+
+function partsAtBorders(stretches: readonly Stretch[], text: TextModel): readonly boolean[] {
+  const { parting } = text;
+  const borders = bordersOf(stretches);
+  if (!parting) return borders.map(() => false);
+  const sure = borders.map((border) => parting.atLines && isLineEnd(border));
+  const reach = Math.max(REACH, parting.reach);
+  const found = partsAround(
+    borders.filter((_, index) => !sure[index]),
+    reach,
+    text,
+  );
+  return sure.map((isSure) => isSure || found.shift() === true);
+}
+
+function isLineEnd([before, behind]: Border): boolean {
+  return before.beforeWord && /[\r\n]$/.test(before.text) && /^\p{L}/u.test(behind.text);
+}
+
+/** Whether the surroundings of each border are encoded as its sides are. */
+function partsAround(borders: readonly Border[], reach: number, text: TextModel): boolean[] {
+  const around = borders.map(([before, behind]) => {
+    const [end, start] = [endOf(before.text, reach), startOf(behind.text, reach)];
+    return end === undefined || start === undefined ? undefined : ([end, start] as const);
+  });
+  const told = around.filter((sides) => sides !== undefined);
+  const apart = encodeStretches(told.flat(), text);
+  const whole = text.encodeAll(told.map(([end, start]) => end + start));
+  return around.map((sides, index) => {
+    if (!sides) return false;
+    const tokens = whole.shift() as Int32Array;
+    const [{ tokens: end }, { tokens: start }] = apart.splice(0, 2) as [Stretch, Stretch];
+    const [before, behind] = borders[index] as Border;
     return (
       tokens.length === end.length + start.length &&
       commonPrefix(tokens, end) === end.length &&
@@ -38,11 +68,6 @@ export function joinTokens(stretches: readonly Stretch[], text: TextModel): Int3
       commonPrefix(behind.tokens, start) === start.length
     );
   });
-  return partsThere ? concatenated(stretches) : undefined;
-}
-
-function areAll(texts: readonly (string | undefined)[]): texts is readonly string[] {
-  return texts.every((text) => text !== undefined);
 }
 
 /** The last characters from where a word ends on: there, every pattern that parts locally begins anew. */
@@ -62,6 +87,27 @@ function startOf(text: string, reach: number): string | undefined {
 
 function endsWord(text: string, at: number): boolean {
   return text[at] === ' ' && /\S/.test(text[at - 1] as string);
+}
+
+/** One stretch of those on both sides of a border that does not part; the last one ends the text. */
+function mergedAt(parts: readonly boolean[], stretches: readonly Stretch[], text: TextModel): readonly Stretch[] {
+  const groups: [Stretch, ...Stretch[]][] = [];
+  stretches.forEach((stretch, index) => {
+    if (index > 0 && !parts[index - 1]) groups.at(-1)?.push(stretch);
+    else groups.push([stretch]);
+  });
+  const texts = groups.map((group) => group.map((stretch) => stretch.text).join(''));
+  const inner = [...groups.keys()].filter((index) => groups[index]?.length !== 1 && index < groups.length - 1);
+  const encoded = encodeStretches(
+    inner.map((index) => texts[index] as string),
+    text,
+  );
+  const merged = new Map(inner.map((index, place) => [index, encoded[place] as Stretch]));
+  return groups.map((group, index) => {
+    if (group.length === 1) return group[0];
+    const whole = texts[index] as string;
+    return merged.get(index) ?? { text: whole, tokens: text.encode(whole), beforeWord: false };
+  });
 }
 
 function concatenated(stretches: readonly Stretch[]): Int32Array {

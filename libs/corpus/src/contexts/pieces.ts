@@ -2,11 +2,19 @@ import type { Document, PromptConfig } from '@solopo/contracts';
 import type { TextModel } from '@solopo/text';
 import { renderDocument } from './prompt.ts';
 
-/** A document as it stands in a prompt, with the separator behind it, encoded on its own. */
+/** A stretch of a text, encoded on its own. */
+export interface Stretch {
+  readonly text: string;
+  readonly tokens: Int32Array;
+  /** It ends with white space, and these are the tokens that it has where a word follows. */
+  readonly beforeWord: boolean;
+}
+
+/** A document as it stands in a prompt, and the stretch of it and the separator behind it. */
 export interface Piece {
   readonly text: string;
   readonly separator: string;
-  readonly tokens: Int32Array;
+  readonly stretch: Stretch;
   /** The first tokens that cover the document itself; the rest are the separator's alone. */
   readonly documentTokens: number;
 }
@@ -30,11 +38,11 @@ export function piecesOf(documents: readonly Document[], prompt: PromptConfig, t
   const missing = [...documents.keys()].filter((index) => !isKnown(documents[index] as Document, index));
   const texts = missing.map((index) => rendered[index] as string);
   if (texts.length > 0) {
-    const [alone, ...encoded] = encodeBeforeWord([separator, ...texts.map((each) => each + separator)], text);
+    const [alone, ...stretches] = encodeStretches([separator, ...texts.map((each) => each + separator)], text);
     missing.forEach((index, place) => {
-      const tokens = encoded[place] as Int32Array;
-      const documentTokens = tokens.length - commonSuffix(tokens, alone as Int32Array);
-      ofModel.set(documents[index] as Document, { text: texts[place] as string, separator, tokens, documentTokens });
+      const stretch = stretches[place] as Stretch;
+      const documentTokens = stretch.tokens.length - commonSuffix(stretch.tokens, (alone as Stretch).tokens);
+      ofModel.set(documents[index] as Document, { text: texts[place] as string, separator, stretch, documentTokens });
     });
   }
   return documents.map((document) => ofModel.get(document) as Piece);
@@ -43,18 +51,22 @@ export function piecesOf(documents: readonly Document[], prompt: PromptConfig, t
 const WORD = 'A';
 
 /**
- * The tokens that texts have where a word follows them. White space at an end may be parted otherwise than in the middle:
- * SmolLM2 has one token for two line breaks at the end of a text, two tokens before a word.
+ * Each text on its own, with the tokens that it has where a word follows it. White space at an end may be parted otherwise
+ * than in the middle: SmolLM2 has one token for two line breaks at the end of a text, two tokens before a word.
  */
-export function encodeBeforeWord(texts: readonly string[], text: TextModel): Int32Array[] {
+export function encodeStretches(texts: readonly string[], text: TextModel): Stretch[] {
   const open = texts.map((each) => /\s$/.test(each));
   const [word, ...encoded] = text.encodeKept([WORD, ...texts.map((each, index) => (open[index] ? each + WORD : each))]);
-  const joins = (tokens: Int32Array) => word?.length !== 1 || tokens.at(-1) !== word[0];
-  const joined = texts.filter((_, index) => open[index] && joins(encoded[index] as Int32Array));
-  const apart = new Map(text.encodeKept(joined).map((tokens, index) => [joined[index], tokens]));
+  const beforeWord = encoded.map(
+    (tokens, index) => open[index] === true && word?.length === 1 && tokens.at(-1) === word[0],
+  );
+  const merging = texts.filter((_, index) => open[index] && !beforeWord[index]);
+  const apart = new Map(text.encodeKept(merging).map((tokens, index) => [merging[index], tokens]));
   return texts.map((each, index) => {
     const tokens = encoded[index] as Int32Array;
-    return open[index] ? (apart.get(each) ?? tokens.subarray(0, -1)) : tokens;
+    return beforeWord[index]
+      ? { text: each, tokens: tokens.subarray(0, -1), beforeWord: true }
+      : { text: each, tokens: apart.get(each) ?? tokens, beforeWord: false };
   });
 }
 
