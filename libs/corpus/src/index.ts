@@ -1,7 +1,8 @@
 export type { ComposedContext, Evidence } from './contexts/assemble.ts';
 export { composeAt, composeContexts, CONTEXT_REFUSALS, evidencePlaceAt } from './contexts/compose-contexts.ts';
 export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './contexts/compose-contexts.ts';
-export { DocumentPool } from './contexts/document-pool.ts';
+export { DocumentFile } from './contexts/document-file.ts';
+export { documentsOf, DocumentPool } from './contexts/document-pool.ts';
 export { framePrompt, promptMessages, renderDocument, type PromptFrame } from './contexts/prompt.ts';
 export { judge } from './judges/judge.ts';
 export { choosePair, PAIR_REFUSALS } from './pairing/choose-pair.ts';

@@ -29,7 +29,7 @@ export class ModelFiles {
     model: string,
     { policy = model, adapter = null, frozenWeights }: PolicyOfModel = {},
   ): Promise<ModelSource> {
-    const folder = await this.#folder(model);
+    const folder = await this.folder(model);
     const format = frozenWeights === undefined ? {} : { frozenWeights };
     if (policy === model) return { folder, ...format };
     const weights = await this.artifact(policy);
@@ -44,14 +44,15 @@ export class ModelFiles {
   text(model: string): Promise<TextModel> {
     let text = this.#texts.get(model);
     if (!text) {
-      text = this.#folder(model).then((folder) => TextModel.fromFolder(folder));
+      text = this.folder(model).then((folder) => TextModel.fromFolder(folder));
       text.catch(() => this.#texts.delete(model));
       this.#texts.set(model, text);
     }
     return text;
   }
 
-  async #folder(model: string): Promise<string> {
+  /** All its files. */
+  async folder(model: string): Promise<string> {
     const { files } = await this.ledger.models.require(model);
     return this.artifacts.materialize(files);
   }

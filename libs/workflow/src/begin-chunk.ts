@@ -24,6 +24,6 @@ export async function beginChunk(tx: LedgerTransaction, job: Job): Promise<Begun
   const isFirst = await tx.stages.beginChunk(stage.digest, job.chunk);
   if (isFirst) await emitStageEvent(tx, subscribers, 'stage.started', { ...stage, state: 'running' });
   const items = await itemsOf(tx, stage.spec);
-  const { from, to } = rangeOf(stage.spec, job.chunk, items);
+  const { from, to } = rangeOf(stage, job.chunk, items);
   return { status: 'ready', spec: stage.spec, range: { from: from + itemsDone, to }, items };
 }

@@ -28,7 +28,7 @@ export async function completeChunk(
 ): Promise<'completed' | 'continued' | 'already-done' | 'unwanted'> {
   const { disposition, stage, itemsDone, subscribers } = await lockChunk(tx, job);
   if (disposition !== 'open') return disposition;
-  const whole = rangeOf(stage.spec, job.chunk, await itemsOf(tx, stage.spec));
+  const whole = rangeOf(stage, job.chunk, await itemsOf(tx, stage.spec));
   // Another worker was given the same part, and was faster.
   if (range !== undefined && range.from !== whole.from + itemsDone) return 'already-done';
   await write?.(tx);
@@ -64,13 +64,13 @@ async function announce(
 
 async function announceEvidence(
   tx: LedgerTransaction,
-  { spec, state }: StageRecord,
+  { spec, state, chunks }: StageRecord,
   chunk: number,
   runs: readonly string[],
 ): Promise<void> {
   switch (spec.kind) {
     case 'train': {
-      const { from, to } = rangeOf(spec, chunk, await itemsOf(tx, spec));
+      const { from, to } = rangeOf({ spec, chunks }, chunk, await itemsOf(tx, spec));
       return emitEvents(tx, runs, 'run.step', await tx.steps.after(spec.run, from, to - from));
     }
     case 'align': {

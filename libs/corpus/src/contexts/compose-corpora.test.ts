@@ -10,7 +10,7 @@ import { linesOf } from '../readers/lines.ts';
 import { readExamples } from '../readers/read-examples.ts';
 import type { ComposeOptions, ContextPair } from './compose-contexts.ts';
 import { composeContexts } from './compose-contexts.ts';
-import { DocumentPool } from './document-pool.ts';
+import { documentsOf, DocumentPool } from './document-pool.ts';
 import { pieceOf } from './pieces.ts';
 import { drawnFrom, expectSound, made } from './sound-context.fixture.ts';
 
@@ -40,7 +40,7 @@ describe.each([
   beforeAll(async () => {
     const text = await TextModel.fromFolder(join(DATA, 'models', model));
     examples = await examplesOf(file, format);
-    options = { prompt: promptSchema.parse({}), text, seed: 5, pool: new DocumentPool(examples) };
+    options = { prompt: promptSchema.parse({}), text, seed: 5, pool: new DocumentPool(documentsOf(examples)) };
     composed = examples.map((example) => made(composeContexts(example, { ...options, contexts: CONTEXTS })));
   });
 
