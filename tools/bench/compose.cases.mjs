@@ -88,15 +88,15 @@ const CASES = {
   },
 
   /** The library alone, of any build, in this thread and the tokenizer's. */
-  async library({ records, pool: size }) {
+  async library({ records }) {
     text.tokenizeHere?.();
     const all = await samples();
-    const examples = Array.from({ length: Math.min(size, 4 * all.length) }, (_, position) => copyOf(all, position));
+    const examples = Array.from({ length: records }, (_, position) => copyOf(all, position));
     const pool = new corpus.DocumentPool(corpus.documentsOf ? corpus.documentsOf(examples) : examples);
     const model = await text.TextModel.fromFolder(folder);
     const digest = createHash('sha256');
     const started = cpuUsage();
-    for (const example of examples.slice(0, records)) {
+    for (const example of examples) {
       const made = corpus.composeContexts(example, { ...spec, text: model, seed: 1, pool });
       for (const { tokens, evidence } of 'refused' in made ? [] : [made.short, made.long])
         digest
