@@ -5,7 +5,7 @@ import type { StageKind, TrainingConfig } from '@solopo/contracts';
  * of earlier versions: a stage keeps the chunks that it was made with.
  */
 const CHUNK_SIZES = {
-  compose: [100, 500],
+  compose: [300, 500],
   sample: [250],
   pair: null,
   score: [250],

@@ -259,7 +259,7 @@ describe('a chunk', () => {
     if (job === undefined) throw new Error('There is a first job.');
     const { spec } = await ledger.stages.require(job.stage);
     const complete = () =>
-      ledger.transaction((tx) => completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 500 })));
+      ledger.transaction((tx) => completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 300 })));
     expect((await Promise.all([complete(), complete()])).sort()).toEqual(['already-done', 'completed']);
     expect((await ledger.stages.require(job.stage)).chunksDone).toBe(1);
   });
@@ -280,11 +280,11 @@ describe('a chunk', () => {
     const rest = (await executor.take(10)).find(({ chunk }) => chunk === job.chunk);
     expect(rest).toMatchObject({ stage: job.stage, id: `${job.id}:from-200` });
     if (rest === undefined) return;
-    expect(await ledger.transaction((tx) => beginChunk(tx, rest))).toMatchObject({ range: { from: 200, to: 500 } });
-    expect(await complete(rest, { from: 200, to: 500 })).toBe('completed');
-    expect(await ledger.stages.require(job.stage)).toMatchObject({ chunksDone: 1, result: { made: 500 } });
+    expect(await ledger.transaction((tx) => beginChunk(tx, rest))).toMatchObject({ range: { from: 200, to: 300 } });
+    expect(await complete(rest, { from: 200, to: 300 })).toBe('completed');
+    expect(await ledger.stages.require(job.stage)).toMatchObject({ chunksDone: 1, result: { made: 300 } });
     expect(await ledger.stages.chunkSeconds(job.stage)).toEqual([{ chunk: 0, seconds: 2 }]);
-    expect((await ledger.counts()).stage_contexts).toBe(500);
+    expect((await ledger.counts()).stage_contexts).toBe(300);
     await ledger.transaction((tx) => cancelRun(tx, id));
   });
 
@@ -295,8 +295,8 @@ describe('a chunk', () => {
     const jobs = await executor.take(2);
     const { spec } = await ledger.stages.require(jobs[0]?.stage ?? '');
     const ranges: readonly ChunkRange[] = [
-      { from: 0, to: 500 },
-      { from: 500, to: 600 },
+      { from: 0, to: 300 },
+      { from: 300, to: 600 },
     ];
     let writing = 0;
     const complete = (job: Job, range: ChunkRange) => {
@@ -322,7 +322,7 @@ describe('a chunk', () => {
     if (job === undefined) throw new Error('There is a first job.');
     const { spec } = await ledger.stages.require(job.stage);
     const crash = ledger.transaction(async (tx) => {
-      await completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 500 }));
+      await completeChunk(tx, job, outcomeOf(job, spec, { from: 0, to: 300 }));
       throw new Error('killed');
     });
     await expect(crash).rejects.toThrow('killed');
