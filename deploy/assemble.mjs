@@ -56,3 +56,9 @@ for (const api of readdirSync(binaries))
     for (const architecture of readdirSync(join(binaries, api, platform)))
       if (platform !== process.platform || architecture !== arch)
         rmSync(join(binaries, api, platform, architecture), { recursive: true });
+
+// So does tokenizers: for each, one file in its folder, named by platform, architecture and C library.
+const tokenizers = join(target, 'node_modules/tokenizers');
+for (const file of readdirSync(tokenizers))
+  if (file.endsWith('.node') && !file.startsWith(`tokenizers.${process.platform}-${arch}`))
+    rmSync(join(tokenizers, file));

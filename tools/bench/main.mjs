@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { arms } from './arms.mjs';
 import { block } from './block.mjs';
 import { coldstart } from './coldstart.mjs';
+import { compose } from './compose.mjs';
 import { frozen } from './frozen.mjs';
 import { growth } from './growth.mjs';
 import { memory } from './memory.mjs';
@@ -14,7 +15,7 @@ import { sample } from './sample.mjs';
 import { score } from './score.mjs';
 import { step } from './step.mjs';
 
-const BENCHES = { block, step, memory, arms, sample, score, frozen, growth, coldstart };
+const BENCHES = { block, step, memory, arms, sample, score, frozen, growth, compose, coldstart };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

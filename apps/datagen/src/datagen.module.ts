@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { WorkerModule } from '@solopo/worker';
+import { Composer } from './composer/composer.ts';
 import { ComposeContexts } from './functions/compose-contexts.ts';
 import { EvaluatePolicy } from './functions/evaluate-policy.ts';
 import { PairResponses } from './functions/pair-responses.ts';
@@ -10,6 +11,6 @@ import { JobsController } from './jobs.controller.ts';
 @Module({
   imports: [WorkerModule.forRoot('datagen')],
   controllers: [JobsController],
-  providers: [ComposeContexts, SampleResponses, PairResponses, EvaluatePolicy, Datasets],
+  providers: [ComposeContexts, SampleResponses, PairResponses, EvaluatePolicy, Composer, Datasets],
 })
 export class DatagenModule {}

@@ -1,27 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DocumentPool } from '@solopo/corpus';
+import type { Example } from '@solopo/contracts';
 import { Ledger, type ExampleRecord, type Range } from '@solopo/ledger';
 
-/** Examples of registered data sets, and the documents of each as a pool of distractors. */
+/** Examples read at a time: to parse more would keep the process from answering. */
+const PAGE = 24;
+
+/** Examples of registered data sets. */
 @Injectable()
 export class Datasets {
-  #pool: { readonly dataset: string; readonly pool: Promise<DocumentPool> } | undefined;
-
   constructor(@Inject(Ledger) private readonly ledger: Ledger) {}
 
-  examples(dataset: string, range: Range): Promise<ExampleRecord[]> {
-    return this.ledger.datasets.examples(dataset, range);
+  async *pages(dataset: string, { from, to }: Range): AsyncGenerator<ExampleRecord[], void, undefined> {
+    for (let at = from; at < to; at += PAGE)
+      yield await this.ledger.datasets.examples(dataset, { from: at, to: Math.min(to, at + PAGE) });
   }
 
-  /** Every example's documents in data-set order: the same for each chunk. The last pool asked for is kept. */
-  pool(dataset: string): Promise<DocumentPool> {
-    if (this.#pool?.dataset !== dataset) this.#pool = { dataset, pool: this.#readPool(dataset) };
-    return this.#pool.pool;
-  }
-
-  async #readPool(dataset: string): Promise<DocumentPool> {
+  /** All of them, in data-set order. */
+  async *contents(dataset: string): AsyncGenerator<Example[], void, undefined> {
     const { examples } = await this.ledger.datasets.require(dataset);
-    const records = await this.examples(dataset, { from: 0, to: examples });
-    return new DocumentPool(records.map(({ content }) => content));
+    for await (const page of this.pages(dataset, { from: 0, to: examples })) yield page.map(({ content }) => content);
   }
 }

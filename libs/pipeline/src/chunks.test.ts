@@ -8,7 +8,9 @@ describe('chunks', () => {
   it('cover every item once, in order', () => {
     for (const kind of ['compose', 'sample', 'score', 'evaluate', 'pair', 'align'] as const)
       for (const items of [1, 249, 250, 251, 499, 500, 501, 3000]) {
-        const ranges = Array.from({ length: chunksOf(kind, items) }, (_, chunk) => chunkRange(kind, chunk, items));
+        const ranges = Array.from({ length: chunksOf(kind, items) }, (_, chunk) =>
+          chunkRange(kind, chunk, items, chunksOf(kind, items)),
+        );
         expect(ranges[0]?.from).toBe(0);
         expect(ranges.at(-1)?.to).toBe(items);
         ranges.slice(1).forEach((range, index) => expect(range.from).toBe(ranges[index]?.to));
@@ -16,7 +18,7 @@ describe('chunks', () => {
   });
 
   it('have the agreed sizes', () => {
-    expect(chunksOf('compose', 3000)).toBe(6);
+    expect(chunksOf('compose', 3000)).toBe(10);
     expect(chunksOf('sample', 3000)).toBe(12);
     expect(chunksOf('pair', 3000)).toBe(1);
     expect(chunksOf('score', 251)).toBe(2);
@@ -24,9 +26,14 @@ describe('chunks', () => {
     expect(chunksOf('evaluate', 1000)).toBe(4);
   });
 
+  it('are those that the stage was made with, where an earlier version made it', () => {
+    expect(chunkRange('compose', 2, 1234, 3)).toEqual({ from: 1000, to: 1234 });
+    expect(chunkRange('compose', 2, 1234, 5)).toEqual({ from: 600, to: 900 });
+  });
+
   it('exist even for no items, so that a stage can end', () => {
     expect(chunksOf('compose', 0)).toBe(1);
-    expect(chunkRange('compose', 0, 0)).toEqual({ from: 0, to: 0 });
+    expect(chunkRange('compose', 0, 0, 1)).toEqual({ from: 0, to: 0 });
   });
 });
 

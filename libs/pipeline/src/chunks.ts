@@ -1,16 +1,19 @@
 import type { StageKind, TrainingConfig } from '@solopo/contracts';
 
-/** Items in one job: examples, contexts, pairs or questions. Stages without a size are one job. */
-const CHUNK_SIZE = {
-  compose: 500,
-  sample: 250,
+/**
+ * Items in one job: examples, contexts, pairs or questions. Stages without a size are one job. Behind today's size those
+ * of earlier versions: a stage keeps the chunks that it was made with.
+ */
+const CHUNK_SIZES = {
+  compose: [300, 500],
+  sample: [250],
   pair: null,
-  score: 250,
+  score: [250],
   align: null,
-  evaluate: 250,
-} as const satisfies Record<Exclude<StageKind, 'train'>, number | null>;
+  evaluate: [250],
+} as const satisfies Record<Exclude<StageKind, 'train'>, readonly [number, ...number[]] | null>;
 
-export type ChunkedKind = keyof typeof CHUNK_SIZE;
+export type ChunkedKind = keyof typeof CHUNK_SIZES;
 
 /** Items [from, to) of a stage's work. */
 export interface ChunkRange {
@@ -19,13 +22,18 @@ export interface ChunkRange {
 }
 
 export function chunksOf(kind: ChunkedKind, items: number): number {
-  const size = CHUNK_SIZE[kind];
-  return size === null ? 1 : Math.max(1, Math.ceil(items / size));
+  return chunksOfSize(items, CHUNK_SIZES[kind]?.[0] ?? null);
 }
 
-export function chunkRange(kind: ChunkedKind, chunk: number, items: number): ChunkRange {
-  const size = CHUNK_SIZE[kind] ?? items;
+/** Items of one of a stage's `chunks`. */
+export function chunkRange(kind: ChunkedKind, chunk: number, items: number, chunks: number): ChunkRange {
+  const sizes: readonly number[] = CHUNK_SIZES[kind] ?? [];
+  const size = sizes.find((each) => chunksOfSize(items, each) === chunks) ?? items;
   return { from: Math.min(items, chunk * size), to: Math.min(items, (chunk + 1) * size) };
+}
+
+function chunksOfSize(items: number, size: number | null): number {
+  return size === null ? 1 : Math.max(1, Math.ceil(items / size));
 }
 
 /** An epoch's last, partial batch is dropped unless it is the only one. */

@@ -1,5 +1,5 @@
 import type { SpecialTokens } from './special-tokens.ts';
-import type { JsonObject, TextFiles } from './text-files.ts';
+import type { JsonObject, TextFile } from './text-files.ts';
 import { isObject } from './text-files.ts';
 import { TEMPLATE_LIMITS } from './template.limits.ts';
 import { renderInThread } from './template.thread.ts';
@@ -16,7 +16,7 @@ export interface Message {
  */
 export class ChatTemplate {
   private constructor(
-    readonly file: string,
+    readonly file: TextFile,
     private readonly source: string,
     private readonly texts: SpecialTokens['texts'],
   ) {
@@ -25,8 +25,7 @@ export class ChatTemplate {
     }
   }
 
-  static of(files: TextFiles, tokenizerConfig: JsonObject, texts: SpecialTokens['texts']): ChatTemplate {
-    const file = files['chat_template.jinja'];
+  static of(file: string | undefined, tokenizerConfig: JsonObject, texts: SpecialTokens['texts']): ChatTemplate {
     if (file !== undefined) return new ChatTemplate('chat_template.jinja', file, texts);
     const configured = tokenizerConfig['chat_template'] ?? undefined;
     const source = configuredTemplate(configured);

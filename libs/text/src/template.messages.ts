@@ -1,11 +1,3 @@
-import type { MessagePort } from 'node:worker_threads';
-
-export interface TemplateWorkerData {
-  readonly port: MessagePort;
-  /** Counts what the worker has done: its start, then its replies. */
-  readonly done: Int32Array;
-}
-
 export interface TemplateRequest {
   readonly source: string;
   /** What the template may name, as JSON. */

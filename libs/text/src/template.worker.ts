@@ -3,17 +3,19 @@ import { createRequire } from 'node:module';
 import { workerData } from 'node:worker_threads';
 import { newQuickJSWASMModuleFromVariant } from 'quickjs-emscripten-core';
 import { TemplateMachine } from './template.machine.ts';
-import type { TemplateRequest, TemplateWorkerData } from './template.messages.ts';
+import type { TemplateRequest } from './template.messages.ts';
+import type { WaitedWorkerData } from './waited-thread.ts';
+import { answerIn } from './waited-thread.ts';
 
 /** Templates in use at the same time: a model or two. */
 const MACHINES = 4;
 
-const { port, done } = workerData as TemplateWorkerData;
 const jinja = readFileSync(createRequire(import.meta.url).resolve('@huggingface/jinja'), 'utf8');
 const quickjs = await newQuickJSWASMModuleFromVariant(import('@jitl/quickjs-ng-wasmfile-release-sync'));
 const machines = new Map<string, TemplateMachine>();
 
-port.on('message', ({ source, variables }: TemplateRequest) => {
+new TemplateMachine(quickjs, jinja, '').close();
+answerIn(workerData as WaitedWorkerData, ({ source, variables }: TemplateRequest) => {
   const machine = machines.get(source) ?? new TemplateMachine(quickjs, jinja, source);
   machines.delete(source);
   const reply = machine.render(variables);
@@ -24,14 +26,5 @@ port.on('message', ({ source, variables }: TemplateRequest) => {
     machines.get(oldest)?.close();
     machines.delete(oldest);
   }
-  port.postMessage(reply);
-  tick();
+  return reply;
 });
-
-new TemplateMachine(quickjs, jinja, '').close();
-tick();
-
-function tick(): void {
-  Atomics.add(done, 0, 1);
-  Atomics.notify(done, 0);
-}

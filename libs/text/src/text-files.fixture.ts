@@ -23,6 +23,7 @@ const TOKENIZER = {
     type: 'WordPiece',
     unk_token: '<unk>',
     continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
     vocab: { '<unk>': 0, '<eos>': 1, a: 2, b: 3 },
   },
 };

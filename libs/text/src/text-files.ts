@@ -6,6 +6,8 @@ import { TextModelError } from './text-model.error.ts';
 export const TEXT_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
   'chat_template.jinja',
   'generation_config.json',
   'config.json',
@@ -14,6 +16,18 @@ export const TEXT_FILES = [
 export type TextFile = (typeof TEXT_FILES)[number];
 export type TextFiles = Readonly<Partial<Record<TextFile, string>>>;
 export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The same, read. */
+export interface TextFolder {
+  readonly tokenizer: JsonObject;
+  readonly tokenizerConfig: JsonObject;
+  readonly specialTokensMap?: JsonObject | undefined;
+  readonly addedTokens?: JsonObject | undefined;
+  /** The text of chat_template.jinja. */
+  readonly chatTemplate?: string | undefined;
+  readonly generationConfig?: JsonObject | undefined;
+  readonly config?: JsonObject | undefined;
+}
 
 const MiB = 1024 * 1024;
 
@@ -27,7 +41,19 @@ export async function readTextFiles(folder: string): Promise<TextFiles> {
   return Object.fromEntries(entries.filter(([, text]) => text !== undefined));
 }
 
-export function requiredJson(files: TextFiles, file: TextFile): JsonObject {
+export function parseTextFiles(files: TextFiles): TextFolder {
+  return {
+    tokenizer: requiredJson(files, 'tokenizer.json'),
+    tokenizerConfig: requiredJson(files, 'tokenizer_config.json'),
+    specialTokensMap: optionalJson(files, 'special_tokens_map.json'),
+    addedTokens: optionalJson(files, 'added_tokens.json'),
+    chatTemplate: files['chat_template.jinja'],
+    generationConfig: optionalJson(files, 'generation_config.json'),
+    config: optionalJson(files, 'config.json'),
+  };
+}
+
+function requiredJson(files: TextFiles, file: TextFile): JsonObject {
   const parsed = optionalJson(files, file);
   if (!parsed) {
     throw new TextModelError(file, "missing from the model folder; copy it there from the model's published files");
@@ -35,7 +61,7 @@ export function requiredJson(files: TextFiles, file: TextFile): JsonObject {
   return parsed;
 }
 
-export function optionalJson(files: TextFiles, file: TextFile): JsonObject | undefined {
+function optionalJson(files: TextFiles, file: TextFile): JsonObject | undefined {
   const text = files[file];
   if (text === undefined) return undefined;
   demandSize(file, text.length);

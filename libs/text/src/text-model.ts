@@ -1,16 +1,28 @@
 import type { Message } from './chat-template.ts';
 import { ChatTemplate } from './chat-template.ts';
-import type { SpecialTokens } from './special-tokens.ts';
 import { specialTokens } from './special-tokens.ts';
-import type { Tokenizer } from './tokenizer.ts';
-import { openTokenizer } from './tokenizer.ts';
-import type { JsonObject, TextFiles } from './text-files.ts';
-import { isObject, optionalJson, readTextFiles, requiredJson } from './text-files.ts';
+import { autoTokenizer } from './auto-tokenizer.ts';
+import { cleanedUp } from './clean-up.ts';
+import type { LocalParting } from './local-parting.ts';
+import { localParting } from './local-parting.ts';
+import { Tokenizer } from './tokenizer.ts';
+import type { TokenizerSource } from './tokenizer.messages.ts';
+import { TokenCache } from './token-cache.ts';
+import type { TextFiles, TextFolder } from './text-files.ts';
+import { parseTextFiles, readTextFiles } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
 /** Stands for an answer while the template is asked what it puts after one. */
 const PLACEHOLDER = 'SOLOPO-ANSWER';
 const QUESTION: Message = { role: 'user', content: 'SOLOPO-QUESTION' };
+const KEPT_BYTES = 96 * 2 ** 20;
+
+/** Of all models of this process. */
+const kept = new TokenCache(KEPT_BYTES);
+
+export interface DecodeOptions {
+  readonly skipSpecial?: boolean;
+}
 
 /**
  * A language model's text side: its tokenizer and chat template, from a Hugging Face folder.
@@ -22,7 +34,7 @@ const QUESTION: Message = { role: 'user', content: 'SOLOPO-QUESTION' };
 export class TextModel {
   readonly #tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
-  readonly #cleanUp: boolean;
+  readonly #cleansUp: boolean;
   /** Ids that end generation. At least one. */
   readonly eosIds: readonly number[];
   /** The text of the tokenizer's own end token, which trainers put behind a text that does not end with it. */
@@ -35,68 +47,78 @@ export class TextModel {
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
   readonly vocabularySize: number;
+  /** Where it parts texts by what is near alone; then what was encoded apart can be put together. */
+  readonly parting: LocalParting | undefined;
   /**
    * The ids that the template puts after an assistant's content: end of turn and trailer. The response of a sample is
    * its ids, without the end token it stopped at, then these.
    */
   readonly responseTail: Int32Array;
 
-  private constructor(
-    tokenizer: Tokenizer,
-    tokenizerJson: JsonObject,
-    tokenizerConfig: JsonObject,
-    special: SpecialTokens,
-    files: TextFiles,
-  ) {
+  /** Of the files of a folder, read, or of the same made from another format. */
+  constructor(folder: TextFolder) {
+    const { source, config, cleansUp } = autoTokenizer(folder);
+    const tokenizer = new Tokenizer(source);
+    const special = specialTokens(config, folder.generationConfig, folder.config, (token) => tokenizer.idOf(token));
     this.#tokenizer = tokenizer;
-    this.#template = ChatTemplate.of(files, tokenizerConfig, special.texts);
-    this.#cleanUp = tokenizerConfig['clean_up_tokenization_spaces'] === true;
+    this.#template = ChatTemplate.of(folder.chatTemplate, config, special.texts);
+    this.#cleansUp = cleansUp;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
     this.eosToken = special.texts.eos_token;
-    this.controlTokens = specialTexts(tokenizerJson['added_tokens']);
-    this.vocabularySize = 1 + [...tokenizer.get_vocab().values()].reduce((greatest, id) => Math.max(greatest, id), -1);
+    this.controlTokens = controlTextsOf(source);
+    this.vocabularySize = tokenizer.vocabularySize;
+    this.parting = localParting(source);
     this.#demandQuestion();
     this.responseTail = this.encode(this.#tailText());
     this.added = this.#addedTokens();
   }
 
-  /** Reads tokenizer.json, tokenizer_config.json, and where there are such chat_template.jinja, generation_config.json, config.json. */
+  /** Reads TEXT_FILES, all of which but the first two may be missing. */
   static async fromFolder(folder: string): Promise<TextModel> {
     return TextModel.fromFiles(await readTextFiles(folder));
   }
 
   /** The same from the files' texts. */
   static fromFiles(files: TextFiles): TextModel {
-    const tokenizerJson = requiredJson(files, 'tokenizer.json');
-    const tokenizerConfig = requiredJson(files, 'tokenizer_config.json');
-    const tokenizer = openTokenizer(tokenizerJson, tokenizerConfig);
-    const special = specialTokens(
-      tokenizerConfig,
-      optionalJson(files, 'generation_config.json'),
-      optionalJson(files, 'config.json'),
-      (token) => tokenizer.token_to_id(token),
-    );
-    return new TextModel(tokenizer, tokenizerJson, tokenizerConfig, special, files);
+    return new TextModel(parseTextFiles(files));
   }
 
   encode(text: string): Int32Array {
-    const { ids } = this.#tokenizer.encode(text, { add_special_tokens: false });
-    return Int32Array.from(ids, (id) => id ?? noToken());
+    return this.encodeAll([text])[0] as Int32Array;
+  }
+
+  /** At once, which is much faster than one by one. */
+  encodeAll(texts: readonly string[]): Int32Array[] {
+    return this.#tokenizer.encode(texts);
+  }
+
+  /** For texts that come again: their ids are kept, within bounds. Do not write to them. */
+  encodeKept(texts: readonly string[]): Int32Array[] {
+    const keys = texts.map((text) => this.#tokenizer.keyOf(text));
+    const found = keys.map((key) => kept.get(key));
+    const missing = new Map(keys.flatMap((key, index) => (found[index] ? [] : [[key, texts[index] ?? ''] as const])));
+    const encoded = this.encodeAll([...missing.values()]);
+    const made = new Map([...missing.keys()].map((key, index) => [key, encoded[index] as Int32Array]));
+    for (const [key, ids] of made) kept.set(key, ids);
+    return keys.map((key, index) => found[index] ?? (made.get(key) as Int32Array));
   }
 
   /** Ids without a token (an embedding may have more rows than the tokenizer has tokens) decode to nothing. */
-  decode(ids: ArrayLike<number>, options: { readonly skipSpecial?: boolean } = {}): string {
-    const known = Array.from(ids).filter((id) => this.#tokenizer.id_to_token(id) !== undefined);
-    if (known.length === 0) return '';
-    return this.#tokenizer.decode(known, {
-      skip_special_tokens: options.skipSpecial ?? false,
-      clean_up_tokenization_spaces: this.#cleanUp,
-    });
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    return this.decodeAll([ids], options)[0] as string;
+  }
+
+  decodeAll(lists: readonly ArrayLike<number>[], { skipSpecial = false }: DecodeOptions = {}): string[] {
+    const texts = this.#tokenizer.decode(
+      lists.map((ids) => Int32Array.from(ids)),
+      skipSpecial,
+    );
+    return texts.map((text) => (this.#cleansUp ? cleanedUp(text) : text));
   }
 
   idOf(token: string): number | undefined {
-    return this.#tokenizer.token_to_id(token);
+    return this.#tokenizer.idOf(token);
   }
 
   renderPrompt(messages: readonly Message[]): string {
@@ -117,8 +139,7 @@ export class TextModel {
     const prompt = this.renderPrompt(messages);
     const whole = this.#template.render([...messages, { role: 'assistant', content: answer }], false);
     if (!whole.startsWith(prompt)) return this.encode(answer + this.#tailText());
-    const promptIds = this.encode(prompt);
-    const wholeIds = this.encode(whole);
+    const [promptIds, wholeIds] = this.encodeAll([prompt, whole]) as [Int32Array, Int32Array];
     return promptIds.every((id, index) => wholeIds[index] === id)
       ? wholeIds.slice(promptIds.length)
       : this.encode(whole.slice(prompt.length));
@@ -126,7 +147,7 @@ export class TextModel {
 
   #addedTokens(): TextModel['added'] {
     const plain = this.encode(QUESTION.content);
-    const whole = Int32Array.from(this.#tokenizer.encode(QUESTION.content, { add_special_tokens: true }).ids);
+    const [whole = plain] = this.#tokenizer.encode([QUESTION.content], { addSpecialTokens: true });
     const start = whole.findIndex((_, from) => plain.every((id, index) => whole[from + index] === id));
     return { before: whole.slice(0, Math.max(0, start)), behind: whole.slice(Math.max(0, start) + plain.length) };
   }
@@ -147,12 +168,7 @@ export class TextModel {
   }
 }
 
-function specialTexts(addedTokens: unknown): string[] {
-  return (Array.isArray(addedTokens) ? addedTokens : []).flatMap((token: unknown) =>
-    isObject(token) && token['special'] === true && typeof token['content'] === 'string' ? [token['content']] : [],
-  );
-}
-
-function noToken(): never {
-  throw new TextModelError('tokenizer.json', 'no token for a piece of text; name an unk_token that model.vocab has');
+function controlTextsOf({ json, added }: TokenizerSource): string[] {
+  const own = (json['added_tokens'] ?? []) as readonly { readonly content: string; readonly special?: boolean }[];
+  return [...new Set([...own, ...added].flatMap(({ content, special }) => (special === true ? [content] : [])))];
 }

@@ -21,7 +21,8 @@ export function checkTokenizer(tokenizer: JsonObject): void {
     refuse('model.type', `not one of ${MODELS.join(', ')}`);
   }
   const vocabulary = vocabularyOf(model);
-  if (model['type'] === 'BPE' || model['merges'] !== undefined) checkMerges(model['merges'], vocabulary);
+  if (model['type'] === 'BPE' || model['merges'] !== undefined)
+    checkMerges(model['merges'], vocabulary, model['continuing_subword_prefix']);
   checkAddedTokens(tokenizer['added_tokens'] ?? [], vocabulary);
 
   const unknown = model['unk_token'] ?? null;
@@ -54,7 +55,7 @@ function pieceOf(entry: unknown, index: number): string {
   return refuse(`model.vocab[${index}]`, 'not a pair of a token and a score');
 }
 
-function checkMerges(merges: unknown, vocabulary: ReadonlyMap<string, number>): void {
+function checkMerges(merges: unknown, vocabulary: ReadonlyMap<string, number>, prefix: unknown): void {
   if (!Array.isArray(merges)) return refuse('model.merges', 'not a list');
   const inPairs = Array.isArray(merges[0]);
   merges.forEach((merge: unknown, index) => {
@@ -63,7 +64,10 @@ function checkMerges(merges: unknown, vocabulary: ReadonlyMap<string, number>): 
     const [left, right, more] = fits ? (parts as unknown[]) : [];
     const at = `model.merges[${index}]`;
     if (typeof left !== 'string' || typeof right !== 'string' || more !== undefined) refuse(at, 'not a pair of tokens');
-    for (const token of [left, right, left + right]) {
+    // The library cuts the right one's prefix off, whether it is there or not.
+    const cut = typeof prefix === 'string' ? prefix.length : 0;
+    if (right.length < cut) refuse(at, `${quote(right)} is shorter than continuing_subword_prefix`);
+    for (const token of [left, right, left + right.slice(cut)]) {
       if (!vocabulary.has(token)) refuse(at, `${quote(token)} is not in model.vocab`);
     }
   });

@@ -31,7 +31,7 @@ export class ModelFiles {
     model: string,
     { policy = model, adapter = null, frozenWeights, samplingWeights }: PolicyOfModel = {},
   ): Promise<ModelSource> {
-    const folder = await this.#folder(model);
+    const folder = await this.folder(model);
     const format = {
       ...(frozenWeights === undefined ? {} : { frozenWeights }),
       ...(samplingWeights === undefined ? {} : { samplingWeights }),
@@ -49,7 +49,7 @@ export class ModelFiles {
   text(model: string): Promise<TextModel> {
     let text = this.#texts.get(model);
     if (!text) {
-      text = this.#folder(model).then((folder) => TextModel.fromFolder(folder));
+      text = this.folder(model).then((folder) => TextModel.fromFolder(folder));
       text.catch(() => this.#texts.delete(model));
       this.#texts.set(model, text);
     }
@@ -62,7 +62,8 @@ export class ModelFiles {
     return typeof maxPositions === 'number' ? maxPositions : Infinity;
   }
 
-  async #folder(model: string): Promise<string> {
+  /** All its files. */
+  async folder(model: string): Promise<string> {
     const { files } = await this.ledger.models.require(model);
     return this.artifacts.materialize(files);
   }

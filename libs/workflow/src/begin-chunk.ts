@@ -49,7 +49,7 @@ export async function beginChunk(tx: LedgerTransaction, job: Job, executor: Exec
   const { isFirst, execution } = await takeChunk(tx, job, executor);
   if (isFirst) await emitStageEvent(tx, subscribers, 'stage.started', { ...stage, state: 'running' });
   const items = await itemsOf(tx, stage.spec);
-  const { from, to } = rangeOf(stage.spec, job.chunk, items);
+  const { from, to } = rangeOf(stage, job.chunk, items);
   return { status: 'ready', execution, spec: stage.spec, range: { from: from + itemsDone, to }, start: from, items };
 }
 

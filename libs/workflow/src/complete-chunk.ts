@@ -49,7 +49,7 @@ async function commit(
   { stage, subscribers }: LockedChunk,
   { seconds, range, result = {}, write }: ChunkOutcome,
 ): Promise<ChunkEnd> {
-  const whole = rangeOf(stage.spec, job.chunk, await itemsOf(tx, stage.spec));
+  const whole = rangeOf(stage, job.chunk, await itemsOf(tx, stage.spec));
   await write?.(tx);
   const progress = { seconds, result: addUp(stage.result ?? {}, result) };
   if (range !== undefined && range.to < whole.to) {
@@ -86,13 +86,13 @@ async function announce(
 
 async function announceEvidence(
   tx: LedgerTransaction,
-  { spec, state }: StageRecord,
+  { spec, state, chunks }: StageRecord,
   chunk: number,
   runs: readonly string[],
 ): Promise<void> {
   switch (spec.kind) {
     case 'train': {
-      const { from, to } = rangeOf(spec, chunk, await itemsOf(tx, spec));
+      const { from, to } = rangeOf({ spec, chunks }, chunk, await itemsOf(tx, spec));
       return emitEvents(tx, runs, 'run.step', await tx.steps.after(spec.run, from, to - from));
     }
     case 'align': {

@@ -1,5 +1,5 @@
 import type { StageSpec } from '@solopo/contracts';
-import type { LedgerTransaction } from '@solopo/ledger';
+import type { LedgerTransaction, StageRecord } from '@solopo/ledger';
 import {
   chunkRange,
   chunksOf,
@@ -46,8 +46,12 @@ export function unitsOf(spec: StageSpec, items: number): number {
 }
 
 /** Items [from, to) of a chunk; steps, for `train`. */
-export function rangeOf(spec: StageSpec, chunk: number, items: number): ChunkRange {
-  return spec.kind === 'train' ? sliceRange(spec.training, chunk, items) : chunkRange(spec.kind, chunk, items);
+export function rangeOf(
+  { spec, chunks }: Pick<StageRecord, 'spec' | 'chunks'>,
+  chunk: number,
+  items: number,
+): ChunkRange {
+  return spec.kind === 'train' ? sliceRange(spec.training, chunk, items) : chunkRange(spec.kind, chunk, items, chunks);
 }
 
 async function itemsOfStage(tx: LedgerTransaction, digest: string): Promise<number> {

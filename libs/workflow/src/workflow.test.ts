@@ -346,12 +346,12 @@ describe('a chunk', () => {
     expect(rest).toMatchObject({ stage: job.stage, id: `${job.id}:from-200` });
     if (rest === undefined) return;
     const begun = await ledger.transaction((tx) => beginChunk(tx, rest, EXECUTOR));
-    expect(begun).toMatchObject({ range: { from: 200, to: 500 } });
+    expect(begun).toMatchObject({ range: { from: 200, to: 300 } });
     if (begun.status !== 'ready') return;
-    expect(await complete(rest, { from: 200, to: 500 }, begun.execution)).toBe('completed');
-    expect(await ledger.stages.require(job.stage)).toMatchObject({ chunksDone: 1, result: { made: 500 } });
+    expect(await complete(rest, { from: 200, to: 300 }, begun.execution)).toBe('completed');
+    expect(await ledger.stages.require(job.stage)).toMatchObject({ chunksDone: 1, result: { made: 300 } });
     expect(await ledger.stages.chunkSeconds(job.stage)).toEqual([{ chunk: 0, seconds: 2 }]);
-    expect((await ledger.counts()).stage_contexts).toBe(500);
+    expect((await ledger.counts()).stage_contexts).toBe(300);
     await ledger.transaction((tx) => cancelRun(tx, id));
   });
 
@@ -362,8 +362,8 @@ describe('a chunk', () => {
     const jobs = await executor.take(2);
     const { spec } = await ledger.stages.require(jobs[0]?.stage ?? '');
     const ranges: readonly ChunkRange[] = [
-      { from: 0, to: 500 },
-      { from: 500, to: 600 },
+      { from: 0, to: 300 },
+      { from: 300, to: 600 },
     ];
     let writing = 0;
     const complete = async (job: Job, range: ChunkRange) => {
@@ -391,7 +391,7 @@ describe('a chunk', () => {
     const { spec } = await ledger.stages.require(job.stage);
     const execution = await begin(ledger, job);
     const crash = ledger.transaction(async (tx) => {
-      await completeChunk(tx, job, execution, outcomeOf(job, spec, { from: 0, to: 500 }));
+      await completeChunk(tx, job, execution, outcomeOf(job, spec, { from: 0, to: 300 }));
       throw new Error('killed');
     });
     await expect(crash).rejects.toThrow('killed');

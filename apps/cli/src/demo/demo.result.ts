@@ -97,7 +97,7 @@ export function demoResult({ runs, ...facts }: DemoFacts): DemoResult {
 }
 
 function workOf(runs: readonly FinishedRun[]): Work | undefined {
-  const each = runs.flatMap(({ run }) => ('work' in run ? [run.work as Work] : []));
+  const each = runs.flatMap(({ run }) => ('work' in run ? [run.work] : []));
   if (each.length < runs.length) return undefined;
   const total = (key: keyof Work): number => each.reduce((sum, work) => sum + work[key], 0);
   return { jobs: total('jobs'), executions: total('executions') };

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
-import { composeAt, judge } from '@solopo/corpus';
+import { judge, type Refused } from '@solopo/corpus';
 import { Engine } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { Composer } from '../composer/composer.ts';
 import { countRefusals, sampledBy } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
 
@@ -14,6 +15,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
   constructor(
     @Inject(Datasets) private readonly datasets: Datasets,
     @Inject(ModelFiles) private readonly models: ModelFiles,
+    @Inject(Composer) private readonly composer: Composer,
     @Inject(Engine) private readonly engine: Engine,
     @Inject(CONFIG) private readonly config: WorkerConfig,
   ) {}
@@ -21,9 +23,12 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
   async execute({ stage, spec, range }: Work<'evaluate'>, context: JobContext): Promise<Effects> {
     const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens, weights } = spec;
     const text = await this.models.text(model);
-    const composed = [];
-    for (const { content } of await this.datasets.examples(dataset, range)) {
-      composed.push({ answers: content.answers, context: composeAt(content, documents, { prompt, text, seed }) });
+    const folder = await this.models.folder(model);
+    const composed: { readonly answers: readonly string[]; readonly context: Refused | { tokens: Int32Array } }[] = [];
+    for await (const page of this.datasets.pages(dataset, range)) {
+      const examples = page.map(({ content }) => content);
+      const made = await this.composer.run('at', { folder, prompt, documents, seed, examples }, context.signal);
+      composed.push(...examples.map(({ answers }, index) => ({ answers, context: made[index]! })));
       await context.advanced({
         phase: 'composing',
         done: composed.length,

@@ -1,9 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import { SolopoError, STAGE_WORK, type StageKind, type StageSpecOf } from '@solopo/contracts';
 import { choosePair, judge, promptMessages } from '@solopo/corpus';
-import { Ledger, type Judgement, type NewPair, type PairRefusal, type SampleRecord } from '@solopo/ledger';
-import { pairDigest } from '@solopo/pipeline';
+import { FUNCTIONS } from '@solopo/functions';
+import { Ledger, type Judgement, type NewPair, type PairRefusal, type Range, type SampleRecord } from '@solopo/ledger';
+import { pairCountsOf, pairDigest } from '@solopo/pipeline';
 import { ModelFiles, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { countRefusals } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
@@ -21,7 +23,6 @@ export class PairResponses implements JobFunction<'pair'> {
     const { compose, seed } = await this.#spec(sample, 'sample');
     const { dataset, model, prompt } = await this.#spec(compose, 'compose');
     const text = await this.models.text(model);
-    const samples = Map.groupBy(await this.ledger.samples.list(sample, range), ({ position }) => position);
     const contexts = new Map(
       (await this.ledger.contexts.assignments(compose)).map((assignment) => [assignment.position, assignment]),
     );
@@ -32,15 +33,21 @@ export class PairResponses implements JobFunction<'pair'> {
     const judgements: Judgement[] = [];
     const pairs: NewPair[] = [];
     const refusals: PairRefusal[] = [];
-    let [heldOutCount, trainingCount, cutCount] = [0, 0, 0];
-    for (const { position, content } of await this.datasets.examples(dataset, range)) {
-      await context.advanced({ ...STAGE_WORK.pair, done: position + 1 - range.from, total: range.to - range.from });
+    const { result } = await this.ledger.stages.require(stage);
+    const before = result === null ? { pairs: 0, heldOut: 0 } : pairCountsOf(result);
+    let [heldOutCount, trainingCount, cutCount] = [before.heldOut, before.pairs, 0];
+    let itemsDone = 0;
+    const endsAt = performance.now() + FUNCTIONS.pair.sliceMs;
+    for await (const { position, content, samples } of this.#examples(dataset, sample, range)) {
+      if (performance.now() > endsAt) break;
+      itemsDone += 1;
+      await context.advanced({ ...STAGE_WORK.pair, done: itemsDone, total: range.to - range.from });
       const assigned = contexts.get(position);
       if (!assigned || 'refused' in assigned) {
         refusals.push({ position, reason: assigned?.refused ?? 'no-context' });
         continue;
       }
-      const judged = (samples.get(position) ?? []).map((record) => ({
+      const judged = samples.map((record) => ({
         ...record,
         correct: judge(pairing, record.text, content.answers),
       }));
@@ -77,9 +84,10 @@ export class PairResponses implements JobFunction<'pair'> {
       });
     }
     return {
+      ...(itemsDone < range.to - range.from ? { itemsDone } : {}),
       result: {
-        pairs: trainingCount,
-        heldOut: heldOutCount,
+        pairs: trainingCount - before.pairs,
+        heldOut: heldOutCount - before.heldOut,
         judged: judgements.length,
         cut: cutCount,
         ...countRefusals(refusals.map(({ reason }) => reason)),
@@ -90,6 +98,18 @@ export class PairResponses implements JobFunction<'pair'> {
         await tx.pairs.refuse(stage, refusals);
       },
     };
+  }
+
+  /** One after another, with others' work between them. */
+  async *#examples(dataset: string, sample: string, range: Range) {
+    for await (const page of this.datasets.pages(dataset, range)) {
+      const [from, to] = [page[0]?.position ?? 0, (page.at(-1)?.position ?? -1) + 1];
+      const samples = Map.groupBy(await this.ledger.samples.list(sample, { from, to }), ({ position }) => position);
+      for (const example of page) {
+        await setImmediate();
+        yield { ...example, samples: samples.get(example.position) ?? [] };
+      }
+    }
   }
 
   async #spec<K extends StageKind>(digest: string, kind: K): Promise<StageSpecOf<K>> {

@@ -1,7 +1,8 @@
 import type { Document, PromptConfig } from '@solopo/contracts';
 import type { TextModel } from '@solopo/text';
-import { commonPrefix, commonSuffix, encodeBeforeWord, pieceOf } from './pieces.ts';
-import type { Piece } from './pieces.ts';
+import { joinTokens } from './join-tokens.ts';
+import { commonPrefix, commonSuffix, encodeStretches, piecesOf } from './pieces.ts';
+import type { Piece, Stretch } from './pieces.ts';
 import type { PromptFrame } from './prompt.ts';
 
 /** A document of a context. */
@@ -36,30 +37,39 @@ export function assemble(
   prompt: PromptConfig,
   text: TextModel,
 ): ComposedContext {
-  const pieces = items.map(({ document }) => pieceOf(document, prompt, text));
-  const whole = frame.head + pieces.map((piece) => piece.text).join(prompt.separator) + frame.tail;
-  const tokens = text.encode(whole);
-  const starts = joinedStarts(encodeBeforeWord(frame.head, text), pieces, tokens);
+  const documents = items.map(({ document }) => document);
+  const pieces = piecesOf(documents, prompt, text);
+  const stretches = stretchesOf(pieces, frame, text);
+  const tokens = joinTokens(stretches, text);
+  const starts = joinedStarts((stretches[0] as Stretch).tokens, pieces, tokens);
 
   const evidence: Evidence[] = [];
-  let character = frame.head.length;
   items.forEach(({ index, relevant }, place) => {
-    const piece = pieces[place]!;
-    const nextCharacter = character + piece.text.length;
-    if (relevant) {
-      const start = starts?.[place];
-      const span =
-        start === undefined
-          ? narrowed(text, tokens, piece.text, {
-              start: commonPrefix(tokens, text.encode(whole.slice(0, character))),
-              end: tokens.length - commonSuffix(tokens, text.encode(whole.slice(nextCharacter))),
-            })
-          : { start, end: start + piece.documentTokens };
-      evidence.push({ document: index, ...span });
-    }
-    character = nextCharacter + prompt.separator.length;
+    if (!relevant) return;
+    const piece = pieces[place] as Piece;
+    const start = starts?.[place];
+    const span =
+      start === undefined
+        ? narrowed(text, tokens, piece.text, spanBetween(place, stretches, piece, tokens, text))
+        : { start, end: start + piece.documentTokens };
+    evidence.push({ document: index, ...span });
   });
   return { tokens, evidence, documents: items.map(({ index }) => index) };
+}
+
+/** The last document goes without a separator of its own, but for one that the tail begins with. */
+function stretchesOf(pieces: readonly Piece[], { head, tail }: PromptFrame, text: TextModel): readonly Stretch[] {
+  const last = pieces.at(-1);
+  const separates = last !== undefined && last.separator !== '' && tail.startsWith(last.separator);
+  const rest = separates ? tail.slice(last.separator.length) : tail;
+  const [first, ...end] = encodeStretches(last && !separates ? [head, last.text] : [head], text);
+  const [tokens] = text.encodeKept([rest]) as [Int32Array];
+  return [
+    first as Stretch,
+    ...(separates ? pieces : pieces.slice(0, -1)).map(({ stretch }) => stretch),
+    ...end,
+    { text: rest, tokens, beforeWord: false },
+  ];
 }
 
 /**
@@ -74,9 +84,10 @@ function joinedStarts(head: Int32Array, pieces: readonly Piece[], tokens: Int32A
   let offset = head.length;
   for (const piece of pieces) {
     const last = starts.length === pieces.length - 1;
-    if (!standsAt(tokens, offset, piece.tokens, last ? piece.documentTokens : piece.tokens.length)) return undefined;
+    const own = piece.stretch.tokens;
+    if (!standsAt(tokens, offset, own, last ? piece.documentTokens : own.length)) return undefined;
     starts.push(offset);
-    offset += piece.tokens.length;
+    offset += own.length;
   }
   return starts;
 }
@@ -84,6 +95,33 @@ function joinedStarts(head: Int32Array, pieces: readonly Piece[], tokens: Int32A
 interface Span {
   readonly start: number;
   readonly end: number;
+}
+
+/** From where the encoding of all before a document parts from the whole's, to where that of all behind it does. */
+function spanBetween(
+  place: number,
+  stretches: readonly Stretch[],
+  { text: document }: Piece,
+  tokens: Int32Array,
+  text: TextModel,
+): Span {
+  const before = stretches.slice(0, place + 1);
+  const last = before.pop() as Stretch;
+  const [own, ...behind] = stretches.slice(place + 1) as [Stretch, ...Stretch[]];
+  const separator = own.text.slice(document.length);
+  const prefix = joinTokens([...before, ending(last.text, text)], text);
+  const suffix = joinTokens(startingWith(separator, behind, text), text);
+  return { start: commonPrefix(tokens, prefix), end: tokens.length - commonSuffix(tokens, suffix) };
+}
+
+function ending(last: string, text: TextModel): Stretch {
+  return { text: last, tokens: text.encodeKept([last])[0] as Int32Array, beforeWord: false };
+}
+
+function startingWith(separator: string, [next, ...rest]: readonly Stretch[], text: TextModel): readonly Stretch[] {
+  if (!next) return [];
+  if (rest.length === 0) return [ending(separator + next.text, text)];
+  return [...encodeStretches([separator + next.text], text), ...rest];
 }
 
 /** The span without the tokens at its ends that the document does not need. */

@@ -4,7 +4,8 @@ import { Random } from '@solopo/random';
 import type { ComposedContext, Item } from './assemble.ts';
 import { assemble } from './assemble.ts';
 import type { DocumentPool } from './document-pool.ts';
-import { encodeBeforeWord, pieceOf } from './pieces.ts';
+import type { Stretch } from './pieces.ts';
+import { encodeStretches, pieceOf, piecesOf } from './pieces.ts';
 import { framePrompt } from './prompt.ts';
 
 export interface ComposeOptions {
@@ -36,6 +37,8 @@ export interface ContextPair {
 
 /** Filling up to a number of tokens ends when so many documents did not fit. */
 const MISSES = 4;
+/** Distractors that are encoded at once when a context is filled. */
+const AHEAD = 24;
 
 /**
  * x_short and x_long of an example. x_short: the relevant documents and `short.distractors` distractors, shuffled.
@@ -96,6 +99,7 @@ export function evidencePlaceAt(
 class Selection {
   readonly #items: Item[];
   readonly #distractors: Iterator<Item, void, undefined>;
+  readonly #ahead: Item[] = [];
 
   constructor(
     private readonly example: Example,
@@ -126,7 +130,17 @@ class Selection {
 
   /** The next distractor, which is not taken yet. */
   draw(): Item | undefined {
-    return this.#distractors.next().value ?? undefined;
+    return this.#ahead.shift() ?? this.#distractors.next().value ?? undefined;
+  }
+
+  /** The next ones, which stay to be drawn; so many, or all. */
+  lookAhead(count: number): readonly Item[] {
+    while (this.#ahead.length < count) {
+      const item = this.#distractors.next().value ?? undefined;
+      if (!item) break;
+      this.#ahead.push(item);
+    }
+    return this.#ahead;
   }
 
   ordered(purpose: string, items: readonly Item[] = this.#items): Item[] {
@@ -170,16 +184,23 @@ class Composer extends Selection {
    */
   fill(maxTokens: number): ComposedContext | undefined {
     const { prompt, text } = this.options;
-    const sizeOf = ({ document }: Item) => pieceOf(document, prompt, text).tokens.length;
+    const sizeOf = ({ document }: Item) => pieceOf(document, prompt, text).stretch.tokens.length;
     const tail = this.#frame.tail.startsWith(prompt.separator)
       ? this.#frame.tail.slice(prompt.separator.length)
       : this.#frame.tail;
 
     const chosen = [...this.items];
     const missed: Item[] = [];
-    let size = encodeBeforeWord(this.#frame.head, text).length + text.encode(tail).length;
+    const [head] = encodeStretches([this.#frame.head], text) as [Stretch];
+    let size = head.tokens.length + (text.encodeKept([tail])[0] as Int32Array).length;
     for (const item of chosen) size += sizeOf(item);
-    while (missed.length < MISSES) {
+    for (let drawn = 0; missed.length < MISSES; drawn++) {
+      if (drawn % AHEAD === 0)
+        piecesOf(
+          this.lookAhead(AHEAD).map(({ document }) => document),
+          prompt,
+          text,
+        );
       const item = this.draw();
       if (!item) break;
       if (size + sizeOf(item) > maxTokens) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { ContextsConfig, DatasetFormat, Example } from '@solopo/contracts';
@@ -8,7 +9,7 @@ import { normalizeCase } from '../normalize.ts';
 import { readExamples } from '../readers/read-examples.ts';
 import type { ComposeOptions, ContextPair } from './compose-contexts.ts';
 import { composeContexts } from './compose-contexts.ts';
-import { DocumentPool } from './document-pool.ts';
+import { documentsOf, DocumentPool } from './document-pool.ts';
 import { pieceOf } from './pieces.ts';
 import { drawnFrom, expectSound, made } from './sound-context.fixture.ts';
 
@@ -26,11 +27,11 @@ async function examplesOf(file: string, format: DatasetFormat): Promise<Example[
 }
 
 describe.each([
-  ['qwen2.5-0.5b-instruct', 'hotpotqa', 'hotpotqa/hotpot_dev_distractor_40.jsonl'],
-  ['smollm2-360m-instruct', 'hotpotqa', 'hotpotqa/hotpot_dev_distractor_40.jsonl'],
-  ['qwen2.5-0.5b-instruct', '2wiki', '2wikimultihopqa/2wiki_dev_last_40.jsonl'],
-  ['smollm2-360m-instruct', '2wiki', '2wikimultihopqa/2wiki_dev_last_40.jsonl'],
-] as const)('with the tokenizer of %s and %s records', (model, format, file) => {
+  ['qwen2.5-0.5b-instruct', 'hotpotqa', 'hotpotqa/hotpot_dev_distractor_40.jsonl', '9a197bbac07f58be5d3cb8421d7e8f73'],
+  ['smollm2-360m-instruct', 'hotpotqa', 'hotpotqa/hotpot_dev_distractor_40.jsonl', '5c039c4752c4b6f9f4a1215e567d97a2'],
+  ['qwen2.5-0.5b-instruct', '2wiki', '2wikimultihopqa/2wiki_dev_last_40.jsonl', '1934828746805b1a4465792d97955318'],
+  ['smollm2-360m-instruct', '2wiki', '2wikimultihopqa/2wiki_dev_last_40.jsonl', '81e96c7939024db4dcb8a67735f52dbd'],
+] as const)('with the tokenizer of %s and %s records', (model, format, file, digest) => {
   let options: ComposeOptions;
   let examples: Example[];
   let composed: ContextPair[];
@@ -38,14 +39,14 @@ describe.each([
   beforeAll(async () => {
     const text = await TextModel.fromFolder(join(DATA, 'models', model));
     examples = await examplesOf(file, format);
-    options = { prompt: promptSchema.parse({}), text, seed: 5, pool: new DocumentPool(examples) };
+    options = { prompt: promptSchema.parse({}), text, seed: 5, pool: new DocumentPool(documentsOf(examples)) };
     composed = examples.map((example) => made(composeContexts(example, { ...options, contexts: CONTEXTS })));
   });
 
   it('meets the budget within one document, never above, with the evidence whole and its place known', () => {
     const drawnOf = drawnFrom(examples, options);
     const sizes = examples.flatMap(({ documents }) =>
-      documents.map((document) => pieceOf(document, options.prompt, options.text).tokens.length),
+      documents.map((document) => pieceOf(document, options.prompt, options.text).stretch.tokens.length),
     );
     const gaps: number[] = [];
     let pooled = 0;
@@ -67,6 +68,12 @@ describe.each([
     expect(pooled).toBeGreaterThan(examples.length);
     expect(Math.max(...gaps)).toBeLessThan(Math.max(...sizes));
     expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(50);
+  });
+
+  it('gives the contexts that it gave when each of them was encoded as a whole', () => {
+    const contexts = composed.flatMap(({ short, long }) => [short, long]);
+    const made = contexts.map(({ tokens, evidence, documents }) => [[...tokens], evidence, documents]);
+    expect(createHash('sha256').update(JSON.stringify(made)).digest('hex').slice(0, 32)).toBe(digest);
   });
 
   it('puts the evidence anywhere', () => {

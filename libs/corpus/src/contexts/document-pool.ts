@@ -2,15 +2,29 @@ import type { Document, Example } from '@solopo/contracts';
 import { normalizeCase } from '../normalize.ts';
 import type { Random } from '@solopo/random';
 
+/** A document, and the id of the example that has it. */
+export interface OwnedDocument {
+  readonly document: Document;
+  readonly owner: string;
+}
+
+/** Documents by their number: in memory, or in a file. */
+export interface OwnedDocuments {
+  readonly length: number;
+  at(index: number): OwnedDocument | undefined;
+}
+
+export function documentsOf(examples: Iterable<Example>): OwnedDocument[] {
+  return [...examples].flatMap(({ id, documents }) => documents.map((document) => ({ document, owner: id })));
+}
+
 /** The documents of all examples, to lengthen the contexts of those that have too few of their own. */
 export class DocumentPool {
-  readonly #entries: readonly { readonly document: Document; readonly owner: string }[];
+  readonly #documents: OwnedDocuments;
 
-  /** What is drawn depends on the examples and their order. */
-  constructor(examples: Iterable<Example>) {
-    this.#entries = [...examples].flatMap(({ id, documents }) =>
-      documents.map((document) => ({ document, owner: id })),
-    );
+  /** What is drawn depends on the documents and their order. */
+  constructor(documents: OwnedDocuments) {
+    this.#documents = documents;
   }
 
   /**
@@ -20,8 +34,8 @@ export class DocumentPool {
   *draw(example: Example, random: Random): Generator<Document, void, undefined> {
     const answers = example.answers.map(normalizeCase).filter((answer) => !['', 'yes', 'no'].includes(answer));
     const seen = new Set(example.documents.map(textOf));
-    for (const index of randomOrder(this.#entries.length, random)) {
-      const { document, owner } = this.#entries[index]!;
+    for (const index of randomOrder(this.#documents.length, random)) {
+      const { document, owner } = this.#documents.at(index)!;
       const text = textOf(document);
       if (owner === example.id || seen.has(text)) continue;
       seen.add(text);

@@ -2,51 +2,72 @@ import type { Document, PromptConfig } from '@solopo/contracts';
 import type { TextModel } from '@solopo/text';
 import { renderDocument } from './prompt.ts';
 
-/** A document as it stands in a prompt, with the separator behind it, encoded on its own. */
-export interface Piece {
+/** A stretch of a text, encoded on its own. */
+export interface Stretch {
   readonly text: string;
   readonly tokens: Int32Array;
+  /** It ends with white space, and these are the tokens that it has where a word follows. */
+  readonly beforeWord: boolean;
+}
+
+/** A document as it stands in a prompt, and the stretch of it and the separator behind it. */
+export interface Piece {
+  readonly text: string;
+  readonly separator: string;
+  readonly stretch: Stretch;
   /** The first tokens that cover the document itself; the rest are the separator's alone. */
   readonly documentTokens: number;
 }
 
-interface CachedPiece extends Piece {
-  readonly separator: string;
+const cache = new WeakMap<TextModel, WeakMap<Document, Piece>>();
+
+export function pieceOf(document: Document, prompt: PromptConfig, text: TextModel): Piece {
+  return piecesOf([document], prompt, text)[0] as Piece;
 }
 
-const cache = new WeakMap<TextModel, WeakMap<Document, CachedPiece>>();
-
-/** Kept as long as the document is: a document of a pool is met in many contexts. */
-export function pieceOf(document: Document, prompt: PromptConfig, text: TextModel): Piece {
-  const ofModel = cache.get(text) ?? new WeakMap<Document, CachedPiece>();
+/** Kept as long as the documents are; ids longer than that, for a document that is read again. */
+export function piecesOf(documents: readonly Document[], prompt: PromptConfig, text: TextModel): Piece[] {
+  const { separator } = prompt;
+  const ofModel = cache.get(text) ?? new WeakMap<Document, Piece>();
   cache.set(text, ofModel);
-  const rendered = renderDocument(document, prompt);
-  const cached = ofModel.get(document);
-  if (cached?.text === rendered && cached.separator === prompt.separator) return cached;
-
-  const tokens = encodeBeforeWord(rendered + prompt.separator, text);
-  const separatorTokens = commonSuffix(tokens, encodeBeforeWord(prompt.separator, text));
-  const piece = {
-    text: rendered,
-    separator: prompt.separator,
-    tokens,
-    documentTokens: tokens.length - separatorTokens,
+  const rendered = documents.map((document) => renderDocument(document, prompt));
+  const isKnown = (document: Document, index: number) => {
+    const piece = ofModel.get(document);
+    return piece?.text === rendered[index] && piece?.separator === separator;
   };
-  ofModel.set(document, piece);
-  return piece;
+  const missing = [...documents.keys()].filter((index) => !isKnown(documents[index] as Document, index));
+  const texts = missing.map((index) => rendered[index] as string);
+  if (texts.length > 0) {
+    const [alone, ...stretches] = encodeStretches([separator, ...texts.map((each) => each + separator)], text);
+    missing.forEach((index, place) => {
+      const stretch = stretches[place] as Stretch;
+      const documentTokens = stretch.tokens.length - commonSuffix(stretch.tokens, (alone as Stretch).tokens);
+      ofModel.set(documents[index] as Document, { text: texts[place] as string, separator, stretch, documentTokens });
+    });
+  }
+  return documents.map((document) => ofModel.get(document) as Piece);
 }
 
 const WORD = 'A';
 
 /**
- * The tokens that a text has where a word follows it. White space at an end may be parted otherwise than in the middle:
- * SmolLM2 has one token for two line breaks at the end of a text, two tokens before a word.
+ * Each text on its own, with the tokens that it has where a word follows it. White space at an end may be parted otherwise
+ * than in the middle: SmolLM2 has one token for two line breaks at the end of a text, two tokens before a word.
  */
-export function encodeBeforeWord(given: string, text: TextModel): Int32Array {
-  if (!/\s$/.test(given)) return text.encode(given);
-  const tokens = text.encode(given + WORD);
-  const [word, more] = text.encode(WORD);
-  return more === undefined && tokens.at(-1) === word ? tokens.slice(0, -1) : text.encode(given);
+export function encodeStretches(texts: readonly string[], text: TextModel): Stretch[] {
+  const open = texts.map((each) => /\s$/.test(each));
+  const [word, ...encoded] = text.encodeKept([WORD, ...texts.map((each, index) => (open[index] ? each + WORD : each))]);
+  const beforeWord = encoded.map(
+    (tokens, index) => open[index] === true && word?.length === 1 && tokens.at(-1) === word[0],
+  );
+  const merging = texts.filter((_, index) => open[index] && !beforeWord[index]);
+  const apart = new Map(text.encodeKept(merging).map((tokens, index) => [merging[index], tokens]));
+  return texts.map((each, index) => {
+    const tokens = encoded[index] as Int32Array;
+    return beforeWord[index]
+      ? { text: each, tokens: tokens.subarray(0, -1), beforeWord: true }
+      : { text: each, tokens: apart.get(each) ?? tokens, beforeWord: false };
+  });
 }
 
 export function commonPrefix(a: Int32Array, b: Int32Array): number {

@@ -94,7 +94,7 @@ function noisyCode(random: Random, fact: Fact, facts: readonly Fact[], answerNoi
 }
 
 function encodePieces(text: TextModel, pieces: readonly Piece[]): { tokens: Int32Array; weights: Float32Array } {
-  const encoded = pieces.map((piece) => text.encode(piece.text));
+  const encoded = text.encodeAll(pieces.map((piece) => piece.text));
   const length = encoded.reduce((sum, ids) => sum + ids.length, 0);
   const tokens = new Int32Array(length);
   const weights = new Float32Array(length);

@@ -1,0 +1,254 @@
+import type { JsonObject, TextFile, TextFolder } from './text-files.ts';
+import { isObject } from './text-files.ts';
+import { TextModelError } from './text-model.error.ts';
+import { checkTokenizer } from './tokenizer.check.ts';
+import type { NamedTokens, TokenizerClass } from './tokenizer-classes.ts';
+import {
+  GENERIC,
+  NAMED_TOKENS,
+  OTHER_CLASSES,
+  TOKENIZER_CLASSES,
+  tokenizerClassName,
+  TRANSFORMERS_VERSION,
+} from './tokenizer-classes.ts';
+import type { AddedToken, TokenizerSource } from './tokenizer.messages.ts';
+
+export interface AutoTokenizer {
+  readonly source: TokenizerSource;
+  /** tokenizer_config.json with what special_tokens_map.json and the class say besides. */
+  readonly config: JsonObject;
+  /** Whether decoded text is cleaned of the spaces that parting at punctuation made. */
+  readonly cleansUp: boolean;
+}
+
+/** A tokenizer as transformers' AutoTokenizer makes it of a folder's files; `tokenizer-classes.ts` has the facts. */
+export function autoTokenizer(folder: TextFolder): AutoTokenizer {
+  checkTokenizer(folder.tokenizer);
+  const json = withoutLimits(folder.tokenizer);
+  demandKnown(folder.tokenizerConfig, folder.config, json);
+  const tokenizerClass = classOf(folder);
+  const { config, decoder } = readConfig(folder);
+  const { padding: filling } = folder.tokenizer;
+  const padding = isObject(filling) ? { pad_token: filling['pad_token'] } : {};
+  const whole: JsonObject = { ...padding, ...tokenizerClass.defaults, ...config };
+  const named = namedTokens(whole);
+  const built = rebuilt(json, tokenizerClass, whole, named);
+  const added = addedTokens(built, decoder, named, extraTokens(whole));
+  const again = tokenizerClass.addsAgain === true ? specials([...Object.values(named), ...extraTokens(whole)]) : [];
+  const isBpe = isObject(built['model']) && built['model']['type'] === 'BPE';
+  const evenBpe = whole['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true;
+  return {
+    source: { json: built, added: [...added, ...again] },
+    config: { ...whole, ...textsOf(named) },
+    cleansUp: whole['clean_up_tokenization_spaces'] === true && (!isBpe || evenBpe),
+  };
+}
+
+/** Truncation and padding that the file has switched on are left out: here nothing is cut or filled silently. */
+function withoutLimits(tokenizer: JsonObject): JsonObject {
+  const flags = { single_word: false, lstrip: false, rstrip: false };
+  const tokens = ((tokenizer['added_tokens'] ?? []) as JsonObject[]).map((token) => ({
+    ...flags,
+    special: false,
+    normalized: token['special'] !== true,
+    ...token,
+  }));
+  return { ...tokenizer, truncation: null, padding: null, added_tokens: tokens };
+}
+
+function classOf({ tokenizer, tokenizerConfig, config }: TextFolder): TokenizerClass {
+  const given = tokenizerConfig['tokenizer_class'] ?? config?.['tokenizer_class'] ?? undefined;
+  if (given !== undefined && typeof given !== 'string') {
+    throw new TextModelError('tokenizer_config.json', 'tokenizer_class: not a text; correct it');
+  }
+  const isByteLevel = JSON.stringify({ ...tokenizer, model: null }).includes('"ByteLevel"');
+  const chosen = tokenizerClassName(config?.['model_type'], given, isByteLevel);
+  // Of another model than byte-pair encoding such a class makes no tokenizer: it is meant only where it is named.
+  const isMeant = (tokenizer['model'] as JsonObject)['type'] === 'BPE' || chosen === given?.replace(/Fast$/, '');
+  const name = isMeant ? chosen : undefined;
+  if (name === undefined) return GENERIC;
+  if (!OTHER_CLASSES.has(name)) return TOKENIZER_CLASSES[name] ?? GENERIC;
+  throw new TextModelError(
+    'tokenizer_config.json',
+    `tokenizer_class: transformers ${TRANSFORMERS_VERSION} makes a ${name} by rules of its own, which are not known here; ` +
+      'where tokenizer.json alone is right, write PreTrainedTokenizerFast',
+  );
+}
+
+/** What changes the ids and is not done here. */
+function demandKnown(tokenizerConfig: JsonObject, config: JsonObject | undefined, json: JsonObject): void {
+  const { split_special_tokens: split, fix_mistral_regex: fix } = tokenizerConfig;
+  if (split === true) refuse('split_special_tokens', 'special tokens in texts are not split here');
+  const mistral = ['mistral', 'mistral3', 'ministral', 'pixtral', 'voxtral'].includes(String(config?.['model_type']));
+  const version = config?.['transformers_version'];
+  if (fix === true && mistral && !(typeof version === 'string' && parseInt(version) >= 5) && json['pre_tokenizer'])
+    refuse('fix_mistral_regex', 'the pattern of tokenizer.json is taken as it is');
+
+  function refuse(key: string, fault: string): never {
+    throw new TextModelError(
+      'tokenizer_config.json',
+      `${key}: ${fault}; save tokenizer.json as you want it and take this out`,
+    );
+  }
+}
+
+/** The class's own parts round the file's vocabulary. */
+function rebuilt(json: JsonObject, { parts }: TokenizerClass, config: JsonObject, named: NamedTokens): JsonObject {
+  if (!parts) return json;
+  const { vocab, merges, type } = json['model'] as JsonObject;
+  if (type !== 'BPE') {
+    throw new TextModelError(
+      'tokenizer_config.json',
+      `tokenizer_class: a class with byte-pair encoding, where tokenizer.json has ${String(type)}; where tokenizer.json is right, write PreTrainedTokenizerFast`,
+    );
+  }
+  const made = parts(config, textsOf(named), json);
+  const model = {
+    type: 'BPE',
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: false,
+    ...made.model,
+    vocab,
+    merges,
+  };
+  return { ...json, ...made, model, added_tokens: [] };
+}
+
+/** tokenizer_config.json; without tokens by id, special_tokens_map.json over it, and the tokens of the other files. */
+function readConfig({ tokenizer, tokenizerConfig, specialTokensMap, addedTokens }: TextFolder): {
+  readonly config: JsonObject;
+  readonly decoder: ReadonlyMap<number, AddedToken>;
+} {
+  const listed = tokenizerConfig['added_tokens_decoder'] ?? undefined;
+  if (listed !== undefined) {
+    if (!isObject(listed)) refuse('tokenizer_config.json', 'added_tokens_decoder', 'not an object of ids and tokens');
+    const tokens = Object.entries(listed).map(
+      ([id, token]) => [Number(id), tokenOf(token, 'tokenizer_config.json', 'added_tokens_decoder')] as const,
+    );
+    return { config: tokenizerConfig, decoder: new Map(tokens) };
+  }
+  const more = specialTokensMap?.['extra_special_tokens'] ?? [];
+  const config = {
+    ...tokenizerConfig,
+    ...specialTokensMap,
+    extra_special_tokens: isObject(more)
+      ? more
+      : [...extraTokens(tokenizerConfig), ...listOf('extra_special_tokens', more)],
+  };
+  const special = new Set([...Object.values(namedTokens(config)), ...extraTokens(config)].map(contentOf));
+  const legacy = Object.entries(addedTokens ?? {}).map(
+    ([content, id]) => [Number(id), plain(content, special.has(content))] as const,
+  );
+  const own = ((tokenizer['added_tokens'] ?? []) as JsonObject[]).map(
+    (token) => [Number(token['id']), tokenOf(token, 'tokenizer.json', 'added_tokens')] as const,
+  );
+  return { config, decoder: new Map([...legacy, ...own]) };
+}
+
+/** bos_token and the like, in the order in which they are added; then further ones of the model's own. */
+function namedTokens(config: JsonObject): NamedTokens {
+  const known: readonly string[] = NAMED_TOKENS;
+  const own = Object.keys(config).filter((key) => key.endsWith('_token') && !known.includes(key));
+  const extra = config['extra_special_tokens'];
+  const all = { ...config, ...(isObject(extra) ? extra : {}) };
+  const keys = [
+    ...known,
+    ...own.filter((key) => typeof config[key] === 'string'),
+    ...Object.keys(isObject(extra) ? extra : {}),
+  ];
+  const found = keys.flatMap((key) => {
+    const value = all[key] ?? undefined;
+    if (value === undefined) return [];
+    if (contentOf(value) === undefined) refuse('tokenizer_config.json', key, 'not a text');
+    return [[key, value] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+/** Further special tokens, which older files call additional. Where they have names, these are in `namedTokens`. */
+function extraTokens(config: JsonObject): readonly unknown[] {
+  const additional = listOf('additional_special_tokens', config['additional_special_tokens'] ?? []);
+  const extra = config['extra_special_tokens'] ?? [];
+  if (isObject(extra)) return [];
+  const tokens = listOf('extra_special_tokens', extra);
+  return tokens.length > 0 ? tokens : additional;
+}
+
+function listOf(key: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) return refuse('tokenizer_config.json', key, 'not a list');
+  if (value.some((token) => contentOf(token) === undefined)) refuse('tokenizer_config.json', key, 'not all are texts');
+  return value;
+}
+
+/** Tokens by their ids, then named ones and further special ones that are not there yet. */
+function addedTokens(
+  json: JsonObject,
+  decoder: ReadonlyMap<number, AddedToken>,
+  named: NamedTokens,
+  extra: readonly unknown[],
+): AddedToken[] {
+  const listed = [...decoder].sort(([a], [b]) => a - b).map(([, token]) => token);
+  const byContent = new Map(listed.map((token) => [token.content, token]));
+  const there = new Set([
+    ...((json['added_tokens'] ?? []) as JsonObject[]).map(contentOf),
+    ...listed.map(({ content }) => content),
+  ]);
+  const names = new Set(Object.values(named).map(contentOf));
+  const added = listed.map((token) => (names.has(token.content) ? { ...token, special: true } : token));
+  for (const value of [...Object.values(named), ...extra]) {
+    const content = contentOf(value);
+    if (content === undefined || there.has(content)) continue;
+    there.add(content);
+    added.push(byContent.get(content) ?? special(value));
+  }
+  return added;
+}
+
+function special(value: unknown): AddedToken {
+  return isObject(value)
+    ? tokenOf({ ...value, special: true }, 'tokenizer_config.json', 'a special token')
+    : plain(String(value), true);
+}
+
+function specials(values: readonly unknown[]): AddedToken[] {
+  return values.flatMap((value) => {
+    const content = contentOf(value);
+    return content === undefined ? [] : [plain(content, true)];
+  });
+}
+
+function textsOf(named: NamedTokens): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(named).map(([key, value]) => [key, contentOf(value) ?? '']));
+}
+
+function contentOf(value: unknown): string | undefined {
+  const content = isObject(value) ? value['content'] : value;
+  return typeof content === 'string' ? content : undefined;
+}
+
+function plain(content: string, special: boolean): AddedToken {
+  return { content, special, normalized: !special, singleWord: false, leftStrip: false, rightStrip: false };
+}
+
+function tokenOf(value: unknown, file: TextFile, key: string): AddedToken {
+  const content = contentOf(value);
+  if (!isObject(value) || content === undefined) return refuse(file, key, 'has a token without content');
+  const special = value['special'] === true;
+  return {
+    content,
+    special,
+    normalized: typeof value['normalized'] === 'boolean' ? value['normalized'] : !special,
+    singleWord: value['single_word'] === true,
+    leftStrip: value['lstrip'] === true,
+    rightStrip: value['rstrip'] === true,
+  };
+}
+
+function refuse(file: TextFile, key: string, fault: string): never {
+  throw new TextModelError(file, `${key}: ${fault}; correct it`);
+}
