@@ -71,7 +71,7 @@ export class ComposeContexts implements JobFunction<'compose'> {
 
   async *#documents(dataset: string, context: JobContext) {
     for await (const examples of this.datasets.contents(dataset)) {
-      context.advanced();
+      await context.advanced({ phase: 'pool' });
       yield examples;
     }
   }
