@@ -27,21 +27,18 @@ beforeAll(async () => {
 afterAll(() => system.close());
 
 const configOf = (seed: number) =>
-  retrievalRun({ seed, sampling: { samplesPerContext: 32, temperature: 0.85, maxNewTokens: 3 } });
+  retrievalRun({ seed, sampling: { samplesPerContext: 128, temperature: 0.85, maxNewTokens: 3 } });
 
 test(
   'an engine that says nothing for three times the ack wait keeps its job, which is executed once',
   async () => {
     const { id } = await system.createRun(configOf(1));
     const { worker, job } = await sampling(id);
-    const [engine] = await waitFor('the engine runs', async () => {
-      const children = await childrenOf(pidOf(worker));
-      return children.length > 0 ? children : undefined;
-    });
-    process.kill(engine!, 'SIGSTOP');
+    const engine = await waitFor('the engine runs', () => engineOf(pidOf(worker)));
+    process.kill(engine, 'SIGSTOP');
     await sleep(3 * ACK_WAIT_MS);
     expect(await holds(worker)).toBe(true);
-    process.kill(engine!, 'SIGCONT');
+    process.kill(engine, 'SIGCONT');
     const view = await system.finished(id, LIMIT_MS);
     expect(view).toMatchObject({ state: 'succeeded' });
     expect(view.work.jobs).toBeGreaterThan(10);
@@ -91,7 +88,10 @@ async function holds(worker: string): Promise<boolean> {
 
 const pidOf = (worker: string): number => Number(worker.split(':').at(-1));
 
-async function childrenOf(pid: number): Promise<number[]> {
-  const found = await promisify(execFile)('pgrep', ['-P', String(pid)]).catch(() => ({ stdout: '' }));
-  return found.stdout.split('\n').filter(Boolean).map(Number);
+/** Of a worker's processes the one that computes. */
+async function engineOf(pid: number): Promise<number | undefined> {
+  const found = await promisify(execFile)('pgrep', ['-P', String(pid), '-f', 'engine.child']).catch(() => ({
+    stdout: '',
+  }));
+  return found.stdout.split('\n').filter(Boolean).map(Number)[0];
 }

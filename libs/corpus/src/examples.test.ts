@@ -14,7 +14,7 @@ const configOf = (file: string): RunConfig => runConfigSchema.parse(parse(source
 
 describe('the run files in examples', () => {
   it('are there', () => {
-    expect(FILES).toHaveLength(9);
+    expect(FILES).toHaveLength(10);
   });
 
   it.each(FILES)('%s is a run', (file) => {

@@ -70,8 +70,8 @@ export interface DemoResult extends Comparison {
   readonly model: ModelView;
   /** Rows of each evidence table. */
   readonly rows: Readonly<Record<string, number>>;
-  /** Jobs of all runs, and how often one was executed: more where a worker was lost. Absent where the API does not tell. */
-  readonly work?: Work;
+  /** Jobs of all runs, and how often one was executed: more where a worker was lost. */
+  readonly work: Work;
 }
 
 interface Work {
@@ -92,14 +92,11 @@ export interface DemoFacts {
 }
 
 export function demoResult({ runs, ...facts }: DemoFacts): DemoResult {
-  const work = workOf(runs);
-  return { ...facts, ...compareRuns(runs), ...(work && { work }) };
+  return { ...facts, ...compareRuns(runs), work: workOf(runs) };
 }
 
-function workOf(runs: readonly FinishedRun[]): Work | undefined {
-  const each = runs.flatMap(({ run }) => ('work' in run ? [run.work] : []));
-  if (each.length < runs.length) return undefined;
-  const total = (key: keyof Work): number => each.reduce((sum, work) => sum + work[key], 0);
+function workOf(runs: readonly FinishedRun[]): Work {
+  const total = (key: keyof Work): number => runs.reduce((sum, { run }) => sum + run.work[key], 0);
   return { jobs: total('jobs'), executions: total('executions') };
 }
 
