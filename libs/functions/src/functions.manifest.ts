@@ -30,6 +30,9 @@ const trainer = {
   scale: { min: 0, max: 1, idleMs: 8000 },
 } as const;
 
+/** No run waits for it: it gives the engine back soon, in case one waits for something else. */
+const measured = { priority: MEASURED, sliceMs: 20_000 } as const;
+
 /** One function per kind of stage: the only place that says who executes what, and how. */
 export const FUNCTIONS = {
   compose: { ...datagen, name: 'compose', subject: 'jobs.datagen.compose', engine: false },
@@ -37,6 +40,6 @@ export const FUNCTIONS = {
   pair: { ...datagen, name: 'pair', subject: 'jobs.datagen.pair', engine: false },
   score: { ...reward, name: 'score', subject: 'jobs.reward.score' },
   train: { ...trainer, name: 'train', subject: 'jobs.trainer.train' },
-  align: { ...reward, name: 'align', subject: 'jobs.reward.align', priority: MEASURED },
-  evaluate: { ...datagen, name: 'evaluate', subject: 'jobs.datagen.evaluate', priority: MEASURED },
+  align: { ...reward, name: 'align', subject: 'jobs.reward.align', ...measured },
+  evaluate: { ...datagen, name: 'evaluate', subject: 'jobs.datagen.evaluate', ...measured },
 } as const satisfies Record<StageKind, FunctionSpec>;
