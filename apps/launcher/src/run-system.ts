@@ -13,6 +13,8 @@ export interface RunSystemOptions {
   readonly plan: ServicePlan;
   readonly port: number | undefined;
   readonly threads: number;
+  /** Of a worker that is the only one of its app; `threads` without it. */
+  readonly loneThreads?: number | undefined;
   readonly device: DeviceChoice | undefined;
   /** The services' logs on the terminal too. */
   readonly echo: boolean;
@@ -42,8 +44,8 @@ export async function runSystem(
   const logs = new LogBook(options.dataDir, options.echo ? (line) => console.log(line) : undefined);
   let system: System | undefined;
   try {
-    const { plan, port, threads, device } = options;
-    system = await System.start({ plan, state, logs, port, threads, device, signal });
+    const { plan, port, threads, loneThreads, device } = options;
+    system = await System.start({ plan, state, logs, port, threads, loneThreads, device, signal });
     return await Promise.race([use(system, signal), system.broken]);
   } catch (error) {
     if (error instanceof Interrupted) return 130;

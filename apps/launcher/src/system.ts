@@ -19,6 +19,8 @@ export interface SystemOptions {
   readonly port: number | undefined;
   /** Engine threads of each worker. */
   readonly threads: number;
+  /** Of a worker that is the only one of its app; `threads` without it. */
+  readonly loneThreads?: number | undefined;
   /** Where they compute; what the manifest of functions says when undefined. */
   readonly device: DeviceChoice | undefined;
   readonly signal: AbortSignal;
@@ -81,7 +83,6 @@ export class System {
       SOLOPO_NATS_URL: nats.url,
       SOLOPO_ARTIFACTS: join(dataDir, 'artifacts'),
       SOLOPO_HTTP_HOST: '127.0.0.1',
-      SOLOPO_THREADS: `${this.#options.threads}`,
       ...(this.#options.device && { SOLOPO_DEVICE: this.#options.device }),
     };
     await this.#migrate(env);
@@ -96,7 +97,9 @@ export class System {
 
     const pool = new WorkerPool(async (app, id) => {
       this.#log(`starting ${id}`);
-      const workerEnv = { ...env, SOLOPO_HTTP_PORT: `${await freePort()}` };
+      const { threads, loneThreads = threads } = this.#options;
+      const ofApp = plan.scales[app].max === 1 ? loneThreads : threads;
+      const workerEnv = { ...env, SOLOPO_THREADS: `${ofApp}`, SOLOPO_HTTP_PORT: `${await freePort()}` };
       return this.#service(id, plan.workers[app], workerEnv);
     }, this.#break);
     const scaler = new Scaler(await QueueProbe.open(nats.url, postgres.url), pool, plan.scales, this.#log);

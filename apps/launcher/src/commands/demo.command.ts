@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { interrupted } from '../interrupt.ts';
 import { runClient } from '../client.process.ts';
@@ -17,8 +18,10 @@ export async function demo(options: LauncherOptions, plan: ServicePlan): Promise
   const begin = () => rm(dataDir, { recursive: true, force: true });
   const prepare = options.data === undefined && !isReal ? begin : undefined;
   const { port, threads, device, verbose: echo } = options;
+  // A step of a real model takes the trainer half a minute, and the other workers wait for it.
+  const loneThreads = isReal ? Math.max(threads, Math.min(2, availableParallelism())) : undefined;
   return runSystem(
-    { dataDir, plan, port, threads, device, echo, ...(prepare && { prepare }) },
+    { dataDir, plan, port, threads, loneThreads, device, echo, ...(prepare && { prepare }) },
     async (system, signal) => {
       const downloads = join(dataDir, 'downloads');
       const env = { SOLOPO_API: system.api, SOLOPO_DOWNLOADS: downloads, ...(device && { SOLOPO_DEVICE: device }) };
