@@ -728,6 +728,11 @@ export interface components {
         readonly topP?: number;
         /** @default 64 */
         readonly maxNewTokens?: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights?: 'float32' | 'int8' | 'int4';
       };
       /** @default {} */
       readonly pairing?: {
@@ -804,6 +809,11 @@ export interface components {
         readonly judge?: 'sub-em' | 'exact';
         /** @default 64 */
         readonly maxNewTokens?: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights?: 'float32' | 'int8' | 'int4';
       } | null;
     };
     readonly Alignment: {
@@ -1253,6 +1263,11 @@ export interface components {
         readonly topP: number;
         /** @default 64 */
         readonly maxNewTokens: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights: 'float32' | 'int8' | 'int4';
       };
       readonly pairing: {
         /**
@@ -1326,6 +1341,11 @@ export interface components {
         readonly judge: 'sub-em' | 'exact';
         /** @default 64 */
         readonly maxNewTokens: number;
+        /**
+         * @default int8
+         * @enum {string}
+         */
+        readonly weights: 'float32' | 'int8' | 'int4';
       } | null;
     };
     readonly RunEvent: {
