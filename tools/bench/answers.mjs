@@ -69,10 +69,14 @@ async function compare({ what, sides: names, goals, rounds, ...size }, { folder,
   const sides = new Map();
   const missing = [];
   try {
-    for (const name of names)
+    for (const name of names) {
       if (name in PEERS && !hasPeer(name, asked)) missing.push(name);
-      else sides.set(name, sideOf(name, { ...size, folder, threads }));
-    for (const side of sides.values()) await side.ready();
+      else {
+        sides.set(name, sideOf(name, { ...size, folder, threads }));
+        // One after the other: each reads the whole model.
+        await sides.get(name).ready();
+      }
+    }
     for (let round = -1; round < rounds; round++) {
       const warmUp = round < 0;
       // Prompts of a round's own: nothing that is kept of the last round's serves it.

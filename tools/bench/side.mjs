@@ -22,7 +22,6 @@ export class Side {
 
   async ready() {
     await this.#answer();
-    return this;
   }
 
   /** Its seconds are kept, unless it is a warm-up. */
