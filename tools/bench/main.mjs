@@ -1,9 +1,9 @@
-// npm run bench -- NAME [--quick] [--threads N] [--device cpu|webgpu] [--peers | --no-peers] [--json FILE]
-import { existsSync, writeFileSync } from 'node:fs';
+// npm run bench -- NAME [--quick] [--threads N] [--device cpu|webgpu] [--peers | --no-peers] [--model FOLDER] [--json FILE]
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { fileURLToPath } from 'node:url';
+import { answers } from './answers.mjs';
 import { arms } from './arms.mjs';
 import { block } from './block.mjs';
 import { coldstart } from './coldstart.mjs';
@@ -11,11 +11,12 @@ import { compose } from './compose.mjs';
 import { frozen } from './frozen.mjs';
 import { growth } from './growth.mjs';
 import { memory } from './memory.mjs';
+import { hasPeer } from './peers.mjs';
 import { sample } from './sample.mjs';
 import { score } from './score.mjs';
 import { step } from './step.mjs';
 
-const BENCHES = { block, step, memory, arms, sample, score, frozen, growth, compose, coldstart };
+const BENCHES = { block, step, memory, arms, sample, answers, score, frozen, growth, compose, coldstart };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,8 +25,10 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     device: { type: 'string', default: 'cpu' },
     threads: { type: 'string', default: String(availableParallelism()) },
-    // By default where PyTorch is there: its environment is some 6 GB.
+    // By default those that are installed: PyTorch's environment is some 6 GB.
     peers: { type: 'boolean' },
+    // A model folder for `answers`; otherwise it makes one.
+    model: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -39,11 +42,11 @@ if (unknown) {
 
 const require = createRequire(import.meta.url);
 const threads = Number(values.threads);
-const installed = existsSync(fileURLToPath(new URL('../../.solopo/peers/requirements.txt', import.meta.url)));
-const peers = values.peers ?? (installed || process.env.SOLOPO_PYTHON !== undefined);
+const { quick, device, model, peers: asked } = values;
+const peers = hasPeer('torch', asked);
 const reports = [];
 for (const bench of chosen) {
-  const figures = await BENCHES[bench]({ quick: values.quick, threads, peers, device: values.device });
+  const figures = await BENCHES[bench]({ quick, threads, peers, device, model, asked });
   for (const { name: figure, value, unit, goal, reached } of figures) {
     const verdict = goal === null ? '' : `  goal ${goal}: ${reached ? 'reached' : 'NOT REACHED'}`;
     console.log(`${bench}  ${figure.padEnd(72)} ${String(value ?? '').padStart(9)} ${unit}${verdict}`);
@@ -54,7 +57,7 @@ for (const bench of chosen) {
       cpu: cpus()[0].model.trim(),
       cores: cpus().length,
       threads,
-      device: values.device,
+      device,
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       arch: arch(),
     },

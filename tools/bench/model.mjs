@@ -1,5 +1,14 @@
 // Models in the shape of published ones, with small random weights: what is timed does not depend on their values.
-import { initialiseLora, LanguageModel, modelParameters, packWeight, parseModelConfig } from '@solopo/lm';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  initialiseLora,
+  LanguageModel,
+  modelParameters,
+  packWeight,
+  parseModelConfig,
+  writeSafetensors,
+} from '@solopo/lm';
 
 const SHAPES = {
   'qwen2.5-0.5b': {
@@ -11,6 +20,24 @@ const SHAPES = {
     num_key_value_heads: 2,
     intermediate_size: 4864,
     rope_theta: 1e6,
+    tie_word_embeddings: true,
+  },
+  'smollm2-135m': {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    vocab_size: 49_152,
+    hidden_size: 576,
+    num_hidden_layers: 30,
+    num_attention_heads: 9,
+    num_key_value_heads: 3,
+    head_dim: 64,
+    intermediate_size: 1536,
+    hidden_act: 'silu',
+    max_position_embeddings: 8192,
+    rms_norm_eps: 1e-5,
+    rope_theta: 1e5,
+    bos_token_id: 1,
+    eos_token_id: 2,
     tie_word_embeddings: true,
   },
 };
@@ -59,6 +86,12 @@ export function model(config, runtime, { lora = true, ...options } = {}) {
     adapter,
     options,
   );
+}
+
+/** A model folder, as other programs read it too. */
+export function writeModel(folder, name) {
+  writeFileSync(join(folder, 'config.json'), `${JSON.stringify({ ...SHAPES[name], dtype: 'float32' }, null, 2)}\n`);
+  writeSafetensors(join(folder, 'model.safetensors'), randomWeights(shape({ shape: name }), 'float32'));
 }
 
 export const tokens = (config, length, salt = 0) =>
