@@ -6,7 +6,6 @@ import {
   parseModelConfig,
   Runtime,
   sample,
-  sumsIntegersExactly,
   type HostTensor,
   type ModelConfig,
   type SamplingWeights,
@@ -164,10 +163,6 @@ describe('rounded weights', () => {
       'a model with rounded weights gives answers alone; open it with samplingWeights float32',
     );
     expect(() => model.trained).toThrow('rounded');
-  });
-
-  test('this processor sums integers exactly, or answers by int8 are not asked of it', async () => {
-    expect(typeof (await sumsIntegersExactly(runtime))).toBe('boolean');
   });
 });
 
