@@ -100,9 +100,14 @@ export class Sessions {
       graphOptimizationLevel: 'all',
       // Each session's arena holds on to its greatest run for good, and there is one of each part of a layer; of answers there are few.
       enableCpuMemArena: arranged,
-      // Each session has threads of its own: one session's must not spin on the processors while another's work.
+      // Each session has threads of its own: one session's must not spin on the processors while another's work. Nor while another
+      // process's does, which costs more than waking up, but where a step is of a thousand small nodes.
       extra: {
-        session: { force_spinning_stop: '1', ...(asFed && { disable_prepacking: '1' }) },
+        session: {
+          force_spinning_stop: '1',
+          intra_op: { allow_spinning: arranged ? '1' : '0' },
+          ...(asFed && { disable_prepacking: '1' }),
+        },
         ...(asFed && { optimization: { disable_specified_optimizers: AS_FED.join(';') } }),
       },
       externalData: [...weights].map(([name, tensor]) => ({ path: name, data: hostBytes(tensor) })),
