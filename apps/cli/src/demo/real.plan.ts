@@ -14,22 +14,22 @@ const ASKED = 329;
 
 /** Every number that decides how long it takes. */
 const FULL = {
-  records: 96,
+  records: 72,
   samplesPerContext: 4,
-  maxPairs: 48,
+  maxPairs: 32,
   heldOutPairs: 8,
   pairsPerStep: 4,
   stepsPerSlice: 4,
-  questions: 120,
+  questions: 90,
   documents: [4, 7, 10],
 };
 
 const QUICK: typeof FULL = {
   ...FULL,
-  records: 32,
-  maxPairs: 16,
+  records: 24,
+  maxPairs: 12,
   heldOutPairs: 4,
-  questions: 30,
+  questions: 24,
 };
 
 /** Every stage, for a driver in software and for tests; what it says of the model is chance. */
