@@ -3,6 +3,8 @@ import { ACTIVATIONS, type BlockShape } from './block.graph.ts';
 import { scaleOf } from './frozen-weights.ts';
 import { blockLoraParameters, loraScale } from './lora.ts';
 import { storedBlockParameters } from './parameters.ts';
+import { turnsRows } from './sampling-weights.ts';
+import { hadamard, turnedTogether } from './turned-weights.ts';
 
 /** A hidden state [M, d] as a block gives it: the sum of what went past the feed-forward half, and of what came out of it. */
 export interface Hidden {
@@ -66,8 +68,19 @@ export class AnswerBlock {
     const before = norms.after ? 'pre_feedforward_layernorm.weight' : 'post_attention_layernorm.weight';
     const { sum, normed } = this.#added({ past, fed: after(attention, 'post_attention_layernorm.weight') }, before);
     const [gate, up] = this.#linears(normed, ['mlp.gate_proj', 'mlp.up_proj']) as [Value, Value];
-    const fed = this.#linear(g.mul(ACTIVATIONS[activation](g, gate), up), 'mlp.down_proj');
+    const fed = this.#linear(this.#turned(g.mul(ACTIVATIONS[activation](g, gate), up)), 'mlp.down_proj');
     return { past: sum, fed: after(fed, 'post_feedforward_layernorm.weight') };
+  }
+
+  /** Rows [M, f] for weights that are turned (`TurnedWeights`). */
+  #turned(x: Value): Value {
+    const { g } = this;
+    const [rows, f] = x.shape as readonly [Dim, number];
+    const n = turnedTogether(f);
+    if (!this.shape.rounded || !turnsRows(this.shape.rounded.format) || n === 1) return x;
+    const runs = g.reshapeTo(x, [`${rows} f/n`, n], g.int64s([-1, n]));
+    const turned = g.matMul(runs, g.constant({ dtype: 'float32', dims: [n, n], data: hadamard(n) }));
+    return g.reshapeTo(turned, [rows, f], g.int64s([-1, f]));
   }
 
   #added({ past, fed }: Hidden, norm: string): { readonly sum: Value; readonly normed: Value } {

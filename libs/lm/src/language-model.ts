@@ -17,7 +17,8 @@ import { ParameterStore } from './parameter-store.ts';
 import { sharedPromptLimit } from './rotary.ts';
 import type { Runtime } from './runtime.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
-import { roundWeights, type SamplingWeights } from './sampling-weights.ts';
+import { roundWeights, turnsRows, type SamplingWeights } from './sampling-weights.ts';
+import { TurnedWeights } from './turned-weights.ts';
 import { Scope } from './scope.ts';
 import { hostFloats, hostIntegers, type Tensor } from './tensor.ts';
 import type { DrawOptions, TokenDistribution } from './token-distribution.ts';
@@ -82,7 +83,7 @@ export class LanguageModel {
       );
     if (samplingWeights !== 'float32' && runtime.device !== 'cpu')
       throw new ModelError(`weights of ${samplingWeights} give answers on device cpu only, not on ${runtime.device}`);
-    const base = weights instanceof ParameterStore ? weights : storeOf(runtime, weights, options);
+    const base = weights instanceof ParameterStore ? weights : storeOf(config, runtime, weights, options);
     const shape: BlockShape = {
       config,
       lora: adapter?.options ?? null,
@@ -90,7 +91,7 @@ export class LanguageModel {
       ...(samplingWeights !== 'float32' && { rounded: { format: samplingWeights, exact: base.exact } }),
       ...(frozenWeights === 'float16' && runtime.halfProducts && { products: 'float16' }),
     };
-    const matrices = new ParameterStore(runtime, adapter?.weights ?? new Map());
+    const matrices = new ParameterStore(runtime, adapter ? matricesOf(adapter, base) : new Map());
     const isRounded = frozenWeights !== 'float32' || samplingWeights !== 'float32';
     const frozen = adapter !== null || isRounded || options.frozen === true;
     const inSessions = frozen && runtime.weightsInSessions;
@@ -288,12 +289,19 @@ export class LanguageModel {
 
 /** Parameters in the formats that the options name. */
 function storeOf(
+  config: ModelConfig,
   runtime: Runtime,
   weights: StoredTensors,
   { frozenWeights = 'float32', samplingWeights = 'float32' }: LanguageModelOptions,
 ): ParameterStore {
   const stored = new Map([...weights].map(([name, tensor]) => [name, packWeight(name, tensor, frozenWeights)]));
   if (samplingWeights === 'float32') return new ParameterStore(runtime, stored);
-  const { tensors, exact } = roundWeights(stored, samplingWeights);
-  return new ParameterStore(runtime, tensors, exact);
+  const turned = turnsRows(samplingWeights) ? new TurnedWeights(config, stored) : undefined;
+  const { tensors, exact } = roundWeights(stored, samplingWeights, turned);
+  return new ParameterStore(runtime, tensors, { exact, ...(turned && { turned }) });
+}
+
+/** An adapter's matrices, for the rows that the base's take. */
+function matricesOf({ weights }: Adapter, { turned }: ParameterStore): HostTensors {
+  return turned ? new Map([...weights].map(([name, tensor]) => [name, turned.of(name, tensor)])) : weights;
 }

@@ -6,6 +6,7 @@ import { scaleOf } from './frozen-weights.ts';
 import type { HostTensor } from './safetensors.ts';
 import type { SampledTensor } from './sampling-weights.ts';
 import { pieceNames, slicePieces, splitRows, wholeName } from './table-pieces.ts';
+import type { TurnedWeights } from './turned-weights.ts';
 import { bytesOf, float16, float32, hostFloats, int8, uint8, type Tensor } from './tensor.ts';
 
 /**
@@ -14,15 +15,20 @@ import { bytesOf, float16, float32, hostFloats, int8, uint8, type Tensor } from 
  */
 export class ParameterStore {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Of what was to be rounded, what could not be: by name. */
+  readonly exact: readonly string[];
+  /** How it was turned, which an adapter on it must be too; absent: as it is in its files. */
+  readonly turned: TurnedWeights | undefined;
   #host: ReadonlyMap<string, SampledTensor> | null;
   #placed: Promise<Map<string, Tensor>> | undefined;
 
   constructor(
     readonly runtime: Runtime,
     tensors: ReadonlyMap<string, SampledTensor>,
-    /** Of what was to be rounded, what could not be: by name. */
-    readonly exact: readonly string[] = [],
+    { exact = [], turned }: { readonly exact?: readonly string[]; readonly turned?: TurnedWeights } = {},
   ) {
+    this.exact = exact;
+    this.turned = turned;
     this.#host = tensors;
     this.shapes = new Map([...tensors].map(([name, { dims }]) => [name, dims]));
   }

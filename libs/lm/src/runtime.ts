@@ -4,7 +4,7 @@ import * as ort from 'onnxruntime-node';
 import { BufferSizeError, DeviceMemoryError, softwareDriver, type Device } from './device.ts';
 import type { FrozenWeights } from './frozen-weights.ts';
 import { explained } from './runtime-errors.ts';
-import type { SamplingWeights } from './sampling-weights.ts';
+import { turnsRows, type SamplingWeights } from './sampling-weights.ts';
 import { Scope } from './scope.ts';
 import { Sessions } from './sessions.ts';
 import { bytesOf, dtypeOf, hostFloats, isOnDevice, sumOfBytes, type Tensor } from './tensor.ts';
@@ -121,7 +121,8 @@ export class Runtime {
 
   /** Of answers sampled with weights that are kept so. */
   samplingFingerprint(weights: SamplingWeights): string {
-    return weights === 'float32' ? this.fingerprint : this.fingerprintOf('float32', `, ${weights} weights, 8-bit rows`);
+    if (weights === 'float32') return this.fingerprint;
+    return this.fingerprintOf('float32', `, ${weights} weights, 8-bit rows${turnsRows(weights) ? ', turned' : ''}`);
   }
 
   /** Whether products with weights kept as float16 are of half-precision numbers. */

@@ -2,11 +2,15 @@ import { ModelError } from './model.error.ts';
 import { isPacked, scaleOf, toInt8, type StoredTensor } from './frozen-weights.ts';
 import { EMBEDDING, OUTPUT } from './parameter-names.ts';
 import type { HostTensor } from './safetensors.ts';
+import type { TurnedWeights } from './turned-weights.ts';
 
 /** How the linear layers' and the output table's weights are kept for answers, which no gradient is taken of. */
 export const SAMPLING_WEIGHTS = ['float32', 'int8', 'int4'] as const;
 export type SamplingWeights = (typeof SAMPLING_WEIGHTS)[number];
 export type RoundedWeights = Exclude<SamplingWeights, 'float32'>;
+
+/** Whether rows are turned before they are rounded. Those of int4 products have a scale for each block, which holds what is great apart. */
+export const turnsRows = (format: SamplingWeights): boolean => format === 'int8';
 
 /** Neighbouring weights of a row that share a scale. */
 const BLOCK = 32;
@@ -34,19 +38,27 @@ export interface SampledWeights {
 
 /**
  * Rounds linear layers and the output table. A table that tokens are looked up in stays as it is; where it is the output table too,
- * the rounded one stands beside it by the name of the output table.
+ * the rounded one stands beside it by the name of the output table. Where rows are turned before they are rounded, all parameters are
+ * those of turned rows.
  */
-export function roundWeights(weights: ReadonlyMap<string, StoredTensor>, format: RoundedWeights): SampledWeights {
+export function roundWeights(
+  weights: ReadonlyMap<string, StoredTensor>,
+  format: RoundedWeights,
+  turned?: TurnedWeights,
+): SampledWeights {
   const tensors = new Map<string, SampledTensor>();
   const exact: string[] = [];
-  const round = (name: string, tensor: StoredTensor): void => {
+  const turn = (name: string, tensor: StoredTensor): StoredTensor =>
+    turned && 'data' in tensor ? turned.of(name, tensor) : tensor;
+  const round = (name: string, given: StoredTensor): void => {
+    const tensor = turn(name, given);
     const rounded = 'data' in tensor ? rounding(name, tensor, format) : tensor;
     if (rounded === null) exact.push(name);
     tensors.set(name, rounded ?? tensor);
   };
   for (const [name, tensor] of weights) {
     if (isPacked(name) || name === OUTPUT) round(name, tensor);
-    else tensors.set(name, tensor);
+    else tensors.set(name, turn(name, tensor));
   }
   const embedding = weights.get(EMBEDDING);
   if (!weights.has(OUTPUT) && embedding) round(OUTPUT, embedding);
