@@ -35,7 +35,8 @@ function residualOf(settings: ConfigReader): PeftAdapter['residual'] {
   const name = typeof value === 'string' ? value.toLowerCase() : '';
   if (name === 'olora') return 'olora';
   if (PLAIN_INITIALISATIONS.includes(name)) return null;
-  const why = CHANGED_BASES[name] ?? (name.startsWith('pissa_niter_') ? CHANGED_BASES['pissa_niter_'] : undefined);
+  const known = name.startsWith('pissa_niter_') ? 'pissa_niter_' : name;
+  const why = Object.hasOwn(CHANGED_BASES, known) ? CHANGED_BASES[known] : undefined;
   throw new ModelError(
     `${settings.path}: init_lora_weights ${JSON.stringify(value)} is not supported: ${why ?? 'it is not known; correct it, or take an adapter saved by PEFT 0.21.2'}`,
   );

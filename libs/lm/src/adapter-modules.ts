@@ -95,7 +95,9 @@ function layerFilter(settings: ConfigReader, all: readonly string[]): (name: str
     );
   if (layers.length === 0) return () => true;
   const setting = settings.get('layers_pattern') ?? [];
-  const patterns = namesIn(settings, 'layers_pattern', typeof setting === 'string' ? [setting] : setting);
+  const patterns = namesIn(settings, 'layers_pattern', typeof setting === 'string' ? [setting] : setting).filter(
+    Boolean,
+  );
   const where = `${settings.path}: layers_pattern`;
   const found = (patterns.length === 0 ? ['[^.]*'] : patterns).map((pattern) =>
     matches(pattern, all, where, (source) => `(?:^|.*?\\.)${source}\\.(?<idx>\\d+)\\.`),

@@ -36,7 +36,7 @@ export const ADAPTER_SETTINGS: SettingRules = {
     ...because('of init_lora_weights that are refused', 'corda_config', 'loftq_config', 'lora_ga_config'),
     ...because('of use_qalora', 'qalora_group_size'),
     ...because('of megatron_config', 'megatron_core'),
-    ...because('PEFT never reads it from a file', 'runtime_config'),
+    ...because('PEFT does not read it from a file, or no longer', 'merge_weights', 'runtime_config'),
     ...because('of adapters on embeddings, which are refused', 'ensure_weight_tying'),
   },
   refused: {

@@ -224,6 +224,46 @@ describe('a folder', () => {
   });
 });
 
+describe('an OLoRA adapter', () => {
+  const bring = (base: Map<string, HostTensor>, options: LoraOptions): void => {
+    put(base);
+    put(toPeftNames(initialiseLora(config, options, 3)), 'adapter_model.safetensors');
+    const settings = { ...formatAdapterConfig(options, 'base'), init_lora_weights: 'olora' };
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(settings));
+  };
+
+  test('without effect of its own leaves the base without the span of its first columns', () => {
+    bring(weights(), { ...lora, targets: ['down_proj'], alpha: lora.rank });
+    const name = 'model.layers.0.mlp.down_proj.weight';
+    const { data, dims } = readModelFolder(folder).weights.get(name)!;
+    const base = weights().get(name)!.data;
+    const inputs = dims[1] as number;
+    // At scale 1 nothing is left of the first columns, and the others are orthogonal to what they were.
+    for (let column = 0; column < inputs; column++) {
+      const left = Array.from({ length: dims[0] as number }, (_, i) => data[i * inputs + column]!);
+      for (const first of [0, 1])
+        expect(left.reduce((sum, x, i) => sum + x * base[i * inputs + first]!, 0)).toBeCloseTo(0, 6);
+      if (column < 2) expect(Math.max(...left.map(Math.abs))).toBeLessThan(1e-6);
+    }
+  });
+
+  test('on columns that depend on each other is refused: what it takes out is not determined', () => {
+    const base = weights();
+    const name = 'model.layers.0.self_attn.q_proj.weight';
+    const { data, dims } = base.get(name)!;
+    for (let i = 0; i < dims[0]!; i++) data[i * dims[1]! + 1] = 2 * data[i * dims[1]!]!;
+    bring(base, lora);
+    expect(() => readModelFolder(folder)).toThrow(
+      /first columns of "model.layers.0.self_attn.q_proj.weight" depend on/,
+    );
+  });
+
+  test('of a rank above that of the weight is refused', () => {
+    bring(weights(), { ...lora, rank: 9 });
+    expect(() => readModelFolder(folder)).toThrow(/of shape \[8, 8\] has no basis of 9 columns/);
+  });
+});
+
 describe('tensors beside the parameters', () => {
   test('buffers of a type that is not read elsewhere are left aside', () => {
     put(weights());

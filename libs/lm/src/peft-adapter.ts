@@ -70,6 +70,10 @@ function withLengths({ dims, data }: HostTensor, lengths: HostTensor): HostTenso
 /** W - s Q Q' W, in double precision. */
 function withoutFirstColumns(name: string, { dims, data }: HostTensor, rank: number, scale: number): HostTensor {
   const [outputs, inputs] = dims as readonly [number, number];
+  if (rank > Math.min(outputs, inputs))
+    throw new ModelError(
+      `"${name}" of shape [${outputs}, ${inputs}] has no basis of ${rank} columns, which OLoRA takes out of it; lower r in adapter_config.json to the rank of the adapter's matrices`,
+    );
   const basis = orthonormal(name, columns(data, outputs, inputs, rank));
   const rest = Float32Array.from(data);
   const inBasis = basis.map((vector) => {

@@ -1,5 +1,5 @@
 import { LLAMA_BLOCK, llamaBlockSettings, type Family } from './family.ts';
-import { QWEN_WINDOW_DEFAULTS, QWEN_WINDOW_SETTINGS, qwenLayers, qwenWindowSettings } from './qwen-windows.ts';
+import { QWEN_IGNORES, QWEN_WINDOW_DEFAULTS, QWEN_WINDOW_SETTINGS, qwenLayers, qwenWindowSettings } from './qwen.ts';
 
 /** Qwen2 and Qwen2.5: biases on queries, keys and values. */
 export const QWEN2: Family = {
@@ -8,8 +8,8 @@ export const QWEN2: Family = {
   architecture: 'Qwen2ForCausalLM',
   reads: QWEN_WINDOW_SETTINGS,
   ignores: {
+    ...QWEN_IGNORES,
     attention_bias: 'queries, keys and values always have biases, the output projection never',
-    mlp_bias: 'feed-forward layers have none',
   },
   defaults: { num_key_value_heads: 32, max_position_embeddings: 32_768, ...QWEN_WINDOW_DEFAULTS },
   biases: () => ({ qkv: true, output: false, mlp: false }),

@@ -4,11 +4,17 @@ import { sharedRope, type Rope, type RopeSource } from '../rotary.ts';
 import { formatLayerTypes, layerTypes, windowedLayers, windowOf } from './layer-types.ts';
 
 /*
- * Windows of Qwen2 and Qwen3: with use_sliding_window the layers from max_window_layers on see only sliding_window
+ * What Qwen2 and Qwen3 share. Windows: with use_sliding_window the layers from max_window_layers on see only sliding_window
  * tokens, or those that layer_types names.
  */
 
 export const QWEN_WINDOW_SETTINGS = ['use_sliding_window', 'sliding_window', 'max_window_layers', 'layer_types'];
+
+/** What transformers does not read, though the files of models for a million tokens have it. */
+export const QWEN_IGNORES = {
+  dual_chunk_attention_config: 'of other programs, for texts longer than max_position_embeddings of the training',
+  mlp_bias: 'feed-forward layers have none',
+};
 
 export const QWEN_WINDOW_DEFAULTS = { use_sliding_window: false, sliding_window: 4096, max_window_layers: 28 };
 
