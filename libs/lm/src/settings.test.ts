@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ADAPTER_SETTINGS } from './adapter-settings.ts';
 import { FAMILIES, type FamilyName } from './families/families.ts';
-import { parseModelConfig } from './index.ts';
+import { parseAdapterConfig, parseModelConfig } from './index.ts';
 import { modelSettings, ropeSettings } from './model-settings.ts';
 import { fateOf, type SettingRules } from './setting-rules.ts';
 
@@ -14,6 +14,7 @@ const recorded = JSON.parse(
   readonly config: Readonly<Record<FamilyName, readonly string[]>>;
   readonly rope: readonly string[];
   readonly adapter: readonly string[];
+  readonly initialisations: readonly string[];
 };
 const unknownTo = (rules: SettingRules, keys: readonly string[]): readonly string[] =>
   keys.filter((key) => fateOf(key, rules) === 'unknown');
@@ -40,6 +41,16 @@ describe('every key that the real tools know is read, known to be without effect
   test('in adapter_config.json', () => {
     expect(recorded.adapter.length).toBeGreaterThan(40);
     expect(unknownTo(ADAPTER_SETTINGS, recorded.adapter)).toEqual([]);
+  });
+
+  test.each(recorded.initialisations)('and so is init_lora_weights %s', (name) => {
+    const init_lora_weights = name.replace(/\[.*\]/, '4');
+    const settings = { peft_type: 'LORA', target_modules: ['q_proj'], init_lora_weights };
+    try {
+      parseAdapterConfig(settings, parseModelConfig({ ...shape, model_type: 'llama' }));
+    } catch (error) {
+      expect(String(error)).toMatch(/is not supported: (PEFT|the base) .*path_initial_model_for_weight_conversion/);
+    }
   });
 
   test('and has one fate alone', () => {
