@@ -34,6 +34,8 @@ CASES = {
     "yarn, attention factor": dict(rope_scaling=dict(YARN, attention_factor=0.8)),
     "yarn, mscale": dict(rope_scaling=dict(YARN, mscale=0.7, mscale_all_dim=0.4)),
     "yarn, one mscale is not used": dict(rope_scaling=dict(YARN, mscale=0.7)),
+    "yarn, mscale_all_dim 0 is none": dict(rope_scaling=dict(YARN, mscale=1.0, mscale_all_dim=0.0)),
+    "yarn, betas of 0 are none": dict(rope_scaling=dict(YARN, beta_fast=0, beta_slow=0)),
     "yarn, betas": dict(rope_scaling=dict(YARN, beta_fast=8, beta_slow=0.5)),
     "yarn, not truncated": dict(rope_scaling=dict(YARN, beta_fast=8, truncate=False)),
     "yarn, original positions left out": dict(rope_scaling=dict(rope_type="yarn", factor=4.0)),

@@ -1,10 +1,11 @@
 import {
-  checkWeights,
   fromPeftNames,
   initialiseLora,
   inspectResponse,
   LanguageModel,
+  loraParameters,
   measureTrees,
+  modelOf,
   Pace,
   PhaseClock,
   PreferenceTrainer,
@@ -171,8 +172,7 @@ export class TaskRunner {
   ): Promise<LanguageModel> {
     const format = { frozenWeights, samplingWeights, frozen };
     if (weights) {
-      const config = readModelConfig(folder);
-      const tensors = checkWeights(config, readSafetensors(weights).tensors);
+      const { config, weights: tensors } = modelOf(readModelConfig(folder), readSafetensors(weights).tensors);
       return new LanguageModel(config, tensors, this.runtime, null, format);
     }
     if (!adapter) return LanguageModel.fromFolder(folder, this.runtime, format);
@@ -186,7 +186,7 @@ export class TaskRunner {
     const { model: base } = this.#base;
     const { options, seed = 0 } = adapter;
     const tensors = adapter.weights
-      ? fromPeftNames(base.config, options, readSafetensors(adapter.weights).tensors)
+      ? fromPeftNames(loraParameters(base.config, options), readSafetensors(adapter.weights).tensors)
       : initialiseLora(base.config, options, seed);
     return base.withAdapter({ options, weights: tensors });
   }

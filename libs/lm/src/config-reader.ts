@@ -12,6 +12,14 @@ export class ConfigReader {
     this.#path = path;
   }
 
+  get path(): string {
+    return this.#path;
+  }
+
+  get keys(): readonly string[] {
+    return Object.keys(this.#json);
+  }
+
   get(key: string): unknown {
     return this.#json[key];
   }
@@ -27,6 +35,20 @@ export class ConfigReader {
     return this.#json[key] === null || this.#json[key] === undefined ? null : this.whole(key);
   }
 
+  /** A whole number, 0 too. */
+  count(key: string): number {
+    const value = this.#json[key];
+    if (!Number.isSafeInteger(value) || (value as number) < 0)
+      this.#refuse(key, 'must be a whole number from 0 on', value);
+    return value as number;
+  }
+
+  number(key: string, fallback: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value !== 'number') this.#refuse(key, 'must be a number', value);
+    return value;
+  }
+
   positive(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value !== 'number' || !(value > 0)) this.#refuse(key, 'must be a positive number', value);
@@ -35,6 +57,11 @@ export class ConfigReader {
 
   optionalPositive(key: string): number | null {
     return this.#json[key] === null || this.#json[key] === undefined ? null : this.positive(key);
+  }
+
+  /** As optionalPositive, where 0 says as little as null: Python's `or`. */
+  positiveOrNone(key: string): number | null {
+    return this.#json[key] === 0 ? null : this.optionalPositive(key);
   }
 
   flag(key: string, fallback = false): boolean {

@@ -232,6 +232,41 @@ test('a Mistral without sliding_window in its config.json was read as one withou
   expect(parseModelConfig(formatModelConfig(open))).toEqual(open);
 });
 
+test.each([
+  [{ model_type: 'mistral', sliding_window: 9, layer_types: ['full_attention', 'sliding_attention'] }, [null, 9]],
+  [{ model_type: 'mistral', sliding_window: 9, layer_types: ['full_attention', 'full_attention'] }, [null, null]],
+  [{ model_type: 'ministral', sliding_window: 9, layer_types: ['sliding_attention', 'full_attention'] }, [9, null]],
+  [{ model_type: 'qwen2', use_sliding_window: true, sliding_window: 9, max_window_layers: 1 }, [null, 9]],
+  [{ model_type: 'qwen2', use_sliding_window: true, sliding_window: 9, max_window_layers: 0 }, [9, 9]],
+  [{ model_type: 'qwen2', use_sliding_window: true, sliding_window: 9 }, [null, null]],
+  [{ model_type: 'qwen2', use_sliding_window: true, max_window_layers: 0 }, [4096, 4096]],
+  [{ model_type: 'qwen2', use_sliding_window: true, sliding_window: null, max_window_layers: 0 }, [null, null]],
+  [
+    {
+      model_type: 'qwen3',
+      use_sliding_window: true,
+      sliding_window: 9,
+      layer_types: ['sliding_attention', 'full_attention'],
+    },
+    [9, null],
+  ],
+  [{ model_type: 'llama', layer_types: ['full_attention', 'full_attention'] }, [null, null]],
+])('%j has these windows, and so has what is exported of it', (changes, windows) => {
+  const config = parseModelConfig({ ...shape, ...changes });
+  expect(config.kindOfLayer.map((kind) => config.layerKinds[kind]?.slidingWindow)).toEqual(windows);
+  expect(parseModelConfig(JSON.parse(JSON.stringify(formatModelConfig(config))))).toEqual(config);
+});
+
+test('theta beside an empty rope_scaling was read, and rope_parameters were not', () => {
+  const config = {
+    ...shape,
+    model_type: 'llama',
+    rope_scaling: {},
+    rope_parameters: { rope_type: 'linear', factor: 2 },
+  };
+  expect(parseModelConfig(config).layerKinds[0]!.ropeScaling).toEqual({ type: 'linear', factor: 2 });
+});
+
 test('theta beside rope_parameters was read as 10000', () => {
   const config = {
     ...shape,
@@ -263,15 +298,27 @@ test('llama3 scaling divides long wavelengths, keeps short ones and joins them',
 test.each([
   [
     { model_type: 'gpt2' },
-    /model_type "gpt2" is not supported; supported are "gemma3_text", "llama", "mistral", "qwen2", "qwen3"/,
+    /model_type "gpt2" is not supported; supported are "gemma3_text", "llama", "ministral", "mistral", "qwen2", "qwen3"/,
   ],
   [{ model_type: 'llama', rope_scaling: { rope_type: 'longrope' } }, /rope scaling "longrope" is not supported/],
   [
     { model_type: 'llama', rope_scaling: { rope_type: 'llama3', factor: 8 } },
     /rope_scaling: low_freq_factor must be a positive number, not missing/,
   ],
-  [{ model_type: 'qwen2', use_sliding_window: true }, /use_sliding_window is supported only as false, not true/],
-  [{ model_type: 'llama', hidden_act: 'gelu' }, /hidden_act is supported only as "silu", not "gelu"/],
+  [{ model_type: 'qwen2', use_sliding_window: 'yes' }, /use_sliding_window must be true or false, not "yes"/],
+  [
+    { model_type: 'qwen2', use_sliding_window: true, max_window_layers: -1 },
+    /max_window_layers must be a whole number from 0 on, not -1/,
+  ],
+  [
+    { model_type: 'qwen3', layer_types: ['full_attention', 'sliding_attention'] },
+    /layer_types has "sliding_attention" and the model no window; set sliding_window/,
+  ],
+  [
+    { model_type: 'mistral', sliding_window: null, layer_types: ['full_attention', 'sliding_attention'] },
+    /layer_types has "sliding_attention" and the model no window/,
+  ],
+  [{ model_type: 'llama', hidden_act: 'gelu' }, /hidden_act is supported only as "silu" or "swish", not "gelu"/],
   [{ model_type: 'mistral', sliding_window: -1 }, /sliding_window must be a positive whole number, not -1/],
   [
     { model_type: 'gemma3_text', attn_logit_softcapping: 50 },

@@ -14,14 +14,14 @@ export {
 export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
 export type { TargetStatistics } from './head.ts';
 export { LanguageModel, type Adapter, type LanguageModelOptions } from './language-model.ts';
+export { formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts';
+export { adapterParameters, mergeAdapter, type PeftAdapter } from './peft-adapter.ts';
 export {
-  formatAdapterConfig,
   fromPeftNames,
   initialiseLora,
   LORA_TARGETS,
   loraParameters,
   mergeLora,
-  parseAdapterConfig,
   toPeftNames,
   type LoraOptions,
   type LoraTarget,
@@ -33,8 +33,8 @@ export type { GgufValue } from './gguf/gguf-file.ts';
 export { readLlama2c } from './llama2c.ts';
 export { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 export { LogitsNotFiniteError, ModelError } from './model.error.ts';
-export { checkModelFiles } from './check-model-files.ts';
-export { checkWeights, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';
+export { checkModelFiles, inspectModelFiles, type ModelFiles } from './check-model-files.ts';
+export { checkWeights, modelOf, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';
 export { modelParameters, parameterCount } from './parameters.ts';
 export {
   LossNotFiniteError,

@@ -1,5 +1,4 @@
 import { Random } from '@solopo/random';
-import { ConfigReader } from './config-reader.ts';
 import type { ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
 import { blockParameters, layerParameter } from './parameters.ts';
@@ -20,7 +19,8 @@ export interface LoraOptions {
   readonly rsLora: boolean;
 }
 
-export const loraScale = ({ rank, alpha, rsLora }: LoraOptions): number => alpha / (rsLora ? Math.sqrt(rank) : rank);
+export const loraScale = ({ rank, alpha, rsLora }: Pick<LoraOptions, 'rank' | 'alpha' | 'rsLora'>): number =>
+  alpha / (rsLora ? Math.sqrt(rank) : rank);
 
 /** Names, after `model.layers.N.`, and shapes of a block's adapter matrices: A and B of each target. */
 export function blockLoraParameters(
@@ -75,11 +75,10 @@ export function toPeftNames(adapter: HostTensors): Map<string, HostTensor> {
  * @throws ModelError that names the tensor which does not fit the base model
  */
 export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
-  config: ModelConfig,
-  options: LoraOptions,
+  /** By the names used here. */
+  wanted: readonly (readonly [name: string, dims: readonly number[]])[],
   tensors: ReadonlyMap<string, T>,
 ): Map<string, T> {
-  const wanted = loraParameters(config, options);
   const known = new Set(wanted.map(([name]) => PEFT_PREFIX + name));
   const unknown = [...tensors.keys()].find((name) => !known.has(name));
   if (unknown)
@@ -100,67 +99,24 @@ export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
   );
 }
 
-/** PEFT's `adapter_config.json`. @throws ModelError that names a setting which is not supported */
-export function parseAdapterConfig(json: unknown): LoraOptions {
-  const config = new ConfigReader(json, 'adapter_config.json');
-  config.only('peft_type', ['LORA']);
-  config.only('bias', ['none', undefined]);
-  config.only('use_dora', [false, null, undefined]);
-  config.only('modules_to_save', [null, undefined]);
-  for (const key of ['layers_to_transform', 'rank_pattern', 'alpha_pattern']) {
-    const value = config.get(key);
-    const empty =
-      value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0);
-    if (!empty)
-      throw new ModelError(
-        `adapter_config.json: ${key} is not supported; merge the adapter into its base model with PEFT first`,
-      );
-  }
-  const targets = config.get('target_modules');
-  const names = Array.isArray(targets) ? (targets as unknown[]) : [];
-  const unknown = names.find((name) => !LORA_TARGETS.includes(name as LoraTarget));
-  if (names.length === 0 || unknown !== undefined)
-    throw new ModelError(
-      `adapter_config.json: target_modules must list linear layers of ${LORA_TARGETS.join(', ')}, not ${JSON.stringify(unknown ?? targets)}`,
-    );
-  return {
-    rank: config.whole('r'),
-    alpha: config.positive('lora_alpha'),
-    targets: LORA_TARGETS.filter((target) => names.includes(target)),
-    rsLora: config.flag('use_rslora'),
-  };
-}
-
-export function formatAdapterConfig(
-  { rank, alpha, targets, rsLora }: LoraOptions,
-  baseModel: string,
-): Record<string, unknown> {
-  return {
-    peft_type: 'LORA',
-    task_type: 'CAUSAL_LM',
-    base_model_name_or_path: baseModel,
-    r: rank,
-    lora_alpha: alpha,
-    lora_dropout: 0,
-    use_rslora: rsLora,
-    target_modules: [...targets],
-    bias: 'none',
-    fan_in_fan_out: false,
-    inference_mode: true,
-    init_lora_weights: true,
-    modules_to_save: null,
-  };
-}
-
 /** W + s B A for every target: new tensors where the adapter changes something, the base's own elsewhere. */
 export function mergeLora(weights: HostTensors, options: LoraOptions, adapter: HostTensors): Map<string, HostTensor> {
   const scale = loraScale(options);
+  return mergeLayers(weights, adapter, () => scale);
+}
+
+/** As mergeLora, with a scale for each layer. */
+export function mergeLayers(
+  weights: HostTensors,
+  adapter: HostTensors,
+  scaleOf: (layer: string) => number,
+): Map<string, HostTensor> {
   return new Map(
     [...weights].map(([name, base]) => {
       const layer = name.replace(/\.weight$/, '');
       const a = adapter.get(`${layer}.lora_A.weight`);
       const b = adapter.get(`${layer}.lora_B.weight`);
-      return [name, a && b ? { dims: base.dims, data: addProduct(base, scale, b, a) } : base];
+      return [name, a && b ? { dims: base.dims, data: addProduct(base, scaleOf(layer), b, a) } : base];
     }),
   );
 }

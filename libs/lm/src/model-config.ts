@@ -2,7 +2,9 @@ import { ConfigReader } from './config-reader.ts';
 import { FAMILIES, type FamilyName } from './families/families.ts';
 import type { Activation, Family, Norms } from './families/family.ts';
 import { ModelError } from './model.error.ts';
+import { modelSettings } from './model-settings.ts';
 import { readRope, type Rope } from './rotary.ts';
+import { demandKnownSettings } from './setting-rules.ts';
 
 /** What may differ from layer to layer. */
 export interface LayerKind extends Rope {
@@ -59,8 +61,10 @@ export function parseModelConfig(json: unknown): ModelConfig {
     );
   }
   const family: Family = FAMILIES[name as FamilyName];
+  demandKnownSettings(new ConfigReader(json), modelSettings(family));
   const config = new ConfigReader({ ...family.defaults, ...(json as Record<string, unknown>) });
   for (const [key, values] of Object.entries(family.supported)) config.only(key, values);
+  config.only('is_causal', [true, null, undefined]);
 
   const hiddenSize = config.whole('hidden_size');
   const layers = config.whole('num_hidden_layers');

@@ -1,8 +1,9 @@
 /** `@solopo/lm/model-folder`: what can be said of a model without a numeric engine. */
-export { checkModelFiles } from './check-model-files.ts';
+export { checkModelFiles, inspectModelFiles, type ModelFiles } from './check-model-files.ts';
 export { frozenWeightsOf, type FrozenWeights } from './frozen-weights.ts';
 export { parseModelConfig, type ModelConfig } from './model-config.ts';
 export { readModelConfig } from './model-folder.ts';
-export { formatAdapterConfig, LORA_TARGETS, parseAdapterConfig, type LoraOptions } from './lora.ts';
+export { formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts';
+export { LORA_TARGETS, type LoraOptions } from './lora.ts';
 export { ModelError } from './model.error.ts';
 export { modelParameters, parameterCount } from './parameters.ts';

@@ -8,6 +8,7 @@ import {
   formatModelConfig,
   initialise,
   initialiseLora,
+  inspectModelFiles,
   LanguageModel,
   mergeLora,
   parseModelConfig,
@@ -176,10 +177,41 @@ describe('a folder', () => {
 
   test.each([
     [{ peft_type: 'IA3' }, /peft_type is supported only as "LORA", not "IA3"/],
-    [{ use_dora: true }, /use_dora/],
-    [{ target_modules: ['c_attn'] }, /target_modules must list .* not "c_attn"/],
-    [{ rank_pattern: { q_proj: 4 } }, /rank_pattern is not supported/],
+    [{ task_type: 'SEQ_CLS' }, /task_type is supported only as "CAUSAL_LM" or null, not "SEQ_CLS"/],
+    [{ bias: 'all' }, /bias is supported only as "none", not "all"/],
     [{ r: 0 }, /adapter_config.json: r must be a positive whole number, not 0/],
+    [{ use_dora: true }, /lora_magnitude_vector" is missing from adapter_model.safetensors/],
+    [{ lora_bias: true }, /lora_bias true is not supported: B has a bias; merge the adapter .* with PEFT/],
+    [
+      { alora_invocation_tokens: [5] },
+      /alora_invocation_tokens \[5\] is not supported: the adapter works only on tokens from/,
+    ],
+    [{ modules_to_save: ['lm_head'] }, /modules_to_save \["lm_head"\] is not supported: whole modules/],
+    [
+      { init_lora_weights: 'pissa' },
+      /init_lora_weights "pissa" is not supported: PEFT takes .* out of every weight when it loads/,
+    ],
+    [{ init_lora_weights: 'pissa_niter_4' }, /"pissa_niter_4" is not supported: .* at random/],
+    [{ init_lora_weights: 'corda' }, /"corda" is not supported: .* covariance/],
+    [{ init_lora_weights: 'lora_ga' }, /"lora_ga" is not supported: .* gradient/],
+    [{ init_lora_weights: 'loftq' }, /"loftq" is not supported: PEFT quantises the base/],
+    [{ init_lora_weights: 'later' }, /"later" is not supported: it is not known/],
+    [{ lora_of_a_fork: 3 }, /lora_of_a_fork 3 is not among the settings of a LoRA adapter/],
+    [{ target_modules: ['c_attn'] }, /target_modules \["c_attn"\] names no module of the base model/],
+    [{ target_modules: [] }, /target_modules \[\] names no module/],
+    [
+      { target_modules: ['q_proj', 'lm_head'] },
+      /target_modules takes in "lm_head", and adapters are read only of the linear/,
+    ],
+    [{ target_modules: '.*norm' }, /target_modules takes in "model.layers.0.input_layernorm"/],
+    [{ target_modules: '.*_proj', layers_to_transform: [0] }, /layers_to_transform goes with a list of target_modules/],
+    [{ layers_to_transform: ['one'] }, /layers_to_transform must be a layer's number or a list of them/],
+    [
+      { rank_pattern: { q_proj: 'two' } },
+      /rank_pattern: model.layers.0.self_attn.q_proj must be a positive whole number, not "two"/,
+    ],
+    [{ alpha_pattern: ['q_proj'] }, /alpha_pattern must map names to numbers/],
+    [{ target_modules: '(q' }, /target_modules: the regular expression "\(q" cannot be read/],
   ])('whose adapter has %j is refused', (changes, message) => {
     put(weights());
     put(toPeftNames(initialiseLora(config, lora, 3)), 'adapter_model.safetensors');
@@ -188,6 +220,82 @@ describe('a folder', () => {
       JSON.stringify({ ...formatAdapterConfig(lora, 'base'), ...changes }),
     );
     expect(() => readModelFolder(folder)).toThrow(message);
+    expect(() => checkModelFiles(folder)).toThrow(message);
+  });
+});
+
+describe('an OLoRA adapter', () => {
+  const bring = (base: Map<string, HostTensor>, options: LoraOptions): void => {
+    put(base);
+    put(toPeftNames(initialiseLora(config, options, 3)), 'adapter_model.safetensors');
+    const settings = { ...formatAdapterConfig(options, 'base'), init_lora_weights: 'olora' };
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(settings));
+  };
+
+  test('without effect of its own leaves the base without the span of its first columns', () => {
+    bring(weights(), { ...lora, targets: ['down_proj'], alpha: lora.rank });
+    const name = 'model.layers.0.mlp.down_proj.weight';
+    const { data, dims } = readModelFolder(folder).weights.get(name)!;
+    const base = weights().get(name)!.data;
+    const inputs = dims[1] as number;
+    // At scale 1 nothing is left of the first columns, and the others are orthogonal to what they were.
+    for (let column = 0; column < inputs; column++) {
+      const left = Array.from({ length: dims[0] as number }, (_, i) => data[i * inputs + column]!);
+      for (const first of [0, 1])
+        expect(left.reduce((sum, x, i) => sum + x * base[i * inputs + first]!, 0)).toBeCloseTo(0, 6);
+      if (column < 2) expect(Math.max(...left.map(Math.abs))).toBeLessThan(1e-6);
+    }
+  });
+
+  test('on columns that depend on each other is refused: what it takes out is not determined', () => {
+    const base = weights();
+    const name = 'model.layers.0.self_attn.q_proj.weight';
+    const { data, dims } = base.get(name)!;
+    for (let i = 0; i < dims[0]!; i++) data[i * dims[1]! + 1] = 2 * data[i * dims[1]!]!;
+    bring(base, lora);
+    expect(() => readModelFolder(folder)).toThrow(
+      /first columns of "model.layers.0.self_attn.q_proj.weight" depend on/,
+    );
+  });
+
+  test('of a rank above that of the weight is refused', () => {
+    bring(weights(), { ...lora, rank: 9 });
+    expect(() => readModelFolder(folder)).toThrow(/of shape \[8, 8\] has no basis of 9 columns/);
+  });
+});
+
+describe('tensors beside the parameters', () => {
+  test('buffers of a type that is not read elsewhere are left aside', () => {
+    put(weights());
+    const file = join(folder, 'model.safetensors');
+    const { tensors } = readSafetensors(file);
+    const header: Record<string, unknown> = {};
+    let offset = 0;
+    for (const [name, { dims, data }] of tensors) {
+      header[name] = { dtype: 'F32', shape: dims, data_offsets: [offset, offset + 4 * data.length] };
+      offset += 4 * data.length;
+    }
+    header['model.position_ids'] = { dtype: 'I64', shape: [1, 2], data_offsets: [offset, offset + 16] };
+    header['model.layers.0.self_attn.masked_bias'] = {
+      dtype: 'BOOL',
+      shape: [],
+      data_offsets: [offset + 16, offset + 17],
+    };
+    putRaw(header, offset + 17);
+    expect(inspectModelFiles(folder).ignored).toEqual(['model.position_ids', 'model.layers.0.self_attn.masked_bias']);
+    expect(readModelFolder(folder).weights.size).toBe(tensors.size);
+  });
+
+  test('that are neither parameters nor buffers are refused by name', () => {
+    put(weights().set('model.layers.0.self_attn.sinks', { dims: [2], data: new Float32Array(2) }));
+    expect(() => checkModelFiles(folder)).toThrow(/"model.layers.0.self_attn.sinks" does not belong to a llama model/);
+  });
+
+  test('an output table that is missed is told with tie_word_embeddings', () => {
+    put(weights());
+    const untied = { ...formatModelConfig(config), tie_word_embeddings: false };
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(untied));
+    expect(() => checkModelFiles(folder)).toThrow(/"lm_head.weight" is missing .* set tie_word_embeddings to true/);
   });
 });
 

@@ -1,39 +1,57 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromPeftNames, mergeLora, parseAdapterConfig, type LoraOptions } from './lora.ts';
+import { parseAdapterConfig } from './adapter-config.ts';
+import { isBuffer } from './buffers.ts';
+import { packWeight, type FrozenWeights, type StoredTensor } from './frozen-weights.ts';
+import { fromPeftNames } from './lora.ts';
 import { parseModelConfig, type ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
 import { modelParameters, OUTPUT } from './parameters.ts';
-import { packWeight, type FrozenWeights, type StoredTensor } from './frozen-weights.ts';
+import { adapterParameters, mergeAdapter, type PeftAdapter } from './peft-adapter.ts';
 import { readSafetensors, type HostTensor } from './safetensors.ts';
+import { equalTables, resolveTies } from './tied-tables.ts';
 
 /**
  * Reads a Hugging Face model folder: config.json and model.safetensors, or the shards that
  * model.safetensors.index.json names; a PEFT adapter beside them is merged.
  * @throws ModelError that names the file, setting or tensor that is missing, unknown or of the wrong shape.
  */
-export function readModelFolder(folder: string): { config: ModelConfig; weights: Map<string, HostTensor> } {
-  const config = readModelConfig(folder);
-  const tensors = new Map(weightFiles(folder).flatMap((file) => [...readSafetensors(join(folder, file)).tensors]));
-  const weights = checkWeights(config, tensors);
+export function readModelFolder(folder: string): FolderModel<HostTensor> {
+  const { config, weights } = readFolder<HostTensor>(folder, (_, tensor) => tensor);
   if (!hasAdapter(folder)) return { config, weights };
-  const options = readAdapterConfig(folder);
-  const adapter = fromPeftNames(config, options, readSafetensors(join(folder, ADAPTER)).tensors);
-  return { config, weights: mergeLora(weights, options, adapter) };
+  const adapter = readAdapterConfig(folder, config);
+  const { tensors } = readSafetensors(join(folder, ADAPTER));
+  return {
+    config,
+    weights: mergeAdapter(weights, adapter, fromPeftNames(adapterParameters(config, adapter), tensors)),
+  };
 }
 
 /** As readModelFolder, with the linear layers' weights in a format; one is packed before the next is read, where it can be. */
-export function readStoredFolder(
-  folder: string,
-  format: FrozenWeights,
-): { config: ModelConfig; weights: Map<string, StoredTensor> } {
+export function readStoredFolder(folder: string, format: FrozenWeights): FolderModel<StoredTensor> {
   if (format === 'float32' || hasAdapter(folder)) return readModelFolder(folder);
-  const config = readModelConfig(folder);
-  const pack = (name: string, tensor: HostTensor): StoredTensor => packWeight(name, tensor, format);
-  const tensors = new Map(
-    weightFiles(folder).flatMap((file) => [...readSafetensors(join(folder, file), pack).tensors]),
-  );
-  return { config, weights: checkWeights(config, tensors) };
+  return readFolder<StoredTensor>(folder, (name, tensor) => packWeight(name, tensor, format));
+}
+
+interface FolderModel<T> {
+  readonly config: ModelConfig;
+  readonly weights: Map<string, T>;
+}
+
+function readFolder<T extends StoredTensor>(
+  folder: string,
+  keep: (name: string, tensor: HostTensor) => T,
+): FolderModel<T> {
+  const tensors = weightFiles(folder).flatMap((file) => [
+    ...readSafetensors<T>(join(folder, file), keep, isBuffer).tensors,
+  ]);
+  return modelOf(readModelConfig(folder), new Map(tensors));
+}
+
+/** The model that a config.json and the tensors of a file are: its tables tied or not as the tensors say. */
+export function modelOf<T extends StoredTensor>(config: ModelConfig, tensors: ReadonlyMap<string, T>): FolderModel<T> {
+  const resolved = resolveTies(config, tensors, equalTables);
+  return { config: resolved.config, weights: checkWeights(resolved.config, resolved.tensors) };
 }
 
 export const ADAPTER = 'adapter_model.safetensors';
@@ -43,10 +61,10 @@ export function hasAdapter(folder: string): boolean {
   return existsSync(join(folder, ADAPTER)) || existsSync(join(folder, 'adapter_config.json'));
 }
 
-export function readAdapterConfig(folder: string): LoraOptions {
+export function readAdapterConfig(folder: string, base: ModelConfig): PeftAdapter {
   if (!existsSync(join(folder, ADAPTER)))
     throw new ModelError(`${ADAPTER} is missing from the model folder, which has an adapter_config.json`);
-  return parseAdapterConfig(readJson(folder, 'adapter_config.json'));
+  return parseAdapterConfig(readJson(folder, 'adapter_config.json'), base);
 }
 
 export function readModelConfig(folder: string): ModelConfig {
@@ -60,8 +78,7 @@ export function checkWeights<T extends Pick<HostTensor, 'dims'>>(
 ): Map<string, T> {
   const wanted = modelParameters(config);
   const known = new Set(wanted.map(([name]) => name));
-  // A tied model may carry its output table a second time; the embedding is the one that counts.
-  const unknown = [...tensors.keys()].find((name) => !known.has(name) && !(config.tiedEmbeddings && name === OUTPUT));
+  const unknown = [...tensors.keys()].find((name) => !known.has(name));
   if (unknown)
     throw new ModelError(
       `tensor "${unknown}" does not belong to a ${config.family} model of ${config.layers} layers; check config.json`,
@@ -69,7 +86,10 @@ export function checkWeights<T extends Pick<HostTensor, 'dims'>>(
   return new Map(
     wanted.map(([name, dims]) => {
       const tensor = tensors.get(name);
-      if (!tensor) throw new ModelError(`tensor "${name}" is missing from the model's safetensors files`);
+      if (!tensor)
+        throw new ModelError(
+          `tensor "${name}" is missing from the model's safetensors files${untiedHint(config, name)}`,
+        );
       if (tensor.dims.join() !== dims.join()) {
         throw new ModelError(
           `tensor "${name}" has shape [${tensor.dims.join(', ')}], config.json asks for [${dims.join(', ')}]`,
@@ -78,6 +98,13 @@ export function checkWeights<T extends Pick<HostTensor, 'dims'>>(
       return [name, tensor];
     }),
   );
+}
+
+/** transformers makes up a random table, with a warning. */
+function untiedHint({ tiedEmbeddings }: ModelConfig, name: string): string {
+  return name === OUTPUT && !tiedEmbeddings
+    ? '; if the embedding is the output table too, set tie_word_embeddings to true in config.json'
+    : '';
 }
 
 /** The folder's safetensors files. */

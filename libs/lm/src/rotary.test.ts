@@ -15,7 +15,7 @@ import {
 } from './index.ts';
 import { rotaryFrequencies, RotaryTable } from './rotary.ts';
 
-/** What transformers 5.23 makes of each config.json; made by tools/parity/rope.py. */
+/** What transformers 5.24 makes of each config.json; made by tools/parity/rope.py. */
 interface Case {
   readonly name: string;
   readonly config: Record<string, unknown>;

@@ -1,5 +1,7 @@
 import type { ConfigReader } from './config-reader.ts';
 import { ModelError } from './model.error.ts';
+import { ropeSettings } from './model-settings.ts';
+import { demandKnownSettings } from './setting-rules.ts';
 
 /**
  * How rotary frequencies are changed for contexts longer than the model was first trained on, each as transformers
@@ -42,7 +44,8 @@ export interface RopeSource {
 
 /** `rope_scaling` with `rope_theta` beside it, or the newer `rope_parameters`; where both stand the first counts, as in transformers. */
 export function sharedRope(config: ConfigReader): RopeSource {
-  const section = config.section('rope_scaling') ?? config.section('rope_parameters');
+  const sections = ['rope_scaling', 'rope_parameters'].map((key) => config.section(key));
+  const section = sections.find((each) => each && each.keys.length > 0);
   for (const type of ['full_attention', 'sliding_attention'])
     if (section?.get(type) !== undefined)
       throw new ModelError(`config.json: rope settings by layer type (${type}) are not supported for this model_type`);
@@ -72,6 +75,7 @@ function readRopeScaling(
 ): RopeScaling | null {
   if (!section) return null;
   const type = section.get('rope_type') ?? section.get('type') ?? 'default';
+  demandKnownSettings(section, ropeSettings(typeof type === 'string' ? type : ''));
   switch (type) {
     case 'default':
       return null;
@@ -87,8 +91,8 @@ function readRopeScaling(
         factor,
         originalPositions,
         attentionFactor: yarnAttentionFactor(section, factor),
-        betaFast: section.optionalPositive('beta_fast') ?? 32,
-        betaSlow: section.optionalPositive('beta_slow') ?? 1,
+        betaFast: section.positiveOrNone('beta_fast') ?? 32,
+        betaSlow: section.positiveOrNone('beta_slow') ?? 1,
         truncate: section.flag('truncate', true),
       };
     }
@@ -112,7 +116,7 @@ function yarnAttentionFactor(section: ConfigReader, factor: number): number {
   const given = section.optionalPositive('attention_factor');
   if (given !== null) return given;
   const m = (scale: number): number => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
-  const [scale, scaleAllDim] = [section.optionalPositive('mscale'), section.optionalPositive('mscale_all_dim')];
+  const [scale, scaleAllDim] = [section.positiveOrNone('mscale'), section.positiveOrNone('mscale_all_dim')];
   return scale !== null && scaleAllDim !== null ? m(scale) / m(scaleAllDim) : m(1);
 }
 

@@ -22,6 +22,8 @@ export interface TensorEntry {
 
 export interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Names of the tensors that were not asked for. */
+  readonly skipped: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -37,16 +39,19 @@ const MAX_HEADER_BYTES = 100_000_000;
 export function readSafetensors<T = HostTensor>(
   path: string,
   /** What becomes of each tensor before the next is read. */
-  keep: (name: string, tensor: HostTensor) => HostTensor | T = (_, tensor) => tensor,
+  keep: (name: string, tensor: HostTensor) => T = (_, tensor) => tensor as T,
+  /** Tensors that are not wanted, whatever their type. */
+  skip: (name: string) => boolean = () => false,
 ): {
-  tensors: Map<string, HostTensor | T>;
+  tensors: Map<string, T>;
+  skipped: readonly string[];
   metadata: Readonly<Record<string, string>>;
 } {
   return withFile(path, (file, label) => {
-    const { tensors, metadata } = readHeader(file, label);
+    const { tensors, ...rest } = readHeader(file, label, skip);
     return {
       tensors: new Map([...tensors].map(([name, entry]) => [name, keep(name, readTensor(file, entry))])),
-      metadata,
+      ...rest,
     };
   });
 }
@@ -55,8 +60,28 @@ export function readSafetensors<T = HostTensor>(
  * What a safetensors file holds, and that it holds all of it, without reading the tensors.
  * @throws ModelError that names the file and the tensor at fault.
  */
-export function readSafetensorsHeader(path: string): SafetensorsHeader {
-  return withFile(path, readHeader);
+export function readSafetensorsHeader(path: string, skip: (name: string) => boolean = () => false): SafetensorsHeader {
+  return withFile(path, (file, label) => readHeader(file, label, skip));
+}
+
+/** A tensor in its file. */
+export interface StoredEntry {
+  readonly path: string;
+  readonly entry: TensorEntry;
+}
+
+/** Whether two tensors of one shape hold the same numbers, whatever they are stored as; a piece of both in memory at a time. */
+export function equalTensors(a: StoredEntry, b: StoredEntry): boolean {
+  return withFile(a.path, (fileOfA) =>
+    withFile(b.path, (fileOfB) => {
+      const ofB = tensorPieces(fileOfB, b.entry);
+      for (const piece of tensorPieces(fileOfA, a.entry)) {
+        const other = ofB.next().value as Float32Array;
+        if (!piece.every((value, i) => value === other[i])) return false;
+      }
+      return true;
+    }),
+  );
 }
 
 /** A tensor that is made as it is written. */
@@ -119,7 +144,7 @@ function withFile<T>(path: string, read: (file: number, label: string) => T): T 
   }
 }
 
-function readHeader(file: number, label: string): SafetensorsHeader {
+function readHeader(file: number, label: string, skip: (name: string) => boolean): SafetensorsHeader {
   const size = fstatSync(file).size;
   if (size < 8) throw new ModelError(`${label}: ${size} bytes are too few for a safetensors file; download it again`);
   if (isLfsPointer(file, size))
@@ -134,8 +159,11 @@ function readHeader(file: number, label: string): SafetensorsHeader {
     );
   }
   const { __metadata__: metadata = {}, ...entries } = parseHeader(readBytes(file, 8, headerLength), label);
+  const names = Object.keys(entries);
   const tensors = new Map(
-    Object.entries(entries).map(([name, entry]) => [name, checkEntry(entry, label, name, start, size)]),
+    names
+      .filter((name) => !skip(name))
+      .map((name) => [name, checkEntry(entries[name], label, name, start, size)] as const),
   );
   const ordered = [...tensors].sort(([, a], [, b]) => a.from - b.from);
   ordered.forEach(([name, entry], i) => {
@@ -143,7 +171,7 @@ function readHeader(file: number, label: string): SafetensorsHeader {
     if (previous && entry.from < previous.to)
       throw new ModelError(`${label}: "${name}" overlaps "${before}"; the file is damaged, download it again`);
   });
-  return { tensors, metadata: metadata as Record<string, string> };
+  return { tensors, skipped: names.filter(skip), metadata: metadata as Record<string, string> };
 }
 
 /** What Git has in a file's place that Git LFS keeps: a few lines of text, of which this is the first. */
@@ -199,13 +227,25 @@ function readBytes(file: number, from: number, length: number): Buffer<ArrayBuff
 }
 
 function readTensor(file: number, { dtype, dims, from, to }: TensorEntry): HostTensor {
-  const { buffer } = readBytes(file, from, to - from);
-  if (dtype === 'F32') return { dims, data: new Float32Array(buffer) };
-  const halves = new Uint16Array(buffer);
-  return { dims, data: dtype === 'BF16' ? fromBFloat16(halves) : Float32Array.from(halves, fromFloat16) };
+  return { dims, data: readFloats(file, dtype, from, to) };
 }
 
-function fromBFloat16(halves: Uint16Array): Float32Array {
+/** Values at a time. */
+const PIECE = 1 << 20;
+
+function* tensorPieces(file: number, { dtype, from, to }: TensorEntry): Generator<Float32Array, undefined> {
+  const bytes = PIECE * (BYTES[dtype] as number);
+  for (let at = from; at < to; at += bytes) yield readFloats(file, dtype, at, Math.min(to, at + bytes));
+}
+
+function readFloats(file: number, dtype: string, from: number, to: number): Float32Array<ArrayBuffer> {
+  const { buffer } = readBytes(file, from, to - from);
+  if (dtype === 'F32') return new Float32Array(buffer);
+  const halves = new Uint16Array(buffer);
+  return dtype === 'BF16' ? fromBFloat16(halves) : Float32Array.from(halves, fromFloat16);
+}
+
+function fromBFloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
   const words = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) words[i] = (halves[i] as number) << 16;
   return new Float32Array(words.buffer);

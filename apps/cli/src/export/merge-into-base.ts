@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  adapterParameters,
   fromPeftNames,
-  mergeLora,
+  mergeAdapter,
   parseAdapterConfig,
   readModelFolder,
   readSafetensors,
@@ -46,16 +47,20 @@ export async function mergeIntoBase(
 
   say(`merging into ${WEIGHTS}`);
   const { config, weights } = readModelFolder(base);
-  const options = parseAdapterConfig(await readJson(join(adapter, ADAPTER_CONFIG)));
+  const trained = parseAdapterConfig(await readJson(join(adapter, ADAPTER_CONFIG)), config);
   const { tensors, metadata } = readSafetensors(join(adapter, ADAPTER));
-  const merged = mergeLora(weights, options, fromPeftNames(config, options, tensors));
+  const merged = mergeAdapter(weights, trained, fromPeftNames(adapterParameters(config, trained), tensors));
   const trainedOver = metadata['frozen_weights'];
   writeSafetensors(
     join(folder, WEIGHTS),
     merged,
     trainedOver === undefined ? {} : { adapter_trained_over: trainedOver },
   );
-  await writeJson(join(folder, 'config.json'), inFloat32(await readJson(join(base, 'config.json'))));
+  await writeJson(join(folder, 'config.json'), {
+    ...inFloat32(await readJson(join(base, 'config.json'))),
+    // As the base's tables are, whatever its config.json says of them.
+    tie_word_embeddings: config.tiedEmbeddings,
+  });
   const card = files.find((file) => file.name === 'README.md')?.content;
   if (card) await writeFile(join(folder, 'README.md'), mergedCard(card));
   await Promise.all([rm(base, { recursive: true }), rm(adapter, { recursive: true })]);

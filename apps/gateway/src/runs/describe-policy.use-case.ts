@@ -15,6 +15,8 @@ type ManifestFile = PolicyManifest['files'][number];
 
 /** Weights in any of their forms, and the index of shards. */
 const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
+/** What every policy has of its own, or not at all: an adapter that the model was registered with is in its weights. */
+const OF_ITS_OWN = /^(README\.md|adapter_config\.json)$/;
 /** What belongs to the model, not to its tokenizer. */
 const MODEL_SETTINGS = /^(config|generation_config)\.json$/;
 
@@ -32,7 +34,7 @@ export class DescribePolicy {
     const model = await this.ledger.models.require(run.resolved.model);
     const { adapter } = run.config;
     const kept = Object.entries(model.files).filter(
-      ([name]) => name !== 'README.md' && !WEIGHTS.test(name) && (adapter === null || !MODEL_SETTINGS.test(name)),
+      ([name]) => !OF_ITS_OWN.test(name) && !WEIGHTS.test(name) && (adapter === null || !MODEL_SETTINGS.test(name)),
     );
     const weights = adapter === null ? 'model.safetensors' : 'adapter_model.safetensors';
     const card = modelCard({

@@ -6,7 +6,8 @@ import request from 'supertest';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { finishRun } from '../testing/finish-run.fixture.ts';
 import { useGateway } from '../testing/gateway.fixture.ts';
-import { registerInputs } from '../testing/register.fixture.ts';
+import { registerInputs, registerModel } from '../testing/register.fixture.ts';
+import { tinyModelWithAdapter } from '../testing/tiny-model.fixture.ts';
 
 const gateway = useGateway();
 const text = TextModel.fromFiles(retrievalTokenizer());
@@ -190,6 +191,25 @@ describe('the policy', () => {
     const card = files.find(({ name }) => name === 'README.md')?.content;
     expect(card).toContain('library_name: peft');
     expect(card).toContain('| Frozen weights | kept as int8 while the adapter was trained;');
+  });
+
+  it.each([
+    ['in full held the adapter_config.json that its base was registered with', {}, []],
+    [
+      'with an adapter had two files called adapter_config.json',
+      { adapter: { kind: 'lora', rank: 4, alpha: 8, targets: ['k_proj'], rsLora: false } },
+      ['adapter_config.json', 'adapter_model.safetensors'],
+    ],
+  ])('of a base with an adapter %s', async (_, changes, expected) => {
+    await registerModel(gateway.url, 'adapted', tinyModelWithAdapter());
+    const { id } = await createRun({ model: 'adapted', seed: 21, ...changes });
+    await finishRun(gateway, id);
+    const { files } = await manifest(id);
+    expect(files.map(({ name }) => name).filter((name) => name.startsWith('adapter_'))).toEqual(expected);
+    const config = files.find(({ name }) => name === 'adapter_config.json')?.content;
+    if (config) expect(JSON.parse(config)).toMatchObject({ r: 4, target_modules: ['k_proj'] });
+    const card = files.find(({ name }) => name === 'README.md')?.content;
+    expect(card).toMatch(/\| Its adapter \| merged into its weights first, `\w{64}` \|/);
   });
 });
 

@@ -4,7 +4,7 @@ import type { PolicyVersionRecord, RunRecord } from '@solopo/ledger';
 export interface CardFacts {
   readonly run: RunRecord;
   readonly version: PolicyVersionRecord;
-  readonly model: Pick<ModelView, 'name' | 'digest' | 'source'>;
+  readonly model: Pick<ModelView, 'name' | 'digest' | 'source'> & { readonly files: Readonly<Record<string, string>> };
   readonly dataset: Pick<DatasetView, 'name' | 'digest' | 'examples'>;
   /** Fingerprints of the engines that took its steps. */
   readonly engines: readonly string[];
@@ -21,6 +21,9 @@ export function modelCard({ run, version, model, dataset, engines, evaluations }
     ...(model.source === null
       ? []
       : [['Its weights', `dequantised from GGUF ${model.source.file_type}, \`${model.source.sha256}\``] as const]),
+    ...(model.files['adapter_config.json'] === undefined
+      ? []
+      : [['Its adapter', `merged into its weights first, \`${model.files['adapter_model.safetensors']}\``] as const]),
     ['Training data', `${dataset.name}, ${dataset.examples} examples, \`${dataset.digest}\``],
     ['Objective', settings(config.objective)],
     ['Arm', `\`${config.arm}\``],

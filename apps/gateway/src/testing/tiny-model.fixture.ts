@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RETRIEVAL_VOCABULARY, retrievalTokenizer } from '@solopo/corpus';
 import {
+  formatAdapterConfig,
   formatModelConfig,
   initialise,
+  initialiseLora,
   parseModelConfig,
+  toPeftNames,
   writeSafetensors,
   type HostTensor,
   type ModelConfig,
@@ -34,6 +37,16 @@ export function tinyModel(change: (weights: Map<string, HostTensor>) => void = (
     'config.json': JSON.stringify(formatModelConfig(TINY)),
     'model.safetensors': safetensors(weights),
     ...retrievalTokenizer(),
+  };
+}
+
+/** The same, with an adapter of PEFT's beside it. */
+export function tinyModelWithAdapter(): ModelFiles {
+  const lora = { rank: 2, alpha: 4, targets: ['q_proj'], rsLora: false } as const;
+  return {
+    ...tinyModel(),
+    'adapter_config.json': JSON.stringify(formatAdapterConfig(lora, 'tiny')),
+    'adapter_model.safetensors': safetensors(toPeftNames(initialiseLora(TINY, lora, 1))),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { ConfigReader } from '../config-reader.ts';
 import type { LayerKind, ModelConfig } from '../model-config.ts';
-import { formatRopeScaling, sharedRope, type Rope, type RopeSource } from '../rotary.ts';
+import { formatRopeScaling, type Rope, type RopeSource } from '../rotary.ts';
 
 /** What distinguishes a family of models; all else is shared. Read from `config.json`, or fixed. */
 export interface Family {
@@ -8,6 +8,10 @@ export interface Family {
   readonly modelType: string;
   /** `architectures[0]`. */
   readonly architecture: string;
+  /** Settings that not all families read, beside the keys of `supported` (see model-settings.ts). */
+  readonly reads: readonly string[];
+  /** Settings that mean something in other families and nothing in this one, as transformers builds it; and why. */
+  readonly ignores: Readonly<Record<string, string>>;
   /** What config.json means where it leaves a setting out, as transformers has it; other settings have to be there. */
   readonly defaults: Readonly<Record<string, unknown>>;
   /** Settings of which only these values are supported; any other is refused by name. */
@@ -40,13 +44,12 @@ export interface Norms {
 
 /** What most families share: Llama's block. */
 export const LLAMA_BLOCK = {
-  supported: { hidden_act: ['silu', undefined] },
+  supported: { hidden_act: ['silu', 'swish', undefined] },
   activation: 'silu',
   norms: { unitOffset: false, after: false },
   headNorms: false,
   embeddingScale: () => 1,
   queryScale: (_, headSize) => 1 / Math.sqrt(headSize),
-  layers: (config, count, rope) => oneKind(count, { ...rope(sharedRope(config)), slidingWindow: null }),
 } as const satisfies Partial<Family>;
 
 /** The activation and the one rope of a family with Llama's block, in the names that every version of other tools reads. */

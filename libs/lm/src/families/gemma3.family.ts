@@ -3,6 +3,7 @@ import type { LayerKind } from '../model-config.ts';
 import { ModelError } from '../model.error.ts';
 import { formatRopeScaling, type RopeSource } from '../rotary.ts';
 import type { Family } from './family.ts';
+import { formatLayerTypes, layerTypes, typeOf, windowOf, type LayerType } from './layer-types.ts';
 
 /**
  * Gemma 3, text models: norms of 1 + w before and after attention and feed-forward layers and on each head, scaled
@@ -11,6 +12,21 @@ import type { Family } from './family.ts';
 export const GEMMA3: Family = {
   modelType: 'gemma3_text',
   architecture: 'Gemma3ForCausalLM',
+  reads: [
+    'attention_bias',
+    'layer_types',
+    'query_pre_attn_scalar',
+    'rope_local_base_freq',
+    'sliding_window',
+    'sliding_window_pattern',
+  ],
+  ignores: {
+    _sliding_window_pattern: 'layer_types stands beside it, where it was written',
+    hidden_act: 'hidden_activation says it',
+    mlp_bias: 'feed-forward layers have none',
+    use_sliding_window: 'layer_types or sliding_window_pattern say it',
+    max_window_layers: 'layer_types or sliding_window_pattern say it',
+  },
   defaults: {
     vocab_size: 262_208,
     num_attention_heads: 8,
@@ -51,47 +67,31 @@ export const GEMMA3: Family = {
         throw new ModelError(
           'config.json: truncate: false of yarn is not supported here; transformers does not read it',
         );
-    return layerTypes(config, count).map((type) => kinds[type]);
+    const types = layerTypes(config, count, (layer) =>
+      (layer + 1) % config.whole('sliding_window_pattern') === 0 ? 'full_attention' : 'sliding_attention',
+    );
+    return types.map((type) => kinds[type]);
   },
-  settings: ({ layerKinds, kindOfLayer, queryScale, biases }) => {
+  settings: (config) => {
+    const { layerKinds, queryScale, biases } = config;
     const ropeOf = ({ ropeTheta, ropeScaling }: LayerKind) => ({
       rope_type: 'default',
       rope_theta: ropeTheta,
       ...formatRopeScaling(ropeScaling),
     });
-    const sliding = layerKinds.find(({ slidingWindow }) => slidingWindow !== null);
+    const window = windowOf(config);
     return {
       hidden_activation: 'gelu_pytorch_tanh',
       query_pre_attn_scalar: Number((queryScale ** -2).toPrecision(12)),
       attention_bias: biases.qkv,
       attn_logit_softcapping: null,
       final_logit_softcapping: null,
-      layer_types: kindOfLayer.map((kind) => typeOf(layerKinds[kind] as LayerKind)),
-      ...(sliding ? { sliding_window: sliding.slidingWindow } : {}),
+      layer_types: formatLayerTypes(config),
+      ...(window === null ? {} : { sliding_window: window }),
       rope_parameters: Object.fromEntries(layerKinds.map((kind) => [typeOf(kind), ropeOf(kind)])),
     };
   },
 };
-
-type LayerType = 'full_attention' | 'sliding_attention';
-
-const typeOf = ({ slidingWindow }: LayerKind): LayerType =>
-  slidingWindow === null ? 'full_attention' : 'sliding_attention';
-
-/** `layer_types`, or every `sliding_window_pattern`-th layer a global one. */
-function layerTypes(config: ConfigReader, count: number): readonly LayerType[] {
-  const given = config.get('layer_types');
-  if (given === undefined || given === null) {
-    const pattern = config.whole('sliding_window_pattern');
-    return Array.from({ length: count }, (_, i) => ((i + 1) % pattern === 0 ? 'full_attention' : 'sliding_attention'));
-  }
-  const known: readonly unknown[] = ['full_attention', 'sliding_attention'];
-  if (!Array.isArray(given) || given.length !== count || !given.every((type) => known.includes(type)))
-    throw new ModelError(
-      `config.json: layer_types must name ${count} layers, each "full_attention" or "sliding_attention", not ${JSON.stringify(given)}`,
-    );
-  return given as LayerType[];
-}
 
 /** By layer type in `rope_parameters`; in older files `rope_scaling` and `rope_theta` are those of the global layers. */
 function ropeSources(config: ConfigReader): Readonly<Record<LayerType, RopeSource>> {
