@@ -159,7 +159,7 @@ describe('a hostile template', () => {
       rounds('ns.x ~ ns.x', "(ns.x ~ 'b') in (ns.x ~ ns.x)", "'aaaaaaaaaaaaaaaa'", 16),
       TIME,
     ],
-    ['loops over a thousand million', '{% for i in range(1000000000) %}x{% endfor %}', EITHER],
+    ['loops over a thousand million', '{% for i in range(1000000000) %}x{% endfor %}', /Range too big/],
     ['doubles a text', rounds('ns.x ~ ns.x'), MEMORY],
     ['doubles a list', rounds('ns.x + ns.x', 'ns.x|length', '[1, 2]'), EITHER],
     ['indents by a thousand million', '{{ messages | tojson(indent=1000000000) }}', MEMORY],

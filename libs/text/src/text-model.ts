@@ -57,15 +57,15 @@ export class TextModel {
 
   /** Of the files of a folder, read, or of the same made from another format. */
   constructor(folder: TextFolder) {
-    const { source, config, cleansUp } = autoTokenizer(folder);
+    const { source, config, named, cleansUp } = autoTokenizer(folder);
     const tokenizer = new Tokenizer(source);
-    const special = specialTokens(config, folder.generationConfig, folder.config, (token) => tokenizer.idOf(token));
+    const special = specialTokens(named, folder.generationConfig, folder.config, (token) => tokenizer.idOf(token));
     this.#tokenizer = tokenizer;
-    this.#template = ChatTemplate.of(folder.chatTemplate, config, special.texts);
+    this.#template = ChatTemplate.of({ 'chat_template.jinja': folder.chatTemplate }, config, special.texts);
     this.#cleansUp = cleansUp;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
-    this.eosToken = special.texts.eos_token;
+    this.eosToken = special.texts['eos_token'];
     this.controlTokens = controlTextsOf(source);
     this.vocabularySize = tokenizer.vocabularySize;
     this.parting = localParting(source);
