@@ -13,6 +13,11 @@ export const promptSchema = z.strictObject({
     .includes('{documents}')
     .includes('{question}')
     .default('Answer the question from the documents.\n\n{documents}\n\nQuestion: {question}'),
+  /**
+   * What a control token of the model (`<|im_end|>`, `<eos>`) in a question or a document becomes: that token, or the tokens
+   * of its characters (`sanitize_control_tokens` of transformers).
+   */
+  controlTokens: z.enum(['tokens', 'text']).default('tokens'),
 });
 
 export const beyondPositionsSchema = z.enum(['keep', 'refuse']);

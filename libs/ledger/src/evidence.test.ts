@@ -307,7 +307,7 @@ describe('evidence', () => {
           model: MODEL,
           adapter: null,
           dataset: DATASET,
-          prompt: { document: '{text}', separator: ' ', user: '{documents}{question}' },
+          prompt: { document: '{text}', separator: ' ', user: '{documents}{question}', controlTokens: 'tokens' },
           documents,
           judge: 'exact',
           maxNewTokens: 8,
