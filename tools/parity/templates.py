@@ -678,6 +678,17 @@ not (1 and 0)
 2 ** 64
 -5 % 3 * 2
 10 // 3 * 3 + 10 % 3
+""|list
+""|reverse|list
+""|sum
+("<b>"|e)|list
+1.5[::2]
+"ΑΣ ß ﬁ".title()
+"%d|%+d" % (-0.25, -0.25)
+namespace(a=1)|urlencode
+0 / -100
+4.0 ** -2
+0.25 ** 0
 """ .strip("\n").replace("'\\\nx'", "'\\\x00x'").split("\n")
 
 # Whole templates, by name.

@@ -4,7 +4,7 @@ import { attributeOf, getAttribute, getItem } from './attributes.ts';
 import { JinjaError, NotRendered } from './faults.ts';
 import { dumped } from './json.ts';
 import { fixed, readFloat, readInt, roundedFloat, roundedRatio } from './numbers.ts';
-import { binary, equal, floatOf, iterate, lengthIn, numberOf, order, truthy } from './operators.ts';
+import { binary, equal, floatOf, iterableOf, iterate, lengthIn, numberOf, order, truthy } from './operators.ts';
 import { percentFormatted } from './percent-format.ts';
 import { str } from './printing.ts';
 import * as text from './text.ts';
@@ -230,9 +230,8 @@ function quoted(value: Value, isQuery: boolean): string {
 }
 
 function urlencode(value: Value): Value {
-  if (typeof value === 'string' || value instanceof Markup || numberOf(value) !== undefined || value === null)
-    return quoted(value, false);
-  const items = value instanceof Dict ? new DictView('items', value) : iterate(value);
+  const items = value instanceof Dict ? new DictView('items', value) : iterableOf(value);
+  if (items === undefined || typeof value === 'string' || value instanceof Markup) return quoted(value, false);
   return [...items]
     .map((pair) => {
       const [key, item, ...more] = iterate(pair);

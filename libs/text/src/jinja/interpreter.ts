@@ -7,7 +7,7 @@ import { Loop } from './loop.ts';
 import type { Recurse } from './loop.ts';
 import type { CallNode, Expression, ForNode, GenerationNode, Given, MacroNode, Statement, Target } from './nodes.ts';
 import { asInt } from './arguments.ts';
-import { binary, compare, iterate, negative, positive, sliceOf, truthy } from './operators.ts';
+import { binary, compare, isSliced, iterate, negative, positive, sliceOf, truthy } from './operators.ts';
 import { parse } from './parser.ts';
 import { repr, str } from './printing.ts';
 import { MISSING, namesOf, Scope } from './scopes.ts';
@@ -15,7 +15,7 @@ import type { ScopeNames, ScopeNode } from './scopes.ts';
 import { callTest } from './tests.ts';
 import type { Arguments, Value } from './values.ts';
 import { Attributed, Callable, Dict, Once, Tuple, typeName, Undefined } from './values.ts';
-import { undeclared, walkStatements } from './walk.ts';
+import { undeclared, walkExpression, walkStatements } from './walk.ts';
 
 type Signal = 'break' | 'continue' | undefined;
 
@@ -294,7 +294,7 @@ class Rendering {
       case 'item':
         return getItem(this.#value(expression.of, scope), this.#value(expression.key, scope));
       case 'slice':
-        return this.#slice(this.#value(expression.of, scope), expression.bounds, scope);
+        return this.#slice(expression, scope);
       case 'call':
         return this.#call(this.#value(expression.callee, scope), this.#arguments(expression.given, scope));
       case 'filter': {
@@ -333,8 +333,11 @@ class Rendering {
     }
   }
 
-  #slice(of: Value, bounds: readonly (Expression | undefined)[], scope: Scope): Value {
-    const [start, stop, step] = bounds.map((bound) => {
+  #slice(expression: Expression & { readonly kind: 'slice' }, scope: Scope): Value {
+    const of = this.#value(expression.of, scope);
+    if (!isSliced(of) && isConstant(expression))
+      throw new NotRendered(`a slice of a constant ${typeName(of)}, undefined,`);
+    const [start, stop, step] = expression.bounds.map((bound) => {
       const value = bound && this.#value(bound, scope);
       return value === undefined || value === null ? undefined : Number(asInt(value, 'slice indices must be integers'));
     });
@@ -364,4 +367,15 @@ class Rendering {
     if (callee instanceof Undefined) callee.fail();
     throw new JinjaError(`'${typeName(callee)}' object is not callable`);
   }
+}
+
+/** Jinja works out beforehand what names nothing, and takes errors on the way otherwise there. */
+function isConstant(expression: Expression): boolean {
+  let isSo = true;
+  walkExpression(expression, {
+    expression: ({ kind }) => {
+      if (kind === 'name' || kind === 'call') isSo = false;
+    },
+  });
+  return isSo;
 }

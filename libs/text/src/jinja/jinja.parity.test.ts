@@ -30,6 +30,8 @@ const REFUSED = [
   '"abc".encode()',
   '"abc".upper',
   '"x"|urlize',
+  '1.5[::2]',
+  '2**0.5',
   '[1, 2]|map("string")',
   '[1, 2]|pprint',
   '[3]|random',

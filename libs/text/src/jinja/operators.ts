@@ -1,4 +1,5 @@
 import { JinjaError, NotRendered } from './faults.ts';
+import { ratioOf } from './numbers.ts';
 import { percentFormatted } from './percent-format.ts';
 import { characterAt, compareTexts, lengthOf, sliced, sliceText } from './text.ts';
 import type { Slice } from './text.ts';
@@ -34,7 +35,7 @@ export function truthy(value: Value): boolean {
 /** Python's `iter`: what there is one after another. */
 export function iterate(value: Value): Iterable<Value> {
   const found = iterableOf(value);
-  if (found) return found;
+  if (found !== undefined) return found;
   throw new JinjaError(`'${typeName(value)}' object is not iterable`);
 }
 
@@ -44,7 +45,7 @@ export function iterableOf(value: Value): Iterable<Value> | undefined {
   if (value instanceof Dict) return value.keys();
   if (value instanceof DictView || value instanceof Range || value instanceof Once) return value;
   if (value instanceof Undefined) return [];
-  if (value instanceof Markup) return [...value.text].map((character) => new Markup(character));
+  if (value instanceof Markup) return value.text;
   if (value instanceof Attributed && value.type === 'LoopContext')
     throw new NotRendered('going through a loop variable');
   return undefined;
@@ -154,7 +155,7 @@ export function contains(container: Value, item: Value): boolean {
   if (container instanceof Dict) return container.get(item) !== undefined;
   if (container instanceof DictView && container.kind === 'keys') return container.dict.get(item) !== undefined;
   const items = iterableOf(container);
-  if (!items) throw new JinjaError(`argument of type '${typeName(container)}' is not iterable`);
+  if (items === undefined) throw new JinjaError(`argument of type '${typeName(container)}' is not iterable`);
   for (const candidate of items) if (candidate === item || equal(candidate, item)) return true;
   return false;
 }
@@ -236,7 +237,7 @@ function ofInts(operator: BinaryOperator, a: bigint, b: bigint): Value {
       if (!Number.isSafeInteger(Number(a)) || !Number.isSafeInteger(Number(b))) {
         throw new NotRendered('the division of integers beyond 2 ** 53');
       }
-      return a === 0n ? 0 : Number(a) / Number(b);
+      return Number(a) / Number(b);
     case '//':
     case '%': {
       if (b === 0n) throw new JinjaError('integer division or modulo by zero');
@@ -276,15 +277,38 @@ function ofFloats(operator: BinaryOperator, a: number, b: number): number {
       if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b))
         throw new NotRendered('a complex number');
       if (a === 1 || b === 0) return 1;
-      if (a === -1 && !Number.isFinite(b) && !Number.isNaN(b)) return 1;
-      return withoutOverflow(a ** b, a, b);
+      return power(a, b);
   }
 }
 
-function withoutOverflow(power: number, a: number, b: number): number {
-  if (!Number.isFinite(power) && Number.isFinite(a) && Number.isFinite(b))
+/** Libraries of mathematics differ in the last digit of powers that are not exact. */
+function power(base: number, exponent: number): number {
+  const result = base ** exponent;
+  if ([base, exponent].every(Number.isFinite) && !Number.isFinite(result))
     throw new JinjaError('Numerical result out of range');
-  return power;
+  if (base === 0 || !Number.isFinite(base) || !Number.isFinite(exponent)) {
+    return base === -1 ? 1 : result;
+  }
+  if (!Number.isInteger(exponent) || !isPower(result, base, Math.abs(exponent), exponent < 0)) {
+    throw new NotRendered('a power that no float is exactly');
+  }
+  return result;
+}
+
+function isPower(result: number, base: number, exponent: number, isInverse: boolean): boolean {
+  if (exponent > 1100) return false;
+  const [numerator, denominator] = ratioOf(base);
+  const [above, below] = [numerator ** BigInt(exponent), denominator ** BigInt(exponent)];
+  const [top, bottom] = ratioOf(result);
+  return isInverse ? top * above === bottom * below : top * below === bottom * above;
+}
+
+export function isSliced(value: Value): boolean {
+  return (
+    typeof value === 'string' ||
+    isList(value) ||
+    [Tuple, Range, Markup, Undefined].some((type) => value instanceof type)
+  );
 }
 
 /** `value[slice]`. */

@@ -81,8 +81,12 @@ function number(type: string, value: Value, flags: string, width: number, precis
   if (typeof given !== 'bigint' && typeof given !== 'number') {
     throw new JinjaError(`%${type} format: a real number is required, not ${typeName(value)}`);
   }
-  const sign = signOf(given, flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '');
   const isFloat = /[eEfFgG]/.test(type);
+  const isCut = !isFloat && typeof given === 'number' && Number.isFinite(given);
+  const sign = signOf(
+    isCut ? BigInt(Math.trunc(given)) : given,
+    flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '',
+  );
   const digits = isFloat
     ? presented(Number(given), type, precision ?? 6, flags.includes('#'))
     : integer(type, given, flags).padStart(precision ?? 0, '0');

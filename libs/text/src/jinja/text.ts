@@ -203,7 +203,7 @@ export function titled(character: string): string {
 }
 
 export function capitalized(text: string): string {
-  const first = String.fromCodePoint(text.codePointAt(0) ?? 0);
+  const first = firstOf(text);
   return text === '' ? '' : titled(first) + lowered(text).slice(lowered(first).length);
 }
 
@@ -213,23 +213,23 @@ export function lowered(text: string): string {
 
 const CASED = /[\p{Uppercase}\p{Lowercase}\p{Lt}]/u;
 
+/** What may stand between the letters of a word. */
+const IGNORED = /^[\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}'.:·’]+/u;
+
+/** The first character. */
+function firstOf(text: string): string {
+  return text === '' ? '' : String.fromCodePoint(text.codePointAt(0) ?? 0);
+}
+
 /** `str.title`: every letter behind an uncased character. */
 export function titleOf(text: string): string {
   let result = '';
   let isInWord = false;
   let offset = 0;
-  const lower = /\u03a3/.test(text) ? text.split('') : undefined;
   for (const character of text) {
     // The sigma at the end of a word has a lower case of its own.
-    const isSigma = lower !== undefined && character === '\u03a3' && isInWord;
-    const last =
-      isSigma &&
-      !CASED.test(
-        text
-          .slice(offset + 1)
-          .replace(/^[\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}'.:·’]+/u, '')
-          .slice(0, 2),
-      );
+    const isSigma = character === '\u03a3' && isInWord;
+    const last = isSigma && !CASED.test(firstOf(text.slice(offset + 1).replace(IGNORED, '')));
     result += isSigma ? (last ? '\u03c2' : '\u03c3') : isInWord ? character.toLowerCase() : titled(character);
     isInWord = CASED.test(character);
     offset += character.length;
