@@ -307,7 +307,7 @@ describe('evidence', () => {
           model: MODEL,
           adapter: null,
           dataset: DATASET,
-          prompt: { document: '{text}', separator: ' ', user: '{documents}{question}', controlTokens: 'tokens' },
+          prompt: { document: '{text}', separator: ' ', user: '{documents}{question}' },
           documents,
           judge: 'exact',
           maxNewTokens: 8,
