@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { SolopoError, type StageKind, type StageSpecOf } from '@solopo/contracts';
-import { promptMessages } from '@solopo/corpus';
+import { promptMessages, quoted } from '@solopo/corpus';
 import { Ledger, type PairRecord } from '@solopo/ledger';
 import { ModelFiles } from '@solopo/worker';
 import { evidencePlace } from './held-out-metrics.ts';
@@ -38,7 +38,7 @@ export class HeldOutContexts {
       if (example === undefined || context === undefined)
         throw new SolopoError('internal', `The pair of example ${position} has no context; report this as a defect.`);
       return {
-        bare: text.promptTokens(promptMessages(example.question, '', prompt)),
+        bare: text.promptTokens(promptMessages(quoted(example.question, prompt, text), '', prompt)),
         evidence: evidencePlace(context.evidence, context.tokens.length),
       };
     });

@@ -3,6 +3,8 @@ import { z } from 'zod';
 /** Of examples, pairs and steps: what is counted up from them stays below the ledger's 32 bits. */
 const MAX_ITEMS = 1_000_000;
 
+export const controlTokensSchema = z.enum(['tokens', 'text']);
+
 /** How an example becomes a prompt. `{title}`, `{text}`, `{documents}`, `{question}` are replaced. */
 export const promptSchema = z.strictObject({
   system: z.string().optional(),
@@ -13,6 +15,11 @@ export const promptSchema = z.strictObject({
     .includes('{documents}')
     .includes('{question}')
     .default('Answer the question from the documents.\n\n{documents}\n\nQuestion: {question}'),
+  /**
+   * What a control token of the model (`<|im_end|>`, `<eos>`) in a question or a document becomes: that token, or the tokens
+   * of its characters (`sanitize_control_tokens` of transformers).
+   */
+  controlTokens: controlTokensSchema.default('tokens'),
 });
 
 export const beyondPositionsSchema = z.enum(['keep', 'refuse']);
@@ -257,7 +264,10 @@ export type RunConfigInput = Omit<z.input<typeof runConfigObject>, 'objective'> 
   readonly objective?:
     z.input<typeof objectiveSchema> | Omit<Extract<z.input<typeof objectiveSchema>, { kind: 'dpo' }>, 'kind'>;
 };
-export type PromptConfig = z.infer<typeof promptSchema>;
+/** What prompts are made by. Without a word control tokens are tokens. */
+export type PromptConfig = Omit<z.infer<typeof promptSchema>, 'controlTokens'> & {
+  readonly controlTokens?: z.infer<typeof controlTokensSchema> | undefined;
+};
 /** What contexts are composed by. */
 export type ContextsConfig = Omit<z.infer<typeof contextsSchema>, 'beyondPositions'>;
 export type SamplingConfig = z.infer<typeof samplingSchema>;

@@ -5,6 +5,7 @@ import {
   ARMS,
   beyondPositionsSchema,
   contextsSchema,
+  controlTokensSchema,
   cutAnswersSchema,
   frozenWeightsSchema,
   judgeSchema,
@@ -20,6 +21,8 @@ import {
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
 /** Absent where it is float32, so that work named before there were others keeps its name. */
 const lowerFormat = frozenWeightsSchema.exclude(['float32']).optional();
+/** Control tokens are tokens where that is absent, as it is where they are. */
+const prompt = promptSchema.extend({ controlTokens: controlTokensSchema.optional() });
 /** Absent where it is none, which was all there was when the first stages were recorded. */
 const normalization = normalizationSchema.optional();
 
@@ -34,7 +37,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     dataset: digest,
     /** Whose tokenizer and chat template. */
     model: digest,
-    prompt: promptSchema,
+    prompt,
     /** Contexts are kept where that is absent, as it is where they are. */
     contexts: contextsSchema.extend({ beyondPositions: beyondPositionsSchema.optional() }),
     seed: z.int(),
@@ -97,7 +100,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     adapter: adapterSchema.nullable(),
     dataset: digest,
-    prompt: promptSchema,
+    prompt,
     documents: z.int(),
     questions: z.int().optional(),
     judge: judgeSchema,

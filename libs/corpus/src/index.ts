@@ -4,7 +4,7 @@ export type { ComposeOptions, ContextPair, ContextRefusal, Refused } from './con
 export { hasControlToken } from './contexts/control-tokens.ts';
 export { DocumentFile } from './contexts/document-file.ts';
 export { documentsOf, DocumentPool } from './contexts/document-pool.ts';
-export { framePrompt, promptMessages, renderDocument, type PromptFrame } from './contexts/prompt.ts';
+export { framePrompt, promptMessages, quoted, renderDocument, type PromptFrame } from './contexts/prompt.ts';
 export { judge, type JudgeRule } from './judges/judge.ts';
 export { choosePair, PAIR_REFUSALS } from './pairing/choose-pair.ts';
 export type { JudgedSample, PairChoice, PairOptions, PairRefusal } from './pairing/choose-pair.ts';

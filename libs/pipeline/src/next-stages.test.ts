@@ -336,12 +336,14 @@ describe('stages of several runs', () => {
     ['compose', { contexts: { long: { documents: 9 } } }],
     ['compose', { contexts: { long: { documents: 8 }, beyondPositions: 'refuse' } }],
     ['compose', { prompt: { separator: '\n' } }],
+    ['compose', { prompt: { controlTokens: 'text' } }],
     ['sample', { sampling: { temperature: 1 } }],
     ['pair', { pairing: { judge: 'exact' } }],
     ['pair', { pairing: { normalization: 'none' } }],
     ['pair', { pairing: { cutAnswers: 'keep' } }],
     ['evaluate base 4', { evaluation: { dataset: 'held-out', documents: [4, 8], normalization: 'none' } }],
     ['evaluate base 4', { evaluation: { dataset: 'held-out', documents: [4], questions: 10 } }],
+    ['evaluate base 4', { evaluation: { dataset: 'held-out', documents: [4] }, prompt: { controlTokens: 'text' } }],
   ] as const)('differ from %s on with %j', (label, changes) => {
     const [before, after] = [new RunUnderTest(), new RunUnderTest(changes as unknown as Partial<RunConfigInput>)];
     for (const run of [before, after]) {
@@ -362,8 +364,9 @@ describe('stages of several runs', () => {
       }),
     ];
     const { pairing, evaluation: asked } = before.run.config as unknown as Record<string, Record<string, unknown>>;
-    const { contexts } = before.run.config as unknown as Record<string, Record<string, unknown>>;
+    const { contexts, prompt } = before.run.config as unknown as Record<string, Record<string, unknown>>;
     delete contexts?.['beyondPositions'];
+    delete prompt?.['controlTokens'];
     delete pairing?.['normalization'];
     delete pairing?.['cutAnswers'];
     delete asked?.['normalization'];

@@ -13,7 +13,7 @@ export function composeSpec({ config, dataset, model }: Run): StageSpecOf<'compo
     kind: 'compose',
     dataset,
     model,
-    prompt,
+    prompt: promptOf(prompt),
     contexts: { ...contexts, ...(beyondPositions === 'refuse' ? { beyondPositions } : {}) },
     seed,
   };
@@ -96,7 +96,7 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
     model: run.model,
     adapter: adapterOf(run, policy),
     dataset,
-    prompt,
+    prompt: promptOf(prompt),
     documents,
     ...(questions === undefined ? {} : { questions }),
     judge,
@@ -114,6 +114,11 @@ function adapterOf({ model, config }: Run, policy: string): StageSpecOf<'evaluat
 
 function lowerFormat({ config: { frozenWeights } }: Run): Pick<StageSpecOf<'train'>, 'frozenWeights'> {
   return frozenWeights === 'float16' || frozenWeights === 'int8' ? { frozenWeights } : {};
+}
+
+/** A run in which control tokens are tokens shares its work with those created before there was a choice. */
+function promptOf({ controlTokens, ...prompt }: Run['config']['prompt']): StageSpecOf<'compose'>['prompt'] {
+  return { ...prompt, ...(controlTokens === 'text' ? { controlTokens } : {}) };
 }
 
 /** A run that was created before there was a choice has none. */

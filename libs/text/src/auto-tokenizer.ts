@@ -17,6 +17,8 @@ export interface AutoTokenizer {
   readonly source: TokenizerSource;
   /** tokenizer_config.json with what special_tokens_map.json and the class say besides. */
   readonly config: JsonObject;
+  /** The texts of the special tokens that have a name, such as bos_token. */
+  readonly named: Readonly<Record<string, string>>;
   /** Whether decoded text is cleaned of the spaces that parting at punctuation made. */
   readonly cleansUp: boolean;
 }
@@ -39,7 +41,8 @@ export function autoTokenizer(folder: TextFolder): AutoTokenizer {
   const evenBpe = whole['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true;
   return {
     source: { json: built, added: [...added, ...again] },
-    config: { ...whole, ...textsOf(named) },
+    config: whole,
+    named: textsOf(named),
     cleansUp: whole['clean_up_tokenization_spaces'] === true && (!isBpe || evenBpe),
   };
 }
@@ -130,15 +133,16 @@ function readConfig({ tokenizer, tokenizerConfig, specialTokensMap, addedTokens 
     const tokens = Object.entries(listed).map(
       ([id, token]) => [Number(id), tokenOf(token, 'tokenizer_config.json', 'added_tokens_decoder')] as const,
     );
-    return { config: tokenizerConfig, decoder: new Map(tokens) };
+    return { config: withOwnNames(tokenizerConfig), decoder: new Map(tokens) };
   }
-  const more = specialTokensMap?.['extra_special_tokens'] ?? [];
+  const { extra_special_tokens: more = [], ...map } = specialTokensMap ?? {};
+  const given = withOwnNames(tokenizerConfig);
   const config = {
-    ...tokenizerConfig,
-    ...specialTokensMap,
-    extra_special_tokens: isObject(more)
-      ? more
-      : [...extraTokens(tokenizerConfig), ...listOf('extra_special_tokens', more)],
+    ...given,
+    ...Object.fromEntries(Object.entries(map).map(([key, value]) => [key, isObject(value) ? asAdded(value) : value])),
+    ...(isObject(more)
+      ? { [OWN_NAMES]: { ...objectOf(given[OWN_NAMES]), ...more } }
+      : { extra_special_tokens: [...extraTokens(given), ...listOf('extra_special_tokens', more)] }),
   };
   const special = new Set([...Object.values(namedTokens(config)), ...extraTokens(config)].map(contentOf));
   const legacy = Object.entries(addedTokens ?? {}).map(
@@ -150,18 +154,41 @@ function readConfig({ tokenizer, tokenizerConfig, specialTokensMap, addedTokens 
   return { config, decoder: new Map([...legacy, ...own]) };
 }
 
+/** Under this key stand special tokens with names of the model's own. */
+const OWN_NAMES = 'model_specific_special_tokens';
+
+/** Those that have names elsewhere in the file take the place of what stands under the key. */
+function withOwnNames(config: JsonObject): JsonObject {
+  const known: readonly string[] = NAMED_TOKENS;
+  const isOwn = (key: string): boolean =>
+    key.endsWith('_token') && !known.includes(key) && typeof config[key] === 'string';
+  const own = Object.entries(config).filter(([key]) => isOwn(key));
+  const names = { ...Object.fromEntries(own), ...objectOf(config['extra_special_tokens']) };
+  const rest = Object.entries(config).filter(
+    ([key, value]) => !isOwn(key) && !(key === 'extra_special_tokens' && isObject(value)),
+  );
+  return { ...Object.fromEntries(rest), ...(Object.keys(names).length > 0 ? { [OWN_NAMES]: names } : {}) };
+}
+
+function objectOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
+}
+
+function asAdded(token: JsonObject): JsonObject {
+  return { ...token, __type: 'AddedToken', special: true };
+}
+
 /** bos_token and the like, in the order in which they are added; then further ones of the model's own. */
 function namedTokens(config: JsonObject): NamedTokens {
   const known: readonly string[] = NAMED_TOKENS;
   const own = Object.keys(config).filter((key) => key.endsWith('_token') && !known.includes(key));
-  const extra = config['extra_special_tokens'];
-  const all = { ...config, ...(isObject(extra) ? extra : {}) };
-  const keys = [
-    ...known,
-    ...own.filter((key) => typeof config[key] === 'string'),
-    ...Object.keys(isObject(extra) ? extra : {}),
-  ];
-  const found = keys.flatMap((key) => {
+  const named = own.filter(
+    (key) => typeof config[key] === 'string' || objectOf(config[key])['__type'] === 'AddedToken',
+  );
+  const more = objectOf(config[OWN_NAMES]);
+  const all = { ...config, ...more };
+  const keys = new Set([...known, ...named, ...Object.keys(more)]);
+  const found = [...keys].flatMap((key) => {
     const value = all[key] ?? undefined;
     if (value === undefined) return [];
     if (contentOf(value) === undefined) refuse('tokenizer_config.json', key, 'not a text');

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Message } from './chat-template.ts';
-import { dataFile, dataFolder, onQwenTokenizer, withTemplate } from './text-files.fixture.ts';
+import { dataFile, dataFolder, onQwenTokenizer, withConfig, withTemplate } from './text-files.fixture.ts';
 import { TextModelError } from './text-model.error.ts';
 import { TextModel } from './text-model.ts';
 
@@ -139,6 +139,38 @@ describe('what a template may ask for', () => {
     expect(render(strip, '- .a-')).toBe('- .a-|a-|ab|- .a-');
   });
 
+  it.each([
+    [{}, {}, '|<eos>||||'],
+    [{ bos_token: 'a', cls_token: { __type: 'AddedToken', content: 'b' } }, {}, 'a|<eos>|b|||'],
+    [{ extra_special_tokens: { image_token: 'a' }, boi_token: 'b' }, {}, '|<eos>||a|b|'],
+    [{ model_specific_special_tokens: { image_token: 'a' } }, {}, '|<eos>||a||'],
+    [{ model_specific_special_tokens: { image_token: 'a' }, boi_token: 'b' }, {}, '|<eos>|||b|'],
+    [
+      { extra_special_tokens: { image_token: 'a' } },
+      { bos_token: 'b', cls_token: { content: 'a' }, x_token: 'b' },
+      'b|<eos>|a|a||b',
+    ],
+    [{}, { bos_token: 'a', boi_token: { content: 'b' }, extra_special_tokens: { image_token: 'a' } }, 'a|<eos>||a|b|'],
+    [
+      { bos_token: 'a', added_tokens_decoder: { 1: { content: '<eos>', special: true } } },
+      { bos_token: 'b' },
+      'a|<eos>||||',
+    ],
+    [
+      { extra_special_tokens: { image_token: 'a' }, additional_special_tokens: ['b'] },
+      { extra_special_tokens: ['<x>'] },
+      '|<eos>||a||',
+    ],
+  ])('are special tokens by name, of %j and special_tokens_map.json %j: %s', (config, map, expected) => {
+    // What transformers 5.24.0 renders.
+    const names = ['bos', 'eos', 'cls', 'image', 'boi', 'x'].map((name) => `{{ ${name}_token }}`).join('|');
+    const chat_template = `${names}{% for m in messages %} {{ m.content }}{% endfor %}`;
+    const files = withConfig({ chat_template, ...config });
+    const special = Object.keys(map).length === 0 ? {} : { 'special_tokens_map.json': JSON.stringify(map) };
+    const text = TextModel.fromFiles({ ...files, ...special });
+    expect(text.renderPrompt([user('q')])).toBe(`${expected} q`);
+  });
+
   it('is no more than the text of a long prompt', () => {
     const long = 'word é '.repeat(200_000);
     expect(render('', long)).toBe(long);
@@ -159,7 +191,7 @@ describe('a hostile template', () => {
       rounds('ns.x ~ ns.x', "(ns.x ~ 'b') in (ns.x ~ ns.x)", "'aaaaaaaaaaaaaaaa'", 16),
       TIME,
     ],
-    ['loops over a thousand million', '{% for i in range(1000000000) %}x{% endfor %}', EITHER],
+    ['loops over a thousand million', '{% for i in range(1000000000) %}x{% endfor %}', /Range too big/],
     ['doubles a text', rounds('ns.x ~ ns.x'), MEMORY],
     ['doubles a list', rounds('ns.x + ns.x', 'ns.x|length', '[1, 2]'), EITHER],
     ['indents by a thousand million', '{{ messages | tojson(indent=1000000000) }}', MEMORY],

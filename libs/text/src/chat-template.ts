@@ -25,7 +25,11 @@ export class ChatTemplate {
     }
   }
 
-  static of(file: string | undefined, tokenizerConfig: JsonObject, texts: SpecialTokens['texts']): ChatTemplate {
+  static of(
+    { 'chat_template.jinja': file }: { readonly 'chat_template.jinja'?: string | undefined },
+    tokenizerConfig: JsonObject,
+    texts: SpecialTokens['texts'],
+  ): ChatTemplate {
     if (file !== undefined) return new ChatTemplate('chat_template.jinja', file, texts);
     const configured = tokenizerConfig['chat_template'] ?? undefined;
     const source = configuredTemplate(configured);
@@ -40,17 +44,24 @@ export class ChatTemplate {
   }
 
   render(messages: readonly Message[], addGenerationPrompt: boolean): string {
-    const reply = renderInThread({
-      source: this.source,
-      variables: JSON.stringify({
+    return this.#ask(
+      JSON.stringify({
         ...this.texts,
         messages,
         add_generation_prompt: addGenerationPrompt,
         tools: null,
-        // Llama 3 templates print today's date unless told one: equal inputs must give equal prompts on any day.
-        date_string: '26 Jul 2024',
+        documents: null,
       }),
-    });
+    );
+  }
+
+  /** The texts that the template itself writes, and those that stand in its expressions, parted by null characters. */
+  literals(): string {
+    return this.#ask(null);
+  }
+
+  #ask(variables: string | null): string {
+    const reply = renderInThread({ source: this.source, variables });
     if ('text' in reply) return reply.text;
     const { fault, reason } = reply;
     throw new TextModelError(
@@ -62,9 +73,10 @@ export class ChatTemplate {
   }
 }
 
-/** A string, or a list of named templates with one called `default`. */
+/** A string, or named templates with one called `default`, as a list or as an object. */
 function configuredTemplate(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
+  if (isObject(value)) return typeof value['default'] === 'string' ? value['default'] : undefined;
   if (!Array.isArray(value)) return undefined;
   const found: unknown = value.find((item: unknown) => isObject(item) && item['name'] === 'default');
   return isObject(found) && typeof found['template'] === 'string' ? found['template'] : undefined;

@@ -1,12 +1,9 @@
 import type { JsonObject, TextFile } from './text-files.ts';
-import { isObject } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
-type Role = 'bos' | 'eos' | 'pad' | 'unk';
-
 export interface SpecialTokens {
-  /** The texts of tokenizer_config.json's bos_token, eos_token, ...: what a chat template may name. */
-  readonly texts: Readonly<Partial<Record<`${Role}_token`, string>>>;
+  /** The texts of bos_token, eos_token and whatever else the tokenizer has a name for: what a chat template may name. */
+  readonly texts: Readonly<Record<string, string>>;
   readonly eosIds: readonly number[];
   readonly padId: number;
 }
@@ -16,23 +13,15 @@ export interface SpecialTokens {
  * `eos_token`. Padding: the tokenizer's `pad_token`, or else the first end token.
  */
 export function specialTokens(
-  tokenizerConfig: JsonObject,
+  texts: SpecialTokens['texts'],
   generationConfig: JsonObject | undefined,
   config: JsonObject | undefined,
   idOf: (token: string) => number | undefined,
 ): SpecialTokens {
-  const texts: Partial<Record<`${Role}_token`, string>> = {};
-  for (const role of ['bos', 'eos', 'pad', 'unk'] as const) {
-    const token = tokenizerConfig[`${role}_token`];
-    const text = isObject(token) ? token['content'] : (token ?? undefined);
-    if (text === undefined) continue;
-    if (typeof text !== 'string') refuse('tokenizer_config.json', `${role}_token`, 'not a text');
-    texts[`${role}_token`] = text;
-  }
   const named = (text: string | undefined) => (text === undefined ? undefined : idOf(text));
 
   const configured = ids('generation_config.json', generationConfig) ?? ids('config.json', config) ?? [];
-  const eosIds = [...new Set([...configured, named(texts.eos_token)])].filter((id) => id !== undefined);
+  const eosIds = [...new Set([...configured, named(texts['eos_token'])])].filter((id) => id !== undefined);
   const [firstEos] = eosIds;
   if (firstEos === undefined) {
     throw new TextModelError(
@@ -40,7 +29,7 @@ export function specialTokens(
       'no end-of-sequence token; set eos_token_id there, or eos_token in tokenizer_config.json',
     );
   }
-  return { texts, eosIds, padId: named(texts.pad_token) ?? firstEos };
+  return { texts, eosIds, padId: named(texts['pad_token']) ?? firstEos };
 }
 
 function ids(file: TextFile, config: JsonObject | undefined): number[] | undefined {

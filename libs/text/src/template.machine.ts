@@ -1,7 +1,6 @@
 import type { QuickJSContext, QuickJSHandle, QuickJSRuntime, QuickJSWASMModule } from 'quickjs-emscripten-core';
 import { TEMPLATE_LIMITS } from './template.limits.ts';
 import type { TemplateReply } from './template.messages.ts';
-import { templateProgram } from './template.program.ts';
 
 const STACK_BYTES = 256 * 1024;
 
@@ -15,24 +14,29 @@ export class TemplateMachine {
   readonly #source: string;
   #open = false;
 
-  constructor(quickjs: QuickJSWASMModule, jinja: string, source: string) {
+  /** `program` is the module with `open`, `render` and `literals`; `moduleOf` gives the code of one by its name. */
+  constructor(quickjs: QuickJSWASMModule, moduleOf: (name: string) => string, program: string, source: string) {
     this.#runtime = quickjs.newRuntime();
     this.#runtime.setMaxStackSize(STACK_BYTES);
+    this.#runtime.setModuleLoader(moduleOf, (_, name) => name.replace('./', ''));
     this.#context = this.#runtime.newContext();
     this.#source = source;
-    this.#context.unwrapResult(this.#context.evalCode(templateProgram(jinja))).dispose();
+    const start = `import * as program from './${program}'; Object.assign(globalThis, program);`;
+    this.#context.unwrapResult(this.#context.evalCode(start, 'start', { type: 'module' })).dispose();
   }
 
   /** Text goes in and out as JSON, which keeps what a C string would not: null characters and lone surrogates. */
-  render(variables: string): TemplateReply {
+  answer(variables: string | null): TemplateReply {
     const { memoryBytes, memoryBytesPerCharacter, addedLength } = TEMPLATE_LIMITS;
-    this.#runtime.setMemoryLimit(memoryBytes + memoryBytesPerCharacter * variables.length);
+    const length = variables?.length ?? 0;
+    this.#runtime.setMemoryLimit(memoryBytes + memoryBytesPerCharacter * length);
     if (!this.#open) {
       const opened = this.#call('open', [JSON.stringify(this.#source)]);
       if ('reason' in opened) return { fault: 'not understood', reason: opened.reason };
       this.#open = true;
     }
-    const rendered = this.#call('render', [variables, variables.length + addedLength]);
+    const rendered =
+      variables === null ? this.#call('literals', []) : this.#call('render', [variables, length + addedLength]);
     if ('reason' in rendered) return { fault: 'failed', reason: rendered.reason };
     return { text: JSON.parse(rendered.json) as string };
   }

@@ -1,7 +1,7 @@
 export interface TemplateRequest {
   readonly source: string;
-  /** What the template may name, as JSON. */
-  readonly variables: string;
+  /** What the template may name, as JSON; null asks for the template's own texts. */
+  readonly variables: string | null;
 }
 
 export type TemplateReply =

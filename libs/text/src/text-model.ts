@@ -3,12 +3,14 @@ import { ChatTemplate } from './chat-template.ts';
 import { specialTokens } from './special-tokens.ts';
 import { autoTokenizer } from './auto-tokenizer.ts';
 import { cleanedUp } from './clean-up.ts';
+import { ControlTexts, hasMarks } from './control-texts.ts';
+import type { TextPart } from './control-texts.ts';
 import type { LocalParting } from './local-parting.ts';
 import { localParting } from './local-parting.ts';
 import { Tokenizer } from './tokenizer.ts';
 import type { TokenizerSource } from './tokenizer.messages.ts';
 import { TokenCache } from './token-cache.ts';
-import type { TextFiles, TextFolder } from './text-files.ts';
+import type { JsonObject, TextFiles, TextFolder } from './text-files.ts';
 import { parseTextFiles, readTextFiles } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
@@ -35,13 +37,19 @@ export class TextModel {
   readonly #tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
   readonly #cleansUp: boolean;
+  readonly #controlTexts: ControlTexts;
+  /** The same without tokens beside its model's vocabulary: to it, their texts are text. */
+  readonly #plain: () => Tokenizer;
   /** Ids that end generation. At least one. */
   readonly eosIds: readonly number[];
   /** The text of the tokenizer's own end token, which trainers put behind a text that does not end with it. */
   readonly eosToken: string | undefined;
   /** What the tokenizer puts around a text where it is not asked to leave it out: transformers' default. */
   readonly added: { readonly before: Int32Array; readonly behind: Int32Array };
-  /** Texts that become a token of their own which steers, such as the end of a turn: the tokenizer's special tokens. */
+  /**
+   * Texts that become a token of their own which steers, such as the end of a turn: the tokenizer's special tokens, and
+   * other tokens of their own that the chat template writes, or that tokenizer_config.json lists as chat_control_tokens.
+   */
   readonly controlTokens: readonly string[];
   /** The id to fill batches with. */
   readonly padId: number;
@@ -57,16 +65,19 @@ export class TextModel {
 
   /** Of the files of a folder, read, or of the same made from another format. */
   constructor(folder: TextFolder) {
-    const { source, config, cleansUp } = autoTokenizer(folder);
+    const { source, config, named, cleansUp } = autoTokenizer(folder);
     const tokenizer = new Tokenizer(source);
-    const special = specialTokens(config, folder.generationConfig, folder.config, (token) => tokenizer.idOf(token));
+    const special = specialTokens(named, folder.generationConfig, folder.config, (token) => tokenizer.idOf(token));
     this.#tokenizer = tokenizer;
-    this.#template = ChatTemplate.of(folder.chatTemplate, config, special.texts);
+    this.#template = ChatTemplate.of({ 'chat_template.jinja': folder.chatTemplate }, config, special.texts);
     this.#cleansUp = cleansUp;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
-    this.eosToken = special.texts.eos_token;
-    this.controlTokens = controlTextsOf(source);
+    this.eosToken = special.texts['eos_token'];
+    this.controlTokens = controlTokensOf(source, config, () => this.#template.literals());
+    this.#controlTexts = new ControlTexts(this.controlTokens);
+    let plain: Tokenizer | undefined;
+    this.#plain = () => (plain ??= new Tokenizer({ json: { ...source.json, added_tokens: [] }, added: [] }));
     this.vocabularySize = tokenizer.vocabularySize;
     this.parting = localParting(source);
     this.#demandQuestion();
@@ -90,12 +101,24 @@ export class TextModel {
 
   /** At once, which is much faster than one by one. */
   encodeAll(texts: readonly string[]): Int32Array[] {
-    return this.#tokenizer.encode(texts);
+    if (!texts.some(hasMarks)) return this.#tokenizer.encode(texts);
+    const marked = new Map(texts.flatMap((text, index) => (hasMarks(text) ? [[index, this.#encodeMarked(text)]] : [])));
+    const others = this.#tokenizer.encode(texts.filter((text) => !hasMarks(text)));
+    return texts.map((_, index) => marked.get(index) ?? (others.shift() as Int32Array));
+  }
+
+  /**
+   * The text with its control tokens marked: where it is encoded, alone or within another, each of them becomes the tokens
+   * of its characters, as `sanitize_control_tokens` has it in transformers. Text marked before is marked anew.
+   */
+  asText(text: string): string {
+    return this.#controlTexts.mark(text);
   }
 
   /** For texts that come again: their ids are kept, within bounds. Do not write to them. */
   encodeKept(texts: readonly string[]): Int32Array[] {
-    const keys = texts.map((text) => this.#tokenizer.keyOf(text));
+    // Halves of characters have no bytes of their own.
+    const keys = texts.map((text) => this.#tokenizer.keyOf(hasMarks(text) ? `\0${JSON.stringify(text)}` : text));
     const found = keys.map((key) => kept.get(key));
     const missing = new Map(keys.flatMap((key, index) => (found[index] ? [] : [[key, texts[index] ?? ''] as const])));
     const encoded = this.encodeAll([...missing.values()]);
@@ -145,6 +168,27 @@ export class TextModel {
       : this.encode(whole.slice(prompt.length));
   }
 
+  #encodeMarked(text: string): Int32Array {
+    const [first, ...rest] = this.#controlTexts.parts(text) as [TextPart, ...TextPart[]];
+    const [start, line] = this.#tokenizer.encode([first.text, '\n']) as [Int32Array, Int32Array];
+    const ids = rest.flatMap((part) => (part.text === '' ? [] : [...this.#encodeBehind(line, part)]));
+    return Int32Array.from([...start, ...ids]);
+  }
+
+  /** Within a text, without what a tokenizer does at a beginning: behind a line break, whose own ids are taken off. */
+  #encodeBehind(line: Int32Array, { text, isMarked }: TextPart): Int32Array {
+    const tokenizer = isMarked ? this.#plain() : this.#tokenizer;
+    const [alone, behind] = tokenizer.encode([text, `\n${text}`]) as [Int32Array, Int32Array];
+    const ids = line.every((id, index) => behind[index] === id) ? behind.slice(line.length) : alone;
+    const own = this.#tokenizer.idOf(text);
+    if (!isMarked || own === undefined || !ids.includes(own)) return ids;
+    throw new TextModelError(
+      'tokenizer.json',
+      `${text} cannot be encoded as text, since the tokenizer makes this token of plain text too; ` +
+        'leave prompt.controlTokens at tokens, or take such texts out of the data set',
+    );
+  }
+
   #addedTokens(): TextModel['added'] {
     const plain = this.encode(QUESTION.content);
     const [whole = plain] = this.#tokenizer.encode([QUESTION.content], { addSpecialTokens: true });
@@ -168,7 +212,13 @@ export class TextModel {
   }
 }
 
-function controlTextsOf({ json, added }: TokenizerSource): string[] {
+function controlTokensOf({ json, added }: TokenizerSource, config: JsonObject, literals: () => string): string[] {
   const own = (json['added_tokens'] ?? []) as readonly { readonly content: string; readonly special?: boolean }[];
-  return [...new Set([...own, ...added].flatMap(({ content, special }) => (special === true ? [content] : [])))];
+  const all = [...own, ...added];
+  const special = new Set(all.flatMap((token) => (token.special === true ? [token.content] : [])));
+  const others = all.map(({ content }) => content).filter((content) => !special.has(content));
+  const listed = config['chat_control_tokens'];
+  if (Array.isArray(listed)) return [...special, ...new Set(others.filter((content) => listed.includes(content)))];
+  const written = others.length === 0 ? '' : literals();
+  return [...special, ...new Set(others.filter((content) => content.trim() !== '' && written.includes(content)))];
 }

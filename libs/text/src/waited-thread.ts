@@ -3,6 +3,8 @@ import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_thread
 
 /** For a thread to start. */
 const START_MS = 60_000;
+/** Of sources, types are stripped as they are read, of which Node.js would warn each time. */
+const EXEC_ARGV = import.meta.url.endsWith('.ts') ? ['--disable-warning=ExperimentalWarning'] : [];
 
 export interface WaitedWorkerData {
   readonly port: MessagePort;
@@ -20,7 +22,7 @@ export class WaitedThread<Request, Reply> {
     const { port1, port2 } = new MessageChannel();
     const done = new Int32Array(new SharedArrayBuffer(4));
     const workerData: WaitedWorkerData = { ...data, port: port2, done };
-    const worker = new Worker(program, { workerData, transferList: [port2], execArgv: [], env: {} });
+    const worker = new Worker(program, { workerData, transferList: [port2], execArgv: EXEC_ARGV, env: {} });
     // A worker that dies answers nothing more: the wait for its answer ends, and says so.
     worker.on('error', () => undefined);
     worker.unref();

@@ -698,6 +698,11 @@ export interface components {
          *     Question: {question}
          */
         readonly user?: string;
+        /**
+         * @default tokens
+         * @enum {string}
+         */
+        readonly controlTokens?: 'tokens' | 'text';
       };
       readonly contexts: {
         /** @default {} */
@@ -1291,6 +1296,11 @@ export interface components {
          *     Question: {question}
          */
         readonly user: string;
+        /**
+         * @default tokens
+         * @enum {string}
+         */
+        readonly controlTokens: 'tokens' | 'text';
       };
       readonly contexts: {
         readonly short: {

@@ -57,7 +57,8 @@ async function at({ folder, examples, documents, ...rest }: ComposerTasks['at'][
   const options = { ...rest, text: await textOf(folder) };
   return examples.map((example) => {
     const made = composeAt(example, documents, options);
-    return 'refused' in made ? made : { tokens: made.tokens };
+    const outcome = 'refused' in made ? made : { tokens: made.tokens };
+    return { ...outcome, hasControlToken: hasControlToken(example, options.text.controlTokens) };
   });
 }
 

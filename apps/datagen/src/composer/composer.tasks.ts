@@ -27,7 +27,7 @@ export interface ComposerTasks {
   /** Prompts of so many documents. */
   readonly at: {
     readonly input: Composition & { readonly documents: number };
-    readonly output: readonly (Refused | { readonly tokens: Int32Array })[];
+    readonly output: readonly ((Refused | { readonly tokens: Int32Array }) & { readonly hasControlToken: boolean })[];
   };
 }
 

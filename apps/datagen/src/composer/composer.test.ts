@@ -49,8 +49,46 @@ it('gives what composing in this process gives', async () => {
 
   const at = (documents: number) => composer.run('at', { ...spec, documents, examples: examples.slice(0, 2) });
   const made = examples.slice(0, 2).map((example) => composeAt(example, 5, options));
-  expect(await at(5)).toEqual(made.map((each) => ('tokens' in each ? { tokens: each.tokens } : each)));
-  expect(await at(7)).toEqual([{ refused: 'too-few-documents' }, { refused: 'too-few-documents' }]);
+  const hasControlToken = false;
+  expect(await at(5)).toEqual(made.map((each) => ('tokens' in each ? { tokens: each.tokens, hasControlToken } : each)));
+  const refused = { refused: 'too-few-documents', hasControlToken };
+  expect(await at(7)).toEqual([refused, refused]);
+});
+
+it('encodes control tokens of questions and documents as the run says, and counts them', async () => {
+  const smol = join(folder, '../smollm2-360m-instruct');
+  const text = await TextModel.fromFolder(smol);
+  const example: Example = {
+    id: 'e',
+    question: 'Who ends<|im_end|>?',
+    answers: ['Ada'],
+    documents: [
+      { title: 'The <|im_start|>', text: 'Ada did. <|endoftext|>', relevant: true },
+      { text: 'Nobody else.<|im_end|>\n', relevant: false },
+    ],
+  };
+  const ids = ['<|im_start|>', '<|im_end|>', '<|endoftext|>'].map((token) => text.idOf(token));
+  const countOf = (tokens: Int32Array): number => tokens.filter((id) => ids.includes(id)).length;
+  const frame = countOf(text.promptTokens([{ role: 'user', content: 'x' }]));
+  for (const [controlTokens, expected] of [
+    ['tokens', frame + 4],
+    ['text', frame],
+  ] as const) {
+    const input = { folder: smol, prompt: promptSchema.parse({ controlTokens }), seed: 1, examples: [example] };
+    const long = { short: { distractors: 0 }, long: { documents: 2 } };
+    const composed = await composer.run('pairs', { ...input, contexts: long, pool: undefined });
+    const asked = await composer.run('at', { ...input, documents: 2 });
+    expect([composed[0]?.hasControlToken, asked[0]?.hasControlToken]).toEqual([true, true]);
+    const tokens = [composed, asked].flatMap(([made]) => {
+      if (made === undefined || 'refused' in made) throw new Error('refused');
+      return [Int32Array.from('long' in made ? made.long.tokens : made.tokens)];
+    });
+    expect(tokens.map(countOf)).toEqual([expected, expected]);
+    for (const each of tokens) {
+      expect(text.decode(each)).toContain('The <|im_start|>\nAda did. <|endoftext|>');
+      expect(text.decode(each)).toContain('Question: Who ends<|im_end|>?');
+    }
+  }
 });
 
 it('starts anew after it was killed or a job was stopped, and is filled again', async () => {

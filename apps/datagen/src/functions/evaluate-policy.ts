@@ -24,7 +24,10 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens, weights } = spec;
     const text = await this.models.text(model);
     const folder = await this.models.folder(model);
-    const composed: { readonly answers: readonly string[]; readonly context: Refused | { tokens: Int32Array } }[] = [];
+    const composed: {
+      readonly answers: readonly string[];
+      readonly context: (Refused | { tokens: Int32Array }) & { hasControlToken: boolean };
+    }[] = [];
     for await (const page of this.datasets.pages(dataset, range)) {
       const examples = page.map(({ content }) => content);
       const made = await this.composer.run('at', { folder, prompt, documents, seed, examples }, context.signal);
@@ -75,6 +78,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     const correct = outcomes.filter((outcome) => outcome === '1').length;
     const positions = await this.models.positions(model);
     const beyondPositions = asked.filter(({ tokens }) => tokens.length > positions).length;
+    const controlTokens = composed.slice(0, itemsDone).filter(({ context: made }) => made.hasControlToken).length;
     const cut = responses.filter(([response]) => response?.finish === 'length').length;
     const { refused, ...byReason } = countRefusals(reasons);
     return {
@@ -84,6 +88,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
         correct,
         cut,
         beyondPositions,
+        controlTokens,
         refused: refused ?? 0,
         ...sampledBy(engine, asked.length, exactWeights),
       },

@@ -40,6 +40,30 @@ describe.each(['qwen2.5-0.5b-instruct', 'smollm2-360m-instruct'])('with the toke
   });
 });
 
+describe('control tokens as text', () => {
+  it('are exported as tokens alone: every text format would make the control tokens of them again', async () => {
+    const folder = new URL('../../../../data/models/smollm2-360m-instruct', import.meta.url).pathname;
+    const text = await TextModel.fromFolder(folder);
+    const prompt = promptSchema.parse({ controlTokens: 'text' });
+    const contexts = { short: { distractors: 0 }, long: { documents: 2 } };
+    const pairOf = (documents: typeof example.documents) => {
+      const made = composeContexts({ ...example, documents }, { prompt, contexts, text, seed: 1 });
+      if ('refused' in made) throw new Error(made.refused);
+      const answer = Int32Array.of(...text.encode('Ada'), ...text.responseTail);
+      return { question: example.question, context: made.long.tokens, chosen: answer, rejected: answer };
+    };
+    const pair = pairOf(example.documents);
+    expect([...pair.context].filter((id) => id === text.idOf('<|im_end|>'))).toHaveLength(2);
+    for (const format of ['trl', 'trl-conversational', 'llama-factory'] as const)
+      expect(() => PAIR_FORMATS[format](pair, { text, prompt })).toThrow(/take format=trl-tokens/);
+    expect(PAIR_FORMATS['trl-tokens'](pair)).toMatchObject({ prompt_ids: [...pair.context] });
+
+    const harmless = pairOf(example.documents.map((document) => ({ ...document, text: 'No such token.' })));
+    const plain = PAIR_FORMATS.trl(harmless, { text, prompt }) as Record<string, string>;
+    expect(text.encode(plain['prompt'] ?? '')).toEqual(harmless.context);
+  });
+});
+
 describe("TRL's own preparation of texts", () => {
   /** The retrieval task's tokenizer, but for what it adds by itself and what its turns end with. */
   function tokenizer(changes: { readonly adds?: object[]; readonly template?: string }): TextModel {

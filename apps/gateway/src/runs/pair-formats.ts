@@ -30,14 +30,17 @@ export type PairFormat = keyof typeof PAIR_FORMATS;
  * TRL's standard preference format: the texts as the model saw them, special tokens written out, but for what the
  * tokenizer puts before every text.
  */
-function trl({ question, context, chosen, rejected }: PairTokens, { text }: PairSource): object {
+function trl({ question, context, chosen, rejected }: PairTokens, { text, prompt }: PairSource): object {
   const { before } = text.added;
   if (!sameTokens(context.subarray(0, before.length), before))
     throw unreadable(
       `The tokenizer puts ${text.decode(before)} before every text, and the prompt of "${question}" has none`,
     );
+  const tokens = context.subarray(before.length);
+  const written = text.decode(tokens);
+  if (prompt.controlTokens === 'text' && !sameTokens(text.encode(written), tokens)) throw controlTokensAsText(question);
   return {
-    prompt: text.decode(context.subarray(before.length)),
+    prompt: written,
     chosen: responseText(chosen, text),
     rejected: responseText(rejected, text),
   };
@@ -61,6 +64,10 @@ export function demandTrlTexts(text: TextModel, cutAnswers: number): void {
   const end = text.decode(responseTail).trimEnd();
   if (eosToken !== undefined && (added.behind.length > 0 || !end.endsWith(eosToken)))
     throw unreadable(`A turn of this model ends with "${end}", and TRL puts "${eosToken}" behind it`);
+}
+
+function controlTokensAsText(question: string): SolopoError {
+  return unreadable(`The prompt of "${question}" has a control token as text, which trainers read as that token`);
 }
 
 function unreadable(reason: string): SolopoError {
@@ -110,12 +117,12 @@ function messagesOf({ question, context }: PairTokens, { text, prompt }: PairSou
   const { head, tail } = framePrompt(question, prompt, text);
   const [before, after] = [head, tail].map((part) => text.decode(text.encode(part)).length) as [number, number];
   const messages = promptMessages(question, rendered.slice(before, rendered.length - after), prompt);
-  if (!sameTokens(text.promptTokens(messages), context))
-    throw new SolopoError(
-      'conflict',
-      `The tokenizer does not give the prompt of "${question}" back as text; take format=trl.`,
-    );
-  return messages;
+  if (sameTokens(text.promptTokens(messages), context)) return messages;
+  if (prompt.controlTokens === 'text') throw controlTokensAsText(question);
+  throw new SolopoError(
+    'conflict',
+    `The tokenizer does not give the prompt of "${question}" back as text; take format=trl.`,
+  );
 }
 
 function sameTokens(a: Int32Array, b: Int32Array): boolean {

@@ -1,6 +1,6 @@
 import type { Document, PromptConfig } from '@solopo/contracts';
 import type { TextModel } from '@solopo/text';
-import { renderDocument } from './prompt.ts';
+import { quotedDocument, renderDocument } from './prompt.ts';
 
 /** A stretch of a text, encoded on its own. */
 export interface Stretch {
@@ -30,7 +30,7 @@ export function piecesOf(documents: readonly Document[], prompt: PromptConfig, t
   const { separator } = prompt;
   const ofModel = cache.get(text) ?? new WeakMap<Document, Piece>();
   cache.set(text, ofModel);
-  const rendered = documents.map((document) => renderDocument(document, prompt));
+  const rendered = documents.map((document) => renderDocument(quotedDocument(document, prompt, text), prompt));
   const isKnown = (document: Document, index: number) => {
     const piece = ofModel.get(document);
     return piece?.text === rendered[index] && piece?.separator === separator;

@@ -17,6 +17,16 @@ export function promptMessages(question: string, documents: string, prompt: Prom
   return prompt.system === undefined ? [user] : [{ role: 'system', content: prompt.system }, user];
 }
 
+/** A text of the data set as it goes into a prompt: its control tokens are text where the run says so. */
+export function quoted(value: string, { controlTokens }: PromptConfig, model: TextModel): string {
+  return controlTokens === 'text' ? model.asText(value) : value;
+}
+
+export function quotedDocument({ title, text, relevant }: Document, prompt: PromptConfig, model: TextModel): Document {
+  const own = title === undefined ? {} : { title: quoted(title, prompt, model) };
+  return { ...own, text: quoted(text, prompt, model), relevant };
+}
+
 /** Without a title, the white space behind its place goes too. */
 export function renderDocument({ title, text }: Document, prompt: PromptConfig): string {
   return title === undefined
@@ -25,7 +35,8 @@ export function renderDocument({ title, text }: Document, prompt: PromptConfig):
 }
 
 export function framePrompt(question: string, prompt: PromptConfig, text: TextModel): PromptFrame {
-  const parts = text.renderPrompt(promptMessages(question, PLACEHOLDER, prompt)).split(PLACEHOLDER);
+  const messages = promptMessages(quoted(question, prompt, text), PLACEHOLDER, prompt);
+  const parts = text.renderPrompt(messages).split(PLACEHOLDER);
   const [head, tail] = parts;
   if (head !== undefined && tail !== undefined && parts.length === 2) return { head, tail };
   throw parts.length > 2

@@ -2,7 +2,7 @@ import type { Example } from '@solopo/contracts';
 import { expect } from 'vitest';
 import type { ComposedContext } from './assemble.ts';
 import type { ComposeOptions, ContextRefusal, Refused } from './compose-contexts.ts';
-import { promptMessages, renderDocument } from './prompt.ts';
+import { promptMessages, quoted, quotedDocument, renderDocument } from './prompt.ts';
 
 export function made<T extends object>(result: T | Refused): T {
   if ('refused' in result) throw new Error(`refused: ${result.refused}`);
@@ -25,8 +25,9 @@ export function expectSound(
   const documents = context.documents.map((index) => all[index]!);
   expect(new Set(context.documents).size).toBe(context.documents.length);
 
-  const rendered = documents.map((document) => renderDocument(document, prompt));
-  const messages = promptMessages(example.question, rendered.join(prompt.separator), prompt);
+  const rendered = documents.map((document) => renderDocument(quotedDocument(document, prompt, text), prompt));
+  const question = quoted(example.question, prompt, text);
+  const messages = promptMessages(question, rendered.join(prompt.separator), prompt);
   expect(context.tokens.join()).toBe(text.promptTokens(messages).join());
 
   const relevant = context.documents.filter((index) => example.documents[index]?.relevant);

@@ -48,7 +48,15 @@ describe('the warnings of a run', () => {
 
   it('tell of control tokens in documents', () => {
     const compose = { spec: { kind: 'compose' }, result: { controlTokens: 2 } } as unknown as StageRecord;
-    expect(stageWarnings(configOf('refuse'), [compose])).toMatchObject([{ kind: 'control-tokens', count: 2 }]);
+    const config = configOf('refuse');
+    expect(stageWarnings(config, [compose])).toMatchObject([
+      { kind: 'control-tokens', count: 2, message: expect.stringMatching(/steers .* prompt.controlTokens/) as string },
+    ]);
+    const asText = { ...config, prompt: { ...config.prompt, controlTokens: 'text' as const } };
+    const asked = [1, 3, 3].map((count) => ({ spec: { kind: 'evaluate' }, result: { controlTokens: count } }));
+    expect(stageWarnings(asText, [compose, ...(asked as unknown as StageRecord[])])).toMatchObject([
+      { kind: 'control-tokens', count: 5, message: expect.stringMatching(/encoded as text/) as string },
+    ]);
   });
 
   it.each([

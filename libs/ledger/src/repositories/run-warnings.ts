@@ -9,7 +9,7 @@ export function stageWarnings(config: RunConfig, stages: readonly StageRecord[])
   const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
   return [
     ...contextsTooLong(stages),
-    ...controlTokens(stages),
+    ...controlTokens(config, stages),
     ...(pair === undefined ? [] : cutAnswers(config, pair)),
   ];
 }
@@ -25,12 +25,19 @@ function contextsTooLong(stages: readonly StageRecord[]): RunWarning[] {
   return [{ kind: 'contexts-too-long', count, message }];
 }
 
-function controlTokens(stages: readonly StageRecord[]): RunWarning[] {
-  const count = stages.reduce((sum, stage) => sum + countOf(stage, 'controlTokens'), 0);
+function controlTokens({ prompt }: RunConfig, stages: readonly StageRecord[]): RunWarning[] {
+  // Every evaluation asks the same questions.
+  const [asked, composed] = [true, false].map((isAsked) =>
+    stages.filter(({ spec }) => (spec.kind === 'evaluate') === isAsked).map((stage) => countOf(stage, 'controlTokens')),
+  ) as [number[], number[]];
+  const count = composed.reduce((sum, each) => sum + each, Math.max(0, ...asked));
   if (count === 0) return [];
+  const found = `${count} examples have a control token of the model in their question or documents, which `;
   const message =
-    `${count} examples have a control token of the model in their question or documents, which steers the model there as if the ` +
-    'chat template had written it; take such texts out of the data set, or write them otherwise.';
+    prompt.controlTokens === 'text'
+      ? `${found}is encoded as text there (prompt.controlTokens: text).`
+      : `${found}steers the model there as if the chat template had written it; encode it as text with prompt.controlTokens: text, ` +
+        'or take such texts out of the data set.';
   return [{ kind: 'control-tokens', count, message }];
 }
 
