@@ -8,7 +8,7 @@ import { localParting } from './local-parting.ts';
 import { Tokenizer } from './tokenizer.ts';
 import type { TokenizerSource } from './tokenizer.messages.ts';
 import { TokenCache } from './token-cache.ts';
-import type { TextFiles, TextFolder } from './text-files.ts';
+import type { TextFile, TextFiles, TextFolder } from './text-files.ts';
 import { parseTextFiles, readTextFiles } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
@@ -43,6 +43,10 @@ export class TextModel {
   readonly added: { readonly before: Int32Array; readonly behind: Int32Array };
   /** Texts that become a token of their own which steers, such as the end of a turn: the tokenizer's special tokens. */
   readonly controlTokens: readonly string[];
+  /** The file that the chat template is in. */
+  readonly templateFile: TextFile;
+  /** The id of what the tokenizer does not know, where it has one. */
+  readonly unknownId: number | undefined;
   /** The id to fill batches with. */
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
@@ -62,10 +66,12 @@ export class TextModel {
     const special = specialTokens(config, folder.generationConfig, folder.config, (token) => tokenizer.idOf(token));
     this.#tokenizer = tokenizer;
     this.#template = ChatTemplate.of(folder.chatTemplate, config, special.texts);
+    this.templateFile = this.#template.file;
     this.#cleansUp = cleansUp;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
     this.eosToken = special.texts.eos_token;
+    this.unknownId = tokenizer.idOf(special.texts.unk_token ?? unknownOf(source));
     this.controlTokens = controlTextsOf(source);
     this.vocabularySize = tokenizer.vocabularySize;
     this.parting = localParting(source);
@@ -125,6 +131,11 @@ export class TextModel {
     return this.#template.render(messages, true);
   }
 
+  /** Turns that are there, without the beginning of one to be generated. */
+  renderTurns(messages: readonly Message[]): string {
+    return this.#template.render(messages, false);
+  }
+
   promptTokens(messages: readonly Message[]): Int32Array {
     return this.encode(this.renderPrompt(messages));
   }
@@ -137,7 +148,7 @@ export class TextModel {
    */
   responseTokens(messages: readonly Message[], answer: string): Int32Array {
     const prompt = this.renderPrompt(messages);
-    const whole = this.#template.render([...messages, { role: 'assistant', content: answer }], false);
+    const whole = this.renderTurns([...messages, { role: 'assistant', content: answer }]);
     if (!whole.startsWith(prompt)) return this.encode(answer + this.#tailText());
     const [promptIds, wholeIds] = this.encodeAll([prompt, whole]) as [Int32Array, Int32Array];
     return promptIds.every((id, index) => wholeIds[index] === id)
@@ -159,13 +170,18 @@ export class TextModel {
   }
 
   #tailText(): string {
-    const rendered = this.#template.render([QUESTION, { role: 'assistant', content: PLACEHOLDER }], false);
+    const rendered = this.renderTurns([QUESTION, { role: 'assistant', content: PLACEHOLDER }]);
     const start = rendered.lastIndexOf(PLACEHOLDER);
     if (start < 0) {
       throw new TextModelError(this.#template.file, "chat template leaves out the assistant's content; correct it");
     }
     return rendered.slice(start + PLACEHOLDER.length);
   }
+}
+
+function unknownOf({ json }: TokenizerSource): string {
+  const { unk_token: token } = json['model'] as { readonly unk_token?: unknown };
+  return typeof token === 'string' ? token : '';
 }
 
 function controlTextsOf({ json, added }: TokenizerSource): string[] {

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import type { ModelConfig } from '../model-config.ts';
+import { weightFiles } from '../model-folder.ts';
+import { OUTPUT } from '../parameters.ts';
+import { readSafetensorsHeader } from '../safetensors.ts';
+import type { Ignored } from './folder-check.ts';
+
+/** Weights as they lie in their files. */
+export interface StoredWeights {
+  readonly bytes: number;
+  readonly types: readonly StoredType[];
+  /** The output layer: the embedding, a table of its own, or a second table in the files of a tied model. */
+  readonly head: 'tied' | 'own' | 'tied, and stored';
+}
+
+export interface StoredType {
+  /** F32, BF16 and F16; in GGUF files the blocks' types, such as Q4_1. */
+  readonly type: string;
+  readonly tensors: number;
+  readonly parameters: number;
+}
+
+export function storedWeights(
+  folder: string,
+  { tiedEmbeddings }: ModelConfig,
+): { weights: StoredWeights; ignored: Ignored[] } {
+  const headers = weightFiles(folder).map((file) => ({ file, ...readSafetensorsHeader(join(folder, file)) }));
+  const tensors = headers.flatMap(({ file, tensors: each }) =>
+    [...each].map(([name, entry]) => ({ file, name, ...entry })),
+  );
+  const heads = tiedEmbeddings ? tensors.filter(({ name }) => name === OUTPUT) : [];
+  return {
+    weights: {
+      bytes: tensors.reduce((sum, { from, to }) => sum + to - from, 0),
+      types: typesOf(tensors.map(({ dtype, dims }) => ({ type: dtype, dims }))),
+      head: !tiedEmbeddings ? 'own' : heads.length > 0 ? 'tied, and stored' : 'tied',
+    },
+    ignored: heads.map(({ file, name }) => ({
+      file,
+      what: name,
+      why: 'tie_word_embeddings is true in config.json: the output layer is the embedding',
+    })),
+  };
+}
+
+/** Those of the most numbers first. */
+export function typesOf(tensors: readonly { readonly type: string; readonly dims: readonly number[] }[]): StoredType[] {
+  const types = new Map<string, StoredType>();
+  for (const { type, dims } of tensors) {
+    const { tensors: count, parameters } = types.get(type) ?? { tensors: 0, parameters: 0 };
+    types.set(type, {
+      type,
+      tensors: count + 1,
+      parameters: parameters + dims.reduce((product, dim) => product * dim, 1),
+    });
+  }
+  return [...types.values()].sort((a, b) => b.parameters - a.parameters);
+}
