@@ -9,6 +9,7 @@ const PARTS = ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'];
 
 /** What the tokenizers library takes on trust: keys, types, and that ids, merges and added tokens fit together. */
 export function checkTokenizer(tokenizer: JsonObject): void {
+  if (checked.has(tokenizer)) return;
   for (const part of PARTS) {
     const value = tokenizer[part];
     if (value !== null && !(isObject(value) && typeof value['type'] === 'string')) {
@@ -29,7 +30,11 @@ export function checkTokenizer(tokenizer: JsonObject): void {
   if (unknown !== null && !(typeof unknown === 'string' && vocabulary.has(unknown))) {
     refuse('model.unk_token', 'neither null nor a token of model.vocab');
   }
+  checked.add(tokenizer);
 }
+
+/** A large vocabulary takes a while. */
+const checked = new WeakSet<JsonObject>();
 
 function vocabularyOf(model: JsonObject): Map<string, number> {
   const vocab = model['vocab'];
@@ -40,7 +45,7 @@ function vocabularyOf(model: JsonObject): Map<string, number> {
   const vocabulary = new Map<string, number>();
   const tokens = new Map<number, string>();
   for (const [token, id] of Object.entries(vocab)) {
-    checkId(`model.vocab: ${quote(token)}`, id);
+    checkId(() => `model.vocab: ${quote(token)}`, id);
     const other = tokens.get(id);
     if (other !== undefined) refuse('model.vocab', `${quote(other)} and ${quote(token)} both have id ${id}`);
     tokens.set(id, token);
@@ -62,13 +67,14 @@ function checkMerges(merges: unknown, vocabulary: ReadonlyMap<string, number>, p
     const parts: unknown = inPairs || typeof merge !== 'string' ? merge : merge.split(' ');
     const fits = Array.isArray(parts) && Array.isArray(merge) === inPairs;
     const [left, right, more] = fits ? (parts as unknown[]) : [];
-    const at = `model.merges[${index}]`;
-    if (typeof left !== 'string' || typeof right !== 'string' || more !== undefined) refuse(at, 'not a pair of tokens');
+    const at = (): string => `model.merges[${index}]`;
+    if (typeof left !== 'string' || typeof right !== 'string' || more !== undefined)
+      refuse(at(), 'not a pair of tokens');
     // The library cuts the right one's prefix off, whether it is there or not.
     const cut = typeof prefix === 'string' ? prefix.length : 0;
-    if (right.length < cut) refuse(at, `${quote(right)} is shorter than continuing_subword_prefix`);
+    if (right.length < cut) refuse(at(), `${quote(right)} is shorter than continuing_subword_prefix`);
     for (const token of [left, right, left + right.slice(cut)]) {
-      if (!vocabulary.has(token)) refuse(at, `${quote(token)} is not in model.vocab`);
+      if (!vocabulary.has(token)) refuse(at(), `${quote(token)} is not in model.vocab`);
     }
   });
 }
@@ -80,16 +86,16 @@ function checkAddedTokens(added: unknown, vocabulary: ReadonlyMap<string, number
     const at = `added_tokens[${index}]`;
     const { content, id } = isObject(token) ? token : {};
     if (typeof content !== 'string' || content === '') return refuse(`${at}.content`, 'not a text');
-    checkId(`${at}: ${quote(content)}`, id);
+    checkId(() => `${at}: ${quote(content)}`, id);
     const other = tokens.get(id) ?? content;
     if (other !== content) refuse(at, `${quote(content)} has the id ${id} of ${quote(other)}`);
     tokens.set(id, content);
   });
 }
 
-function checkId(what: string, id: unknown): asserts id is number {
+function checkId(what: () => string, id: unknown): asserts id is number {
   if (!Number.isInteger(id) || Number(id) < 0 || Number(id) > MAX_ID) {
-    refuse(what, `has the id ${String(JSON.stringify(id))}, not a whole number from 0 to ${MAX_ID}`);
+    refuse(what(), `has the id ${String(JSON.stringify(id))}, not a whole number from 0 to ${MAX_ID}`);
   }
 }
 

@@ -30,7 +30,7 @@ export interface NewDataset {
 }
 
 /** Of a file at once: a chunk of a request costs more than its bytes. */
-const READ_BYTES = 1 << 20;
+const READ_BYTES = 1 << 18;
 
 export type RunsQuery = NonNullable<operations['listRuns']['parameters']['query']>;
 export type PairsQuery = NonNullable<operations['exportPairs']['parameters']['query']>;

@@ -79,7 +79,7 @@ describe('a model folder', () => {
   it('with an adapter beside the weights is both', async () => {
     const { config } = readModelFolder(folder);
     const lora = { rank: 2, alpha: 4, targets: ['q_proj'], rsLora: false } as const;
-    writeSafetensors(join(folder, 'adapter_model.safetensors'), toPeftNames(initialiseLora(config!, lora, 1)));
+    writeSafetensors(join(folder, 'adapter_model.safetensors'), toPeftNames(initialiseLora(config, lora, 1)));
     put('adapter_config.json', JSON.stringify(formatAdapterConfig(lora, 'base')));
     expect(await checkFolder(folder)).toMatchObject({ faults: [], adapter: lora });
   });
