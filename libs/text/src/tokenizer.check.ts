@@ -23,11 +23,11 @@ export function checkTokenizer(tokenizer: JsonObject): void {
   }
   const vocabulary = vocabularyOf(model);
   if (model['type'] === 'BPE' || model['merges'] !== undefined)
-    checkMerges(model['merges'], vocabulary, model['continuing_subword_prefix']);
-  checkAddedTokens(tokenizer['added_tokens'] ?? [], vocabulary);
+    checkMerges(model['merges'], vocabulary.ids, model['continuing_subword_prefix']);
+  checkAddedTokens(tokenizer['added_tokens'] ?? [], vocabulary.tokens);
 
   const unknown = model['unk_token'] ?? null;
-  if (unknown !== null && !(typeof unknown === 'string' && vocabulary.has(unknown))) {
+  if (unknown !== null && !(typeof unknown === 'string' && vocabulary.ids.has(unknown))) {
     refuse('model.unk_token', 'neither null nor a token of model.vocab');
   }
   checked.add(tokenizer);
@@ -36,22 +36,30 @@ export function checkTokenizer(tokenizer: JsonObject): void {
 /** A large vocabulary takes a while. */
 const checked = new WeakSet<JsonObject>();
 
-function vocabularyOf(model: JsonObject): Map<string, number> {
+interface Vocabulary {
+  readonly ids: Map<string, number>;
+  readonly tokens: Map<number, string>;
+}
+
+function vocabularyOf(model: JsonObject): Vocabulary {
   const vocab = model['vocab'];
   const unigram = Array.isArray(vocab) && (model['type'] === 'Unigram' || model['type'] === undefined);
-  if (unigram) return new Map(vocab.map((entry: unknown, id) => [pieceOf(entry, id), id]));
+  if (unigram) {
+    const pieces = vocab.map(pieceOf);
+    return { ids: new Map(pieces.map((piece, id) => [piece, id])), tokens: new Map(pieces.entries()) };
+  }
   if (!isObject(vocab)) return refuse('model.vocab', 'not an object of tokens and ids');
 
-  const vocabulary = new Map<string, number>();
+  const ids = new Map<string, number>();
   const tokens = new Map<number, string>();
   for (const [token, id] of Object.entries(vocab)) {
     checkId(() => `model.vocab: ${quote(token)}`, id);
     const other = tokens.get(id);
     if (other !== undefined) refuse('model.vocab', `${quote(other)} and ${quote(token)} both have id ${id}`);
     tokens.set(id, token);
-    vocabulary.set(token, id);
+    ids.set(token, id);
   }
-  return vocabulary;
+  return { ids, tokens };
 }
 
 function pieceOf(entry: unknown, index: number): string {
@@ -79,9 +87,9 @@ function checkMerges(merges: unknown, vocabulary: ReadonlyMap<string, number>, p
   });
 }
 
-function checkAddedTokens(added: unknown, vocabulary: ReadonlyMap<string, number>): void {
+/** Each is put among `tokens`. */
+function checkAddedTokens(added: unknown, tokens: Map<number, string>): void {
   if (!Array.isArray(added)) return refuse('added_tokens', 'not a list');
-  const tokens = new Map([...vocabulary].map(([token, id]) => [id, token]));
   added.forEach((token: unknown, index) => {
     const at = `added_tokens[${index}]`;
     const { content, id } = isObject(token) ? token : {};
