@@ -10,7 +10,7 @@ export interface Streamed {
   readonly stream: AsyncIterable<Uint8Array>;
 }
 
-/** As fetch, which takes a body faster than it is received, and keeps it: here the source waits, and memory stays as it is. */
+/** As fetch, which in Node 24 keeps every chunk of a streamed body until its end (findings/fetch-keeps-a-streamed-body.sh). */
 export async function sendStream(url: URL, { method, headers, signal, stream }: Streamed): Promise<Response> {
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, { method, headers, signal });
   let isAnswered = false;
