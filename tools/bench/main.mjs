@@ -11,12 +11,26 @@ import { compose } from './compose.mjs';
 import { frozen } from './frozen.mjs';
 import { growth } from './growth.mjs';
 import { memory } from './memory.mjs';
+import { modelsAdd } from './models-add.mjs';
 import { hasPeer } from './peers.mjs';
 import { sample } from './sample.mjs';
 import { score } from './score.mjs';
 import { step } from './step.mjs';
 
-const BENCHES = { block, step, memory, arms, sample, answers, score, frozen, growth, compose, coldstart };
+const BENCHES = {
+  block,
+  step,
+  memory,
+  arms,
+  sample,
+  answers,
+  score,
+  frozen,
+  growth,
+  compose,
+  coldstart,
+  'models-add': modelsAdd,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -81,7 +81,7 @@ test('a model and data sets are registered', async () => {
   const { code, out } = await solopo('models', 'add', MODEL, '--name', 'retrieval');
   expect([code, out]).toEqual([
     0,
-    expect.stringMatching(/^Model retrieval: qwen2, 14\d,\d{3} parameters\n[0-9a-f]{64}\n$/),
+    expect.stringMatching(/^Model retrieval: seed_oss, 14\d,\d{3} parameters\n[0-9a-f]{64}\n$/),
   ]);
   expect((await solopo('models', 'add', MODEL, '--name', 'retrieval')).err).toContain(
     'model.safetensors: there already',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile, chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +43,20 @@ describe('ArtifactStore', () => {
     expect((await stat(store.path(digest))).mode & 0o777).toBe(0o444);
   });
 
+  it('keeps chunks of any size, also where the source uses its memory again', async () => {
+    const content = randomBytes((5 << 20) + 7);
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      await Promise.resolve();
+      const memory = Buffer.alloc(3 << 20);
+      for (let at = 0, size = 1; at < content.length; at += size, size = Math.min(7 * size, memory.length))
+        yield memory.subarray(0, content.copy(memory, 0, at, at + size));
+    }
+    const digest = sha256(content);
+    expect(await store.put(chunks(), digest)).toEqual({ digest, bytes: content.length });
+    expect(await store.put(content)).toEqual({ digest, bytes: content.length });
+    expect((await store.read(digest)).equals(content)).toBe(true);
+  });
+
   it('refuses content of another digest than promised', async () => {
     const promised = sha256('promised');
     await expect(store.put(Buffer.from('something else'), promised)).rejects.toMatchObject({ code: 'input-invalid' });
@@ -67,7 +82,7 @@ describe('ArtifactStore', () => {
 
     const [partial] = await everything();
     expect(await readdir(join(root, 'content'))).toEqual([]);
-    expect(await readFile(join(root, 'partial', partial ?? ''), 'utf8')).toBe('first half, ');
+    expect(await readFile(join(root, 'partial', partial ?? ''), 'utf8')).toMatch(/^(first half, ){1000}/);
     await ArtifactStore.open(root);
     expect(await everything()).toEqual([partial]);
     const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;

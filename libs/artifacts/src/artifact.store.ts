@@ -141,18 +141,42 @@ export class ArtifactStore {
   }
 }
 
+/** What is written at once: much more than a chunk of a request, and little beside a process's memory. */
+const PIECE_BYTES = 1 << 20;
+
 async function write(path: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StoredArtifact> {
   const hash = createHash('sha256');
   let bytes = 0;
   const file = await open(path, 'wx');
+  // One piece is written while the other is filled: a source may use its own memory again.
+  let [filling, other] = [Buffer.allocUnsafe(PIECE_BYTES), Buffer.allocUnsafe(PIECE_BYTES)];
+  let filled = 0;
+  let writing: Promise<void> = Promise.resolve();
+  const flush = async (): Promise<void> => {
+    await writing;
+    writing = file.writeFile(filling.subarray(0, filled));
+    // Whoever waits for it next hears of its fault.
+    writing.catch(() => undefined);
+    [filling, other] = [other, filling];
+    filled = 0;
+  };
   try {
     for await (const chunk of source) {
       hash.update(chunk);
       bytes += chunk.byteLength;
-      await file.writeFile(chunk);
+      for (let at = 0; at < chunk.byteLength;) {
+        const part = chunk.subarray(at, at + PIECE_BYTES - filled);
+        filling.set(part, filled);
+        filled += part.byteLength;
+        at += part.byteLength;
+        if (filled === PIECE_BYTES) await flush();
+      }
     }
+    await flush();
+    await writing;
     await file.sync();
   } finally {
+    await writing.catch(() => undefined);
     await file.close();
   }
   await chmod(path, 0o444);

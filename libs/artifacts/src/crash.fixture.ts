@@ -3,7 +3,7 @@ import { ArtifactStore } from './artifact.store.ts';
 
 /** Writes half of an artifact, says so, and waits to be killed. */
 async function* halfway(): AsyncGenerator<Uint8Array> {
-  yield Buffer.from('first half, ');
+  yield Buffer.alloc(2 << 20, 'first half, ');
   process.stdout.write('halfway\n');
   await sleep(60_000);
   yield Buffer.from('second half');

@@ -31,6 +31,7 @@ export const modelViewSchema = z.object({
   family: z.string(),
   parameters: count,
   source: modelSourceSchema.nullable().describe('The quantised file that it was dequantised from, if any'),
+  warnings: z.array(z.string()).describe('What training or serving it would suffer from, each with what to do'),
   createdAt: time,
 });
 
@@ -92,6 +93,7 @@ export const RUN_WARNINGS = {
   'contexts-too-long':
     'contexts of more tokens than the model has positions, or tokens that they may have beyond these',
   'control-tokens': "examples whose texts have one of the model's control tokens",
+  model: "what of the model's folder training or serving would suffer from",
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 
@@ -342,6 +344,7 @@ export const policyManifestSchema = z.object({
   step: count,
   kind: z.enum(['model', 'adapter']).describe('A Hugging Face model folder, or a PEFT adapter folder'),
   baseModel: digest.describe('Of the registered model that training began with: an adapter belongs to it'),
+  warnings: z.array(z.string()).describe('Of the base model, whose tokenizer and chat template the policy has'),
   files: z.array(
     z.object({
       name: z.string(),

@@ -5,6 +5,7 @@ import {
   initialiseLora,
   LanguageModel,
   mergeLora,
+  modelParameters,
   packTrees,
   parseModelConfig,
   Runtime,
@@ -172,6 +173,29 @@ describe.each(Object.keys(FAMILIES))('%s', (family) => {
   });
 });
 
+test('seed_oss is qwen2 to the bit, and reads back with its other biases', async () => {
+  const qwen2 = FAMILIES['qwen2']!;
+  const seedOss = parseModelConfig({ ...shape, model_type: 'seed_oss', head_dim: 6, tie_word_embeddings: true });
+  expect(modelParameters(seedOss)).toEqual(modelParameters(qwen2));
+  const weights = randomWeights(qwen2);
+  const trees = [{ prompt: ids(20, 1), branches: [ids(6, 2)] }];
+  const [own, other] = await Promise.all(
+    [qwen2, seedOss].map((config) =>
+      scoreTrees(new LanguageModel(config, weights, runtime), trees, { batchTokens: 100 }),
+    ),
+  );
+  expect(own).toEqual(other);
+  const biased = parseModelConfig({
+    ...shape,
+    model_type: 'seed_oss',
+    head_dim: 6,
+    attention_out_bias: true,
+    mlp_bias: true,
+  });
+  expect(biased.biases).toEqual({ qkv: true, output: true, mlp: true });
+  expect(parseModelConfig(JSON.parse(JSON.stringify(formatModelConfig(biased))))).toEqual(biased);
+});
+
 test('a sliding window hides what lies before it, in the text, not in the layout', async () => {
   const config = FAMILIES['mistral']!;
   const lm = new LanguageModel({ ...config, layers: 1 }, randomWeights({ ...config, layers: 1 }), runtime);
@@ -298,7 +322,7 @@ test('llama3 scaling divides long wavelengths, keeps short ones and joins them',
 test.each([
   [
     { model_type: 'gpt2' },
-    /model_type "gpt2" is not supported; supported are "gemma3_text", "llama", "ministral", "mistral", "qwen2", "qwen3"/,
+    /model_type "gpt2" is not supported; supported are "gemma3_text", "llama", "ministral", "mistral", "qwen2", "qwen3", "seed_oss"/,
   ],
   [{ model_type: 'llama', rope_scaling: { rope_type: 'longrope' } }, /rope scaling "longrope" is not supported/],
   [

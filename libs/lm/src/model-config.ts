@@ -4,7 +4,7 @@ import type { Activation, Family, Norms } from './families/family.ts';
 import { ModelError } from './model.error.ts';
 import { modelSettings } from './model-settings.ts';
 import { readRope, type Rope } from './rotary.ts';
-import { demandKnownSettings } from './setting-rules.ts';
+import { demandKnownSettings, idleSettings } from './setting-rules.ts';
 
 /** What may differ from layer to layer. */
 export interface LayerKind extends Rope {
@@ -42,6 +42,12 @@ export interface ModelConfig {
 
 export function layerKind({ layerKinds, kindOfLayer }: ModelConfig, layer: number): LayerKind {
   return layerKinds[kindOfLayer[layer] as number] as LayerKind;
+}
+
+/** Settings of a config.json that parseModelConfig reads which change nothing, with the reason. */
+export function idleModelSettings(json: unknown): [key: string, why: string][] {
+  const settings = new ConfigReader(json);
+  return idleSettings(settings, modelSettings(FAMILIES[settings.get('model_type') as FamilyName]));
 }
 
 /** Far above any model's: what a file asks for is not made before its weights are seen. */

@@ -1,5 +1,12 @@
 /** `@solopo/lm/model-folder`: what can be said of a model without a numeric engine. */
 export { checkModelFiles, inspectModelFiles, type ModelFiles } from './check-model-files.ts';
+export {
+  checkFolder,
+  SAMPLE_TEXT,
+  type FolderCheck,
+  type Ignored,
+  type TextCheck,
+} from './folder-check/folder-check.ts';
 export { frozenWeightsOf, type FrozenWeights } from './frozen-weights.ts';
 export { parseModelConfig, type ModelConfig } from './model-config.ts';
 export { readModelConfig } from './model-folder.ts';

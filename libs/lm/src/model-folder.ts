@@ -4,7 +4,7 @@ import { parseAdapterConfig } from './adapter-config.ts';
 import { isBuffer } from './buffers.ts';
 import { packWeight, type FrozenWeights, type StoredTensor } from './frozen-weights.ts';
 import { fromPeftNames } from './lora.ts';
-import { parseModelConfig, type ModelConfig } from './model-config.ts';
+import { idleModelSettings, parseModelConfig, type ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
 import { modelParameters, OUTPUT } from './parameters.ts';
 import { adapterParameters, mergeAdapter, type PeftAdapter } from './peft-adapter.ts';
@@ -69,6 +69,11 @@ export function readAdapterConfig(folder: string, base: ModelConfig): PeftAdapte
 
 export function readModelConfig(folder: string): ModelConfig {
   return parseModelConfig(readJson(folder, 'config.json'));
+}
+
+/** Settings of config.json that change nothing here, with the reason. */
+export function idleSettingsOf(folder: string): [key: string, why: string][] {
+  return idleModelSettings(readJson(folder, 'config.json'));
 }
 
 /** The model's parameters in their fixed order; nothing missing, nothing unknown, every shape right. */

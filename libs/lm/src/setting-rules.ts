@@ -38,6 +38,14 @@ export function demandKnownSettings(settings: ConfigReader, rules: SettingRules)
   }
 }
 
+/** Keys that are there, and on, and change nothing, with the reason. */
+export function idleSettings(settings: ConfigReader, { withoutEffect }: SettingRules): [key: string, why: string][] {
+  return settings.keys.flatMap((key) => {
+    const why = Object.hasOwn(withoutEffect, key) && !isOff(settings.get(key)) ? withoutEffect[key] : undefined;
+    return why === undefined ? [] : [[key, why] as [string, string]];
+  });
+}
+
 function isOff(value: unknown): boolean {
   if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
   return value === undefined || value === null || value === false || value === 0 || value === '';

@@ -31,6 +31,9 @@ export interface TextFolder {
 
 const MiB = 1024 * 1024;
 
+/** What Git has in a file's place that Git LFS keeps: a few lines of text, of which this is the first. */
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+
 /** The greatest published tokenizer.json has 34 MB. */
 const maxBytes = (file: TextFile) => (file === 'tokenizer.json' ? 64 : 8) * MiB;
 
@@ -65,6 +68,11 @@ function optionalJson(files: TextFiles, file: TextFile): JsonObject | undefined 
   const text = files[file];
   if (text === undefined) return undefined;
   demandSize(file, text.length);
+  if (text.startsWith(LFS_POINTER))
+    throw new TextModelError(
+      file,
+      'a Git LFS pointer, a few lines that stand for the file; fetch it with git lfs pull, or download it',
+    );
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

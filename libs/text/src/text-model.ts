@@ -10,7 +10,7 @@ import { localParting } from './local-parting.ts';
 import { Tokenizer } from './tokenizer.ts';
 import type { TokenizerSource } from './tokenizer.messages.ts';
 import { TokenCache } from './token-cache.ts';
-import type { JsonObject, TextFiles, TextFolder } from './text-files.ts';
+import type { JsonObject, TextFile, TextFiles, TextFolder } from './text-files.ts';
 import { parseTextFiles, readTextFiles } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
 
@@ -51,6 +51,10 @@ export class TextModel {
    * other tokens of their own that the chat template writes, or that tokenizer_config.json lists as chat_control_tokens.
    */
   readonly controlTokens: readonly string[];
+  /** The file that the chat template is in. */
+  readonly templateFile: TextFile;
+  /** The id of what the tokenizer does not know, where it has one. */
+  readonly unknownId: number | undefined;
   /** The id to fill batches with. */
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
@@ -70,10 +74,12 @@ export class TextModel {
     const special = specialTokens(named, folder.generationConfig, folder.config, (token) => tokenizer.idOf(token));
     this.#tokenizer = tokenizer;
     this.#template = ChatTemplate.of({ 'chat_template.jinja': folder.chatTemplate }, config, special.texts);
+    this.templateFile = this.#template.file;
     this.#cleansUp = cleansUp;
     this.eosIds = special.eosIds;
     this.padId = special.padId;
     this.eosToken = special.texts['eos_token'];
+    this.unknownId = tokenizer.idOf(special.texts['unk_token'] ?? unknownOf(source));
     this.controlTokens = controlTokensOf(source, config, () => this.#template.literals());
     this.#controlTexts = new ControlTexts(this.controlTokens);
     let plain: Tokenizer | undefined;
@@ -148,6 +154,11 @@ export class TextModel {
     return this.#template.render(messages, true);
   }
 
+  /** Turns that are there, without the beginning of one to be generated. */
+  renderTurns(messages: readonly Message[]): string {
+    return this.#template.render(messages, false);
+  }
+
   promptTokens(messages: readonly Message[]): Int32Array {
     return this.encode(this.renderPrompt(messages));
   }
@@ -160,7 +171,7 @@ export class TextModel {
    */
   responseTokens(messages: readonly Message[], answer: string): Int32Array {
     const prompt = this.renderPrompt(messages);
-    const whole = this.#template.render([...messages, { role: 'assistant', content: answer }], false);
+    const whole = this.renderTurns([...messages, { role: 'assistant', content: answer }]);
     if (!whole.startsWith(prompt)) return this.encode(answer + this.#tailText());
     const [promptIds, wholeIds] = this.encodeAll([prompt, whole]) as [Int32Array, Int32Array];
     return promptIds.every((id, index) => wholeIds[index] === id)
@@ -203,13 +214,18 @@ export class TextModel {
   }
 
   #tailText(): string {
-    const rendered = this.#template.render([QUESTION, { role: 'assistant', content: PLACEHOLDER }], false);
+    const rendered = this.renderTurns([QUESTION, { role: 'assistant', content: PLACEHOLDER }]);
     const start = rendered.lastIndexOf(PLACEHOLDER);
     if (start < 0) {
       throw new TextModelError(this.#template.file, "chat template leaves out the assistant's content; correct it");
     }
     return rendered.slice(start + PLACEHOLDER.length);
   }
+}
+
+function unknownOf({ json }: TokenizerSource): string {
+  const { unk_token: token } = json['model'] as { readonly unk_token?: unknown };
+  return typeof token === 'string' ? token : '';
 }
 
 function controlTokensOf({ json, added }: TokenizerSource, config: JsonObject, literals: () => string): string[] {

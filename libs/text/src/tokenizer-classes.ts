@@ -1,5 +1,4 @@
 import type { JsonObject } from './text-files.ts';
-import { isObject } from './text-files.ts';
 
 /**
  * What AutoTokenizer adds to a tokenizer.json, as facts read from the source of transformers, version:
@@ -15,7 +14,7 @@ export interface TokenizerClass {
    * The class makes the tokenizer anew: a BPE of the file's vocabulary and merges, with these parts, whatever the file
    * has in their place. Without them, the file is taken as it is.
    */
-  readonly parts?: (config: JsonObject, named: NamedTokens, file: JsonObject) => TokenizerParts;
+  readonly parts?: (config: JsonObject, named: NamedTokens) => TokenizerParts;
   /** Named tokens are added once more, without flags. */
   readonly addsAgain?: boolean;
 }
@@ -87,7 +86,8 @@ export const TOKENIZER_CLASSES: Readonly<Record<string, TokenizerClass>> = {
       mask_token: '<mask>',
     },
     parts: (_, { unk_token }) => ({
-      model: { fuse_unk: true, byte_fallback: true, unk_token },
+      // Without one it is looked for by the name of nothing, and not found.
+      model: { fuse_unk: true, byte_fallback: true, unk_token: unk_token ?? 'None' },
       normalizer: { type: 'Replace', pattern: { String: ' ' }, content: SPACE },
       pre_tokenizer: { type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithPrevious', invert: false },
       decoder: sentencepieceDecoder(false),
@@ -95,10 +95,10 @@ export const TOKENIZER_CLASSES: Readonly<Record<string, TokenizerClass>> = {
   },
   GPT2Tokenizer: {
     defaults: { unk_token: END_OF_TEXT, bos_token: END_OF_TEXT, eos_token: END_OF_TEXT, pad_token: null },
-    parts: ({ add_prefix_space }, _, { pre_tokenizer }) => ({
+    parts: ({ add_prefix_space }) => ({
       model: BYTE_LEVEL_MODEL,
       normalizer: null,
-      pre_tokenizer: afterDigits(pre_tokenizer, byteLevel(add_prefix_space === true)),
+      pre_tokenizer: byteLevel(add_prefix_space === true),
       decoder: BYTE_LEVEL_DECODER,
     }),
   },
@@ -144,6 +144,11 @@ const REGISTERED: Readonly<Record<string, string>> = {
 /** Model types whose tokenizer_config.json often names a wrong class, so that the registered one is taken. */
 const NAMED_WRONGLY: ReadonlySet<string> = new Set(['qwen2']);
 
+/** Whether the model type alone says which class is made: no `tokenizer_class` changes it. */
+export function classFollowsModelType(modelType: unknown): boolean {
+  return typeof modelType === 'string' && NAMED_WRONGLY.has(modelType);
+}
+
 /**
  * The name of the class that AutoTokenizer makes: of what the files name and what belongs to the model type. Undefined
  * for the generic one.
@@ -155,26 +160,13 @@ export function tokenizerClassName(
 ): string | undefined {
   const registered = typeof modelType === 'string' ? REGISTERED[modelType] : undefined;
   const name = named?.replace(/Fast$/, '');
-  const namedWrongly = typeof modelType === 'string' && NAMED_WRONGLY.has(modelType);
+  const namedWrongly = classFollowsModelType(modelType);
   if (name === undefined) return registered;
   // Folders of the Llama 3 kind name the class of Llama 2.
   if (name === 'LlamaTokenizer' && fileIsByteLevel && !namedWrongly) return undefined;
   if (registered === undefined || registered === name) return name;
   if (registered === 'TokenizersBackend') return undefined;
   return namedWrongly ? registered : name;
-}
-
-/**
- * The one exception: transformers drops what parts digits before the bytes (SmolLM2's file has it, whose config.json
- * names this class), though the model was trained with it. It matters to digits beside 0 to 9: 7 of the 5,594 paragraphs in
- * `data/`.
- */
-function afterDigits(given: unknown, words: JsonObject): JsonObject {
-  const [first, second, more] =
-    isObject(given) && Array.isArray(given['pretokenizers']) ? (given['pretokenizers'] as unknown[]) : [];
-  const isKept =
-    isObject(first) && first['type'] === 'Digits' && isObject(second) && second['type'] === 'ByteLevel' && !more;
-  return isKept ? { type: 'Sequence', pretokenizers: [first, words] } : words;
 }
 
 function metaspace(scheme: 'always' | 'first' | 'never'): JsonObject {

@@ -9,6 +9,7 @@ const PARTS = ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'];
 
 /** What the tokenizers library takes on trust: keys, types, and that ids, merges and added tokens fit together. */
 export function checkTokenizer(tokenizer: JsonObject): void {
+  if (checked.has(tokenizer)) return;
   for (const part of PARTS) {
     const value = tokenizer[part];
     if (value !== null && !(isObject(value) && typeof value['type'] === 'string')) {
@@ -22,31 +23,43 @@ export function checkTokenizer(tokenizer: JsonObject): void {
   }
   const vocabulary = vocabularyOf(model);
   if (model['type'] === 'BPE' || model['merges'] !== undefined)
-    checkMerges(model['merges'], vocabulary, model['continuing_subword_prefix']);
-  checkAddedTokens(tokenizer['added_tokens'] ?? [], vocabulary);
+    checkMerges(model['merges'], vocabulary.ids, model['continuing_subword_prefix']);
+  checkAddedTokens(tokenizer['added_tokens'] ?? [], vocabulary.tokens);
 
   const unknown = model['unk_token'] ?? null;
-  if (unknown !== null && !(typeof unknown === 'string' && vocabulary.has(unknown))) {
+  if (unknown !== null && !(typeof unknown === 'string' && vocabulary.ids.has(unknown))) {
     refuse('model.unk_token', 'neither null nor a token of model.vocab');
   }
+  checked.add(tokenizer);
 }
 
-function vocabularyOf(model: JsonObject): Map<string, number> {
+/** A large vocabulary takes a while. */
+const checked = new WeakSet<JsonObject>();
+
+interface Vocabulary {
+  readonly ids: Map<string, number>;
+  readonly tokens: Map<number, string>;
+}
+
+function vocabularyOf(model: JsonObject): Vocabulary {
   const vocab = model['vocab'];
   const unigram = Array.isArray(vocab) && (model['type'] === 'Unigram' || model['type'] === undefined);
-  if (unigram) return new Map(vocab.map((entry: unknown, id) => [pieceOf(entry, id), id]));
+  if (unigram) {
+    const pieces = vocab.map(pieceOf);
+    return { ids: new Map(pieces.map((piece, id) => [piece, id])), tokens: new Map(pieces.entries()) };
+  }
   if (!isObject(vocab)) return refuse('model.vocab', 'not an object of tokens and ids');
 
-  const vocabulary = new Map<string, number>();
+  const ids = new Map<string, number>();
   const tokens = new Map<number, string>();
   for (const [token, id] of Object.entries(vocab)) {
-    checkId(`model.vocab: ${quote(token)}`, id);
+    checkId(() => `model.vocab: ${quote(token)}`, id);
     const other = tokens.get(id);
     if (other !== undefined) refuse('model.vocab', `${quote(other)} and ${quote(token)} both have id ${id}`);
     tokens.set(id, token);
-    vocabulary.set(token, id);
+    ids.set(token, id);
   }
-  return vocabulary;
+  return { ids, tokens };
 }
 
 function pieceOf(entry: unknown, index: number): string {
@@ -62,34 +75,35 @@ function checkMerges(merges: unknown, vocabulary: ReadonlyMap<string, number>, p
     const parts: unknown = inPairs || typeof merge !== 'string' ? merge : merge.split(' ');
     const fits = Array.isArray(parts) && Array.isArray(merge) === inPairs;
     const [left, right, more] = fits ? (parts as unknown[]) : [];
-    const at = `model.merges[${index}]`;
-    if (typeof left !== 'string' || typeof right !== 'string' || more !== undefined) refuse(at, 'not a pair of tokens');
+    const at = (): string => `model.merges[${index}]`;
+    if (typeof left !== 'string' || typeof right !== 'string' || more !== undefined)
+      refuse(at(), 'not a pair of tokens');
     // The library cuts the right one's prefix off, whether it is there or not.
     const cut = typeof prefix === 'string' ? prefix.length : 0;
-    if (right.length < cut) refuse(at, `${quote(right)} is shorter than continuing_subword_prefix`);
+    if (right.length < cut) refuse(at(), `${quote(right)} is shorter than continuing_subword_prefix`);
     for (const token of [left, right, left + right.slice(cut)]) {
-      if (!vocabulary.has(token)) refuse(at, `${quote(token)} is not in model.vocab`);
+      if (!vocabulary.has(token)) refuse(at(), `${quote(token)} is not in model.vocab`);
     }
   });
 }
 
-function checkAddedTokens(added: unknown, vocabulary: ReadonlyMap<string, number>): void {
+/** Each is put among `tokens`. */
+function checkAddedTokens(added: unknown, tokens: Map<number, string>): void {
   if (!Array.isArray(added)) return refuse('added_tokens', 'not a list');
-  const tokens = new Map([...vocabulary].map(([token, id]) => [id, token]));
   added.forEach((token: unknown, index) => {
     const at = `added_tokens[${index}]`;
     const { content, id } = isObject(token) ? token : {};
     if (typeof content !== 'string' || content === '') return refuse(`${at}.content`, 'not a text');
-    checkId(`${at}: ${quote(content)}`, id);
+    checkId(() => `${at}: ${quote(content)}`, id);
     const other = tokens.get(id) ?? content;
     if (other !== content) refuse(at, `${quote(content)} has the id ${id} of ${quote(other)}`);
     tokens.set(id, content);
   });
 }
 
-function checkId(what: string, id: unknown): asserts id is number {
+function checkId(what: () => string, id: unknown): asserts id is number {
   if (!Number.isInteger(id) || Number(id) < 0 || Number(id) > MAX_ID) {
-    refuse(what, `has the id ${String(JSON.stringify(id))}, not a whole number from 0 to ${MAX_ID}`);
+    refuse(what(), `has the id ${String(JSON.stringify(id))}, not a whole number from 0 to ${MAX_ID}`);
   }
 }
 

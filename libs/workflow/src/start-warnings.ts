@@ -11,7 +11,16 @@ export async function startWarnings(
   config: RunConfig,
   inputs: ResolvedInputs,
 ): Promise<RunWarning[]> {
-  return [...(await questionsInBoth(tx, config, inputs)), ...(await contextsTooLong(tx, config, inputs))];
+  return [
+    ...(await ofTheModel(tx, inputs)),
+    ...(await questionsInBoth(tx, config, inputs)),
+    ...(await contextsTooLong(tx, config, inputs)),
+  ];
+}
+
+async function ofTheModel(tx: LedgerTransaction, { model }: ResolvedInputs): Promise<RunWarning[]> {
+  const { warnings } = await tx.models.require(model);
+  return warnings.length === 0 ? [] : [{ kind: 'model', count: warnings.length, message: warnings.join(' ') }];
 }
 
 async function questionsInBoth(

@@ -29,6 +29,9 @@ export interface NewDataset {
   readonly lines: () => Iterable<string> | AsyncIterable<string>;
 }
 
+/** Of a file at once: a chunk of a request costs more than its bytes. */
+const READ_BYTES = 1 << 18;
+
 export type RunsQuery = NonNullable<operations['listRuns']['parameters']['query']>;
 export type PairsQuery = NonNullable<operations['exportPairs']['parameters']['query']>;
 type PairsPage = NonNullable<operations['listPairs']['parameters']['query']>;
@@ -47,7 +50,8 @@ export class ApiClient {
   }
 
   uploadFile(path: string): Promise<AnswerOf<'/v1/artifacts', 'post'>> {
-    return this.#upload('/v1/artifacts', { stream: () => createReadStream(path) as AsyncIterable<Uint8Array> });
+    const stream = () => createReadStream(path, { highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>;
+    return this.#upload('/v1/artifacts', { stream });
   }
 
   async hasArtifact(digest: string): Promise<boolean> {

@@ -996,6 +996,8 @@ export interface components {
         /** @description Of the file */
         readonly sha256: string;
       } | null;
+      /** @description What training or serving it would suffer from, each with what to do */
+      readonly warnings: readonly string[];
       /** @description ISO 8601, UTC */
       readonly createdAt: string;
     };
@@ -1013,6 +1015,8 @@ export interface components {
         /** @description Of the file */
         readonly sha256: string;
       } | null;
+      /** @description What training or serving it would suffer from, each with what to do */
+      readonly warnings: readonly string[];
       /** @description ISO 8601, UTC */
       readonly createdAt: string;
       readonly config: {
@@ -1059,6 +1063,8 @@ export interface components {
       readonly kind: 'model' | 'adapter';
       /** @description Of the registered model that training began with: an adapter belongs to it */
       readonly baseModel: string;
+      /** @description Of the base model, whose tokenizer and chat template the policy has */
+      readonly warnings: readonly string[];
       readonly files: readonly {
         readonly name: string;
         readonly digest: string;
@@ -1157,7 +1163,7 @@ export interface components {
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError, ConnectionError, StrangeAnswerError } from './api.error.ts';
+import { sendStream } from './send-stream.ts';
 
 export interface HttpClientOptions {
   readonly signal?: AbortSignal;
@@ -85,19 +86,19 @@ export class HttpClient {
       if (value !== undefined) url.searchParams.set(key, `${value}`);
     const { signal, token } = this.#options;
     const signals = [signal, isRead(method) && !patient ? AbortSignal.timeout(READ_TIMEOUT_MS) : undefined];
+    const request = {
+      method,
+      signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
+      headers: {
+        ...headers,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(json !== undefined && { 'content-type': 'application/json' }),
+        ...(stream && { 'content-type': type }),
+      },
+    };
     try {
-      return await fetch(url, {
-        method,
-        signal: AbortSignal.any(signals.filter((one) => one !== undefined)),
-        headers: {
-          ...headers,
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...(json !== undefined && { 'content-type': 'application/json' }),
-          ...(stream && { 'content-type': type }),
-        },
-        ...(json !== undefined && { body: JSON.stringify(json) }),
-        ...(stream && { body: stream(), duplex: 'half' as const }),
-      });
+      if (stream) return await sendStream(url, { ...request, stream: stream() });
+      return await fetch(url, { ...request, ...(json !== undefined && { body: JSON.stringify(json) }) });
     } catch (error) {
       signal?.throwIfAborted();
       return new ConnectionError(this.#base, error);

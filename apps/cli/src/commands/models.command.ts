@@ -1,15 +1,18 @@
+import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { group, leaf, online, optionsOf } from '../command-line/command.ts';
-import type { Context } from '../command-line/context.ts';
+import { group, leaf, offline, online, optionsOf } from '../command-line/command.ts';
+import type { CommonOptions, Context } from '../command-line/context.ts';
 import { openModelFolder, withModelFolder } from '../models/model-folder.ts';
 import { registerModel } from '../models/register-model.ts';
+import { describeFolderCheck, refusalOf } from '../report/folder-check.report.ts';
 import { describeModel } from '../report/model.report.ts';
 import { whole } from '../report/numbers.ts';
 import { table } from '../report/table.ts';
+import { UsageError } from '../usage.error.ts';
 
 export function models(context: Context): Command {
-  return group('models', 'models that runs begin with', [add(context), list(context), show(context)]);
+  return group('models', 'models that runs begin with', [add(context), check(context), list(context), show(context)]);
 }
 
 function add(context: Context): Command {
@@ -29,10 +32,38 @@ function add(context: Context): Command {
       const options = optionsOf(command);
       const api = context.api(options);
       const say = (line: string): void => context.terminal.say(line);
+      const { checkFolder } = await import('@solopo/lm/model-folder');
+      let note = '';
       const model = await withModelFolder(openModelFolder(path, say), (folder) =>
-        registerModel(api, name, folder, say),
+        registerModel(api, name, folder, {
+          say,
+          async before() {
+            const { faults, transformers } = await checkFolder(folder);
+            if (faults.length > 0) throw new Error(refusalOf(path, faults));
+            note = transformers?.note ?? '';
+          },
+        }),
       );
+      if (note !== '') say(`note: ${note}`);
       await context.print(options, model, () => describeModel(model));
+    });
+}
+
+function check(context: Context): Command {
+  return offline(
+    leaf('check', 'what a model folder or a GGUF file is, and whether it can be registered; needs no running system', [
+      'models check ./Qwen2.5-0.5B-Instruct',
+      'models check ./checkpoint --json',
+      'models check SmolLM2-135M-Instruct.Q4_1.gguf',
+    ]),
+  )
+    .argument('<model>', 'the folder or the file')
+    .action(async (path: string, _: unknown, command: Command) => {
+      if (!existsSync(path)) throw new UsageError(`${path} is not there; name a model folder or a GGUF file.`);
+      const { checkFolder } = await import('@solopo/lm/model-folder');
+      const checked = await checkFolder(path);
+      await context.print(optionsOf<CommonOptions>(command), checked, () => describeFolderCheck(checked));
+      if (checked.faults.length > 0) context.exitCode = 1;
     });
 }
 

@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerResponse } from 'node:http';
@@ -7,6 +8,7 @@ import { answerJson, LocalServer } from '../client/local-server.fixture.ts';
 import { ran, type Ran } from '../command-line/terminal.fixture.ts';
 import { runOf } from '../demo/run.fixture.ts';
 
+const BUNDLED = join(import.meta.dirname, '../../../../data/models/retrieval-144k');
 const RUN = 'name: r\nmodel: m\ndataset: d\ncontexts: { long: { documents: 4 } }\n';
 
 let server: LocalServer | undefined;
@@ -119,25 +121,50 @@ describe('a command against the API', () => {
   });
 
   it('uploads of a model folder what is not there yet', async () => {
-    writeFileSync(join(folder, 'config.json'), '{}');
-    writeFileSync(join(folder, 'model.safetensors'), 'weights');
-    writeFileSync(join(folder, 'notes.txt'), 'mine');
-    const config = '44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a';
+    cpSync(BUNDLED, folder, { recursive: true });
+    const digests = Object.fromEntries(
+      ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'].map(
+        (file) =>
+          [
+            file,
+            createHash('sha256')
+              .update(readFileSync(join(folder, file)))
+              .digest('hex'),
+          ] as const,
+      ),
+    );
+    const { 'model.safetensors': _, ...there } = digests;
+    const warnings = ['Look at this.'];
     await serve({
-      [`HEAD /v1/artifacts/${config}`]: {},
+      ...Object.fromEntries(Object.values(there).map((digest) => [`HEAD /v1/artifacts/${digest}`, {}])),
       'POST /v1/artifacts': { digest: 'w', bytes: 7 },
-      'POST /v1/models': { digest: 'm'.repeat(64), name: 'x', family: 'llama', parameters: 1000, source: null },
+      'POST /v1/models': {
+        digest: 'm'.repeat(64),
+        name: 'x',
+        family: 'llama',
+        parameters: 1000,
+        source: null,
+        warnings,
+      },
     });
     const { out, err } = await solopo('models', 'add', folder, '--name', 'x');
-    expect(out).toContain('Model x: llama, 1,000 parameters');
-    expect(err).toBe('config.json: there already\nmodel.safetensors: uploading');
+    expect(out).toMatch(/^Model x: llama, 1,000 parameters\nm+\nwarning: Look at this\.\n$/);
+    expect(err.split('\n').filter((line) => !line.endsWith(': there already'))).toEqual([
+      'model.safetensors: uploading',
+    ]);
     const last = server?.received.at(-1);
-    expect(JSON.parse(String(last?.body))).toEqual({
-      name: 'x',
-      files: { 'config.json': config, 'model.safetensors': 'w' },
-    });
+    expect(JSON.parse(String(last?.body))).toEqual({ name: 'x', files: { ...digests, 'model.safetensors': 'w' } });
     rmSync(join(folder, 'config.json'));
     expect((await solopo('models', 'add', folder)).err).toMatch(/has no config.json; name a Hugging Face model folder/);
+  });
+
+  it('refuses a folder that is no model before anything is sent', async () => {
+    cpSync(BUNDLED, folder, { recursive: true });
+    writeFileSync(join(folder, 'tokenizer.json'), '{}');
+    await serve({});
+    const { code, err } = await solopo('models', 'add', folder);
+    expect([code, err]).toEqual([1, expect.stringMatching(/cannot be registered; mend it.*\n- tokenizer\.json: /)]);
+    expect(server?.received).toEqual([]);
   });
 
   it('imports a data set under the name of its file, line by line as it is', async () => {

@@ -138,5 +138,6 @@ export const MODEL: ModelView = {
   family: 'llama',
   parameters: 1,
   source: null,
+  warnings: [],
   createdAt: '2025-01-01T00:00:00.000Z',
 };

@@ -19,6 +19,8 @@ export interface Exported {
   readonly merged: boolean;
   readonly folder: string;
   readonly files: readonly string[];
+  /** What using it would suffer from, each with what to do. */
+  readonly warnings: readonly string[];
 }
 
 /** A policy version as a folder that other tools load. */
@@ -37,5 +39,15 @@ export async function exportPolicy(api: ApiClient, run: string, options: ExportO
     }
     return manifest.files.map(({ name }) => name);
   });
-  return { run: manifest.run, step: manifest.step, kind: merged ? 'model' : manifest.kind, merged, folder: out, files };
+  const { warnings } = manifest;
+  for (const warning of warnings) say(`warning: ${warning}`);
+  return {
+    run: manifest.run,
+    step: manifest.step,
+    kind: merged ? 'model' : manifest.kind,
+    merged,
+    folder: out,
+    files,
+    warnings,
+  };
 }

@@ -38,7 +38,14 @@ const sha256 = (bytes: Buffer | string): string => createHash('sha256').update(b
 let server: LocalServer;
 let folder: string;
 let artifacts: Map<string, Buffer>;
-let manifest: { run: string; step: number; kind: string; baseModel: string; files: unknown[] };
+let manifest: {
+  run: string;
+  step: number;
+  kind: string;
+  baseModel: string;
+  warnings: string[];
+  files: unknown[];
+};
 let baseFiles: Record<string, string>;
 
 const solopo = (...args: string[]): Promise<Ran> => ran(args, { SOLOPO_API: server.url });
@@ -87,6 +94,7 @@ beforeEach(async () => {
     step: 4,
     kind: 'adapter',
     baseModel: BASE,
+    warnings: [],
     files: [
       generated('README.md', CARD),
       generated('adapter_config.json', JSON.stringify(formatAdapterConfig(LORA, 'base'))),
@@ -123,6 +131,11 @@ describe('an exported adapter', () => {
     expect(readFileSync(path('a/README.md'), 'utf8')).toBe(CARD);
   });
 
+  it('says what its base model is warned of', async () => {
+    manifest.warnings = ['Look at the tokenizer.'];
+    expect((await solopo('export', 'r', '--out', path('a'))).err).toContain('\nwarning: Look at the tokenizer.');
+  });
+
   it('merged says over weights of which format the adapter was trained', async () => {
     const bytes = safetensors(toPeftNames(adapter), { frozen_weights: 'int8' });
     manifest.files[2] = artifact('adapter_model.safetensors', bytes);
@@ -133,7 +146,15 @@ describe('an exported adapter', () => {
   it('merged is what base and adapter are together', async () => {
     const { out } = await solopo('export', 'r', '--out', path('m'), '--merge', '--json');
     const files = ['README.md', 'config.json', 'model.safetensors', 'tokenizer.json'];
-    expect(JSON.parse(out)).toEqual({ run: 'r', step: 4, kind: 'model', merged: true, folder: path('m'), files });
+    expect(JSON.parse(out)).toEqual({
+      run: 'r',
+      step: 4,
+      kind: 'model',
+      merged: true,
+      folder: path('m'),
+      files,
+      warnings: [],
+    });
     expect(readdirSync(path('m')).sort()).toEqual(files);
 
     mkdirSync(path('together'));

@@ -46,12 +46,14 @@ export async function pretrain({ out, seed, steps, threads, say: tell }: Pretrai
   const text = TextModel.fromFiles(retrievalTokenizer());
   const runtime = new Runtime({ threads });
   const config = parseModelConfig({
-    model_type: 'qwen2',
+    // Its tokenizer is the file's in every tool: other types make one of their own (docs/models.md).
+    model_type: 'seed_oss',
     vocab_size: RETRIEVAL_VOCABULARY.length,
     hidden_size: 64,
     num_hidden_layers: 3,
     num_attention_heads: 4,
     num_key_value_heads: 2,
+    head_dim: 16,
     intermediate_size: 160,
     rope_theta: 2000,
     tie_word_embeddings: true,
@@ -113,10 +115,8 @@ export async function pretrain({ out, seed, steps, threads, say: tell }: Pretrai
   mkdirSync(out, { recursive: true });
   const write = (file: string, content: string): void => writeFileSync(join(out, file), content);
   writeSafetensors(join(out, 'model.safetensors'), model.weights);
-  write(
-    'config.json',
-    `${JSON.stringify({ ...formatModelConfig(config), ...{ eos_token_id: text.eosIds[0] } }, null, 2)}\n`,
-  );
+  const specialIds = { bos_token_id: null, eos_token_id: text.eosIds[0], pad_token_id: text.padId };
+  write('config.json', `${JSON.stringify({ ...formatModelConfig(config), ...specialIds }, null, 2)}\n`);
   for (const [file, content] of Object.entries(retrievalTokenizer())) write(file, content);
   write('pretrain.log', `${log.join('\n')}\n`);
   await runtime.close();

@@ -1,32 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelSourceSchema, SolopoError, type ModelSource } from '@solopo/contracts';
-import { checkModelFiles, ModelError, type ModelConfig } from '@solopo/lm/model-folder';
-import { TextModel, TextModelError } from '@solopo/text';
+import { checkFolder, type ModelConfig } from '@solopo/lm/model-folder';
 
-/** Whether the folder is a model that the workers can use: configuration, weights by their headers, tokenizer, chat template. */
-export async function checkModel(folder: string): Promise<ModelConfig> {
-  try {
-    const config = checkModelFiles(folder);
-    demandRoom(config, await TextModel.fromFolder(folder));
-    return config;
-  } catch (error) {
-    if (!(error instanceof ModelError || error instanceof TextModelError)) throw error;
-    throw new SolopoError('model-invalid', `${error.message}. Mend the model's files and register it again.`, {
-      cause: error,
-    });
-  }
+export interface CheckedModel {
+  readonly config: ModelConfig;
+  readonly parameters: number;
+  readonly warnings: readonly string[];
 }
 
-function demandRoom({ vocabSize }: ModelConfig, { vocabularySize, eosIds }: TextModel): void {
-  if (vocabularySize > vocabSize) {
-    throw new ModelError(
-      `tokenizer.json has ids up to ${vocabularySize - 1}, vocab_size ${vocabSize} in config.json has no room for them`,
-    );
-  }
-  const strange = eosIds.find((id) => id >= vocabSize);
-  if (strange !== undefined)
-    throw new ModelError(`eos_token_id ${strange} is not below vocab_size ${vocabSize} in config.json`);
+/** Whether the folder is a model that the workers can use: configuration, weights by their headers, tokenizer, chat template. */
+export async function checkModel(folder: string): Promise<CheckedModel> {
+  const { config, parameters, faults, warnings } = await checkFolder(folder);
+  if (config !== null && parameters !== null && faults.length === 0) return { config, parameters, warnings };
+  throw new SolopoError('model-invalid', `${faults.join('. ')}. Mend the model's files and register it again.`);
 }
 
 /** What a converter wrote into config.json of where the numbers come from. Other tools' `source` is not ours. */

@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOf, sha256, type ModelView } from '@solopo/contracts';
-import { modelParameters } from '@solopo/lm';
+import { formatModelConfig, modelParameters } from '@solopo/lm';
 import { waitFor } from '@solopo/testing';
 import request from 'supertest';
 import { describe, expect, it } from 'vitest';
@@ -84,7 +84,13 @@ describe('a model', () => {
     const model = first.body as ModelView;
     const parameters = modelParameters(TINY).reduce((sum, [, dims]) => sum + dims.reduce((a, b) => a * b), 0);
     const digests = Object.fromEntries(Object.entries(files).map(([file, content]) => [file, sha256(content)]));
-    expect(model).toMatchObject({ name: 'tiny', family: 'qwen2', parameters, digest: digestOf(digests) });
+    expect(model).toMatchObject({
+      name: 'tiny',
+      family: 'seed_oss',
+      parameters,
+      digest: digestOf(digests),
+      warnings: [],
+    });
 
     const again = await registerModel(gateway.url, 'tiny', files);
     expect(again.body).toEqual(model);
@@ -97,6 +103,15 @@ describe('a model', () => {
       const shown = await request(gateway.url).get(`/v1/models/${reference}`).expect(200);
       expect(shown.body).toMatchObject({ digest: model.digest });
     }
+  });
+
+  it('whose tokenizer transformers makes otherwise is registered with a warning', async () => {
+    const files = { ...tinyModel(), 'config.json': JSON.stringify(formatModelConfig({ ...TINY, family: 'qwen2' })) };
+    const { status, body } = await registerModel(gateway.url, 'as qwen2', files);
+    const warnings = [expect.stringMatching(/AutoTokenizer of transformers .* makes a Qwen2Tokenizer/)];
+    expect([status, body]).toEqual([201, expect.objectContaining({ warnings })]);
+    const shown = await request(gateway.url).get('/v1/models/as%20qwen2').expect(200);
+    expect(shown.body).toMatchObject({ warnings });
   });
 
   it('that nobody registered is not found', async () => {

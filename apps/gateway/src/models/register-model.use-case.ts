@@ -2,7 +2,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
 import { createModelSchema, digestOf, SolopoError, type ModelView } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
-import { parameterCount } from '@solopo/lm/model-folder';
 import type { z } from 'zod';
 import { checkModel, readSource } from './check-model.ts';
 
@@ -19,15 +18,14 @@ export class RegisterModel {
   async execute({ name, files }: Command): Promise<ModelView> {
     await this.#demandArtifacts(files);
     const folder = await this.artifacts.materialize(files);
-    const config = await checkModel(folder);
+    const { config, parameters, warnings } = await checkModel(folder);
     const source = await readSource(folder);
     const digest = digestOf(files);
-    const parameters = parameterCount(config);
     await this.ledger.models.register({
       digest,
       name,
       family: config.family,
-      config: { ...config, ...(source && { source }) },
+      config: { ...config, ...(source && { source }), warnings },
       files,
       parameters,
     });

@@ -55,6 +55,7 @@ export class DescribePolicy {
       step: version.step,
       kind: adapter === null ? 'model' : 'adapter',
       baseModel: model.digest,
+      warnings: model.warnings,
       files: files.sort((a, b) => (a.name < b.name ? -1 : 1)),
     };
   }

@@ -1,13 +1,14 @@
 import type { PairDetails, PolicyManifest, RunView } from '@solopo/contracts';
 import { sha256 } from '@solopo/contracts';
 import { retrievalTokenizer } from '@solopo/corpus';
+import { formatModelConfig } from '@solopo/lm';
 import { TextModel, type Message } from '@solopo/text';
 import request from 'supertest';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { finishRun } from '../testing/finish-run.fixture.ts';
 import { useGateway } from '../testing/gateway.fixture.ts';
 import { registerInputs, registerModel } from '../testing/register.fixture.ts';
-import { tinyModelWithAdapter } from '../testing/tiny-model.fixture.ts';
+import { TINY, tinyModel, tinyModelWithAdapter } from '../testing/tiny-model.fixture.ts';
 
 const gateway = useGateway();
 const text = TextModel.fromFiles(retrievalTokenizer());
@@ -150,6 +151,21 @@ describe('the policy', () => {
       expect(card).toContain(fact);
     expect(card).toContain('# a | run\n');
     expect(card).toContain('| 2 | 8.3 % of 12 | 8.3 % of 12 |');
+  });
+
+  it('has the warnings of its base model, in the card too, as its run has', async () => {
+    const files = { ...tinyModel(), 'config.json': JSON.stringify(formatModelConfig({ ...TINY, family: 'qwen2' })) };
+    await registerModel(gateway.url, 'as qwen2', files);
+    const warned = await createRun({ model: 'as qwen2', seed: 21 });
+    const warning = expect.stringContaining('makes a Qwen2Tokenizer') as string;
+    expect(warned.warnings).toContainEqual({ kind: 'model', count: 1, message: warning });
+    await finishRun(gateway, warned.id);
+    const { warnings, files: exported } = await manifest(warned.id);
+    expect(warnings).toEqual([warning]);
+    expect(exported.find(({ name }) => name === 'README.md')?.content).toMatch(
+      /## Before you use it\n\n- AutoTokenizer/,
+    );
+    expect((await manifest(run.id)).warnings).toEqual([]);
   });
 
   it('is there for every version', async () => {

@@ -4,7 +4,9 @@ import type { PolicyVersionRecord, RunRecord } from '@solopo/ledger';
 export interface CardFacts {
   readonly run: RunRecord;
   readonly version: PolicyVersionRecord;
-  readonly model: Pick<ModelView, 'name' | 'digest' | 'source'> & { readonly files: Readonly<Record<string, string>> };
+  readonly model: Pick<ModelView, 'name' | 'digest' | 'source' | 'warnings'> & {
+    readonly files: Readonly<Record<string, string>>;
+  };
   readonly dataset: Pick<DatasetView, 'name' | 'digest' | 'examples'>;
   /** Fingerprints of the engines that took its steps. */
   readonly engines: readonly string[];
@@ -56,11 +58,17 @@ Trained on preference pairs from short contexts to answer over long ones (short-
 ${facts.map(([name, value]) => `| ${name} | ${cell(value)} |`).join('\n')}
 
 Equal heads of the step chain mean equal data, configuration and parameters.
-
+${warnings(model.warnings)}
 ## Accuracy by context length
 
 ${accuracyTable(evaluations, version.step)}
 `;
+}
+
+function warnings(messages: readonly string[]): string {
+  return messages.length === 0
+    ? ''
+    : `\n## Before you use it\n\n${messages.map((message) => `- ${oneLine(message)}`).join('\n')}\n`;
 }
 
 function storedAs(format: 'float16' | 'int8'): string {

@@ -15,12 +15,13 @@ import {
 } from '@solopo/lm';
 
 export const TINY: ModelConfig = parseModelConfig({
-  model_type: 'qwen2',
+  model_type: 'seed_oss',
   vocab_size: RETRIEVAL_VOCABULARY.length,
   hidden_size: 8,
   num_hidden_layers: 2,
   num_attention_heads: 2,
   num_key_value_heads: 1,
+  head_dim: 4,
   intermediate_size: 16,
   rope_theta: 100,
   tie_word_embeddings: true,

@@ -1,11 +1,11 @@
-import { modelSourceSchema, SolopoError, type ModelSource, type ModelView } from '@solopo/contracts';
+import { modelSourceSchema, SolopoError, type ModelView } from '@solopo/contracts';
 import type { Queries } from '../tables/database.ts';
 
 export interface NewModel {
   readonly digest: string;
   readonly name: string;
   readonly family: string;
-  /** With its `source`, where it has one. */
+  /** With its `source`, where it has one, and `warnings`. */
   readonly config: Readonly<Record<string, unknown>>;
   /** File name to artifact digest. */
   readonly files: Readonly<Record<string, string>>;
@@ -41,7 +41,7 @@ export class ModelRepository {
       .executeTakeFirst();
     if (row === undefined) return null;
     const { created_at, ...model } = row;
-    return { ...model, source: sourceOf(model.config), createdAt: created_at.toISOString() };
+    return { ...model, ...toldOf(model.config), createdAt: created_at.toISOString() };
   }
 
   async require(nameOrDigest: string): Promise<ModelRecord> {
@@ -60,12 +60,16 @@ export class ModelRepository {
       .execute();
     return rows.map(({ created_at, config, ...model }) => ({
       ...model,
-      source: sourceOf(config),
+      ...toldOf(config),
       createdAt: created_at.toISOString(),
     }));
   }
 }
 
-function sourceOf({ source }: NewModel['config']): ModelSource | null {
-  return modelSourceSchema.safeParse(source).data ?? null;
+/** Models that are older than these records have none. */
+function toldOf({ source, warnings }: NewModel['config']): Pick<ModelView, 'source' | 'warnings'> {
+  return {
+    source: modelSourceSchema.safeParse(source).data ?? null,
+    warnings: Array.isArray(warnings) ? warnings.map(String) : [],
+  };
 }

@@ -4,6 +4,7 @@ import { LLAMA } from './llama.family.ts';
 import { MINISTRAL, MISTRAL } from './mistral.family.ts';
 import { QWEN2 } from './qwen2.family.ts';
 import { QWEN3 } from './qwen3.family.ts';
+import { SEED_OSS } from './seed-oss.family.ts';
 
 export const FAMILIES = {
   gemma3_text: GEMMA3,
@@ -12,5 +13,6 @@ export const FAMILIES = {
   mistral: MISTRAL,
   qwen2: QWEN2,
   qwen3: QWEN3,
+  seed_oss: SEED_OSS,
 } as const satisfies Record<string, Family>;
 export type FamilyName = keyof typeof FAMILIES;

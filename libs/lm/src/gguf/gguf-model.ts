@@ -1,5 +1,6 @@
 import { ModelError } from '../model.error.ts';
 import { formatModelConfig, parseModelConfig, type ModelConfig } from '../model-config.ts';
+import { typesOf, type StoredWeights } from '../folder-check/stored-weights.ts';
 import { EMBEDDING, FINAL_NORM, modelParameters, OUTPUT } from '../parameters.ts';
 import { streamSafetensors, type TensorSource } from '../safetensors.ts';
 import { neighboursToHalves } from '../rotary-rows.ts';
@@ -74,6 +75,16 @@ export class GgufModel {
 
   get metadata(): ReadonlyMap<string, GgufValue> {
     return this.#file.metadata;
+  }
+
+  /** Its tensors as they lie in the file. */
+  storedWeights(): StoredWeights {
+    const tensors = [...this.#file.tensors.values()];
+    return {
+      bytes: tensors.reduce((sum, { from, to }) => sum + to - from, 0),
+      types: typesOf(tensors.map(({ type, dims }) => ({ type: type.name, dims }))),
+      head: this.config.tiedEmbeddings ? 'tied' : 'own',
+    };
   }
 
   close(): void {
