@@ -5,18 +5,32 @@ import { LineServer } from './parity/conformance/line-server.mjs';
 import { failed } from './parity/conformance/report.mjs';
 
 const question = { name: 'question', messages: [], prompt: { text: 'Q' }, whole: { text: 'QA' } };
-const rendered = (prompt: object, whole: object = { text: 'QA' }) => ({ value: { conversations: [{ prompt, whole }] } });
+const rendered = (prompt: object, whole: object = { text: 'QA' }) => ({
+  value: { conversations: [{ prompt, whole }] },
+});
 
 describe('an outcome', () => {
   it.each([
-    ['log-probabilities within the limit', 'models', { logps: [[-1, -2]] }, { value: { logps: [[-1, -2.00001]] } }, 'equal'],
+    [
+      'log-probabilities within the limit',
+      'models',
+      { logps: [[-1, -2]] },
+      { value: { logps: [[-1, -2.00001]] } },
+      'equal',
+    ],
     ['log-probabilities beyond it', 'models', { logps: [[-1, -2]] }, { value: { logps: [[-1, -2.1]] } }, 'DIFFERENT'],
     ['log-probabilities that are missing', 'models', { logps: [[-1, -2]] }, { value: { logps: [[-1]] } }, 'DIFFERENT'],
     ['a process that ended', 'adapters', { logps: [[-1]] }, { died: 'SIGKILL' }, 'crashed'],
     ['an error that names nothing', 'tokenizers', {}, { crashed: 'TypeError: x' }, 'crashed'],
     ['equal prompts', 'templates', { conversations: [question] }, rendered({ text: 'Q' }), 'equal'],
     ['another prompt', 'templates', { conversations: [question] }, rendered({ text: 'q' }), 'DIFFERENT'],
-    ['another answer', 'templates', { conversations: [question] }, rendered({ text: 'Q' }, { text: 'QB' }), 'DIFFERENT'],
+    [
+      'another answer',
+      'templates',
+      { conversations: [question] },
+      rendered({ text: 'Q' }, { text: 'QB' }),
+      'DIFFERENT',
+    ],
     [
       'a template that has to raise, and renders',
       'templates',
@@ -52,13 +66,14 @@ describe('an outcome', () => {
 describe('the process of a side', () => {
   it('that ends is named, and started again for the next item', async () => {
     const program =
-      "require('readline').createInterface({ input: process.stdin }).on('line', (line) => {" +
-      "  if (line === '\"end\"') { console.error('out of luck'); process.exit(3); }" +
-      '  console.log(line);' +
+      "process.stdin.on('data', (line) => {" +
+      "  if (String(line).trim() === '\"end\"') { console.error('out of luck'); process.exit(3); }" +
+      '  process.stdout.write(line);' +
       '});';
     const server = new LineServer([process.execPath, '-e', program]);
-    const replies = await Promise.all([server.ask({ a: 1 }), server.ask('end'), server.ask({ a: 2 })]);
-    expect(replies).toEqual([{ a: 1 }, { died: 'exit code 3; its last words: out of luck' }, { a: 2 }]);
+    const text = 'two\u2028lines\n';
+    const replies = await Promise.all([server.ask({ a: 1 }), server.ask('end'), server.ask({ text })]);
+    expect(replies).toEqual([{ a: 1 }, { died: 'exit code 3; its last words: out of luck' }, { text }]);
     await server.close();
     expect(await server.ask({})).toEqual({ died: 'closed' });
   });

@@ -18,6 +18,8 @@ class Case:
         self.settings = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], **settings}
 
 
+#: In the middle of the sequence.
+INVOCATION = tokens(160, LENGTH)[40:42]
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 CASES = {
     "two layers": Case(),
@@ -75,10 +77,9 @@ CASES = {
     "init pissa_niter_4": Case(init_lora_weights="pissa_niter_4"),
     "init olora": Case(init_lora_weights="olora"),
     "init orthogonal": Case(init_lora_weights="orthogonal"),
-    "init loftq": Case(config={"init_lora_weights": "loftq"}),
     "init eva": Case(config={"init_lora_weights": "eva"}),
-    "alora": Case(alora_invocation_tokens=[5]),
-    "alora, two tokens": Case(alora_invocation_tokens=[5, 15]),
+    "alora": Case(alora_invocation_tokens=INVOCATION),
+    "alora, one token from the first on": Case(alora_invocation_tokens=[5]),
     "alora, no such tokens": Case(alora_invocation_tokens=[159, 158, 157]),
     "fan_in_fan_out": Case(config={"fan_in_fan_out": True}),
     "dropout": Case(config={"lora_dropout": 0.5}),

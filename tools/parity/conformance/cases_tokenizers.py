@@ -26,7 +26,7 @@ TEXTS = [
     "</s></s> </s>",
     "a<x>b <x> c<x>",
     "<x><y>  <z> x<y>y",
-    "<X> <x >",
+    "<X> <x > <z> <Z>",
     "it's 12:30, isn't it? I'LL we'd",
     "1234567890 12 3.14 1,000 ½ ² ٣٤ ⅷ",
     "e\u0301 é E\u0301 Å \u212b ﬁ ｶﾞ",
@@ -289,7 +289,7 @@ for name, flags in FLAGS.items():
         case(
             f"added, {name}{', special' if special else ''}",
             lambda flags=flags, special=special: added(
-                byte_bpe(normalizer=N().Lowercase()), ("<x>", flags), ("<y>", {}), ("<X>", flags), special=special
+                byte_bpe(normalizer=N().Lowercase()), ("<x>", flags), ("<y>", {}), ("<Z>", flags), special=special
             ),
         )
 case("added, one within another", lambda: added(byte_bpe(), ("<x>", {}), ("<x><y>", {}), ("x", {"single_word": True})))
@@ -312,6 +312,7 @@ case("additional_special_tokens", byte_bpe, {"additional_special_tokens": ["<x>"
 case("additional_special_tokens with flags", byte_bpe, {"additional_special_tokens": [{"__type": "AddedToken", "content": "<x>", "lstrip": True, "rstrip": False, "normalized": False, "single_word": False}]})
 case("extra_special_tokens, a list", byte_bpe, {"extra_special_tokens": ["<x>", "<y>"]})
 case("extra_special_tokens with names", byte_bpe, {"extra_special_tokens": {"image_token": "<x>", "audio_token": "<y>"}})
+case("extra_special_tokens with names, additional_special_tokens", byte_bpe, {"extra_special_tokens": {"image_token": "<x>"}, "additional_special_tokens": ["<y>"]})
 case("named tokens of the model's own", byte_bpe, {"image_token": "<x>", "boi_token": "<y>"})
 case("special_tokens_map", byte_bpe, without=("eos_token",), files={"special_tokens_map.json": {"eos_token": "</s>", "bos_token": "<s>", "sep_token": "<x>", "additional_special_tokens": ["<y>"]}})
 case("special_tokens_map against tokenizer_config", byte_bpe, {"sep_token": "<y>"}, files={"special_tokens_map.json": {"sep_token": "<x>"}})
@@ -387,8 +388,6 @@ def sparse_file(folder):
     value = read_json(path)
     for key in ("byte_fallback", "ignore_merges", "fuse_unk", "continuing_subword_prefix", "end_of_word_suffix", "dropout", "unk_token"):
         value["model"].pop(key, None)
-    for token in value["added_tokens"]:
-        token.pop("normalized", None)
     write_json(path, value)
 
 

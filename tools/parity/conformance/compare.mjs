@@ -8,7 +8,8 @@ export const FAILURES = new Set(['refused, not expected', 'DIFFERENT', 'crashed'
 
 /** @param reply of the product: `value`, `refused`, `crashed` or `died` */
 export function outcomeOf(kind, expected, reply) {
-  if (reply.refused !== undefined) return allRaise(kind, expected) ? equal() : { outcome: 'refused', message: reply.refused };
+  if (reply.refused !== undefined)
+    return allRaise(kind, expected) ? equal() : { outcome: 'refused', message: reply.refused };
   if (reply.crashed !== undefined) return { outcome: 'crashed', message: reply.crashed, stack: reply.stack };
   if (reply.died !== undefined) return { outcome: 'crashed', message: `the process ended: ${reply.died}` };
   return COMPARISONS[kind](expected, reply.value);

@@ -21,9 +21,7 @@ export class Expectations {
 
   /** Items that are named in the file, and are equal: their lines can go. */
   unneeded(results) {
-    return results.filter(
-      (result) => result.outcome === 'equal' && this.#entries.some((entry) => isOf(entry, result)),
-    );
+    return results.filter((result) => result.outcome === 'equal' && this.#entries.some((entry) => isOf(entry, result)));
   }
 }
 

@@ -21,10 +21,21 @@ import { logpsOf } from './logps.mjs';
 const LORA = { rank: 3, alpha: 6, targets: LORA_TARGETS, rsLora: true };
 /** What an adapter's folder does not take from its base, as the gateway has it: weights and the model's settings. */
 const OF_THE_MODEL = /\.(safetensors|bin)$|\.index\.json$|^(config|generation_config)\.json$/;
-const TEXTS = ['hello world', ' Größe: 12,5 é\n\n x', 'the answer is 42', '<s>hello</s> hello', 'doc : the code of iris is 7 . ?'];
+const TEXTS = [
+  'hello world',
+  ' Größe: 12,5 é\n\n x',
+  'the answer is 42',
+  '<s>hello</s> hello',
+  'doc : the code of iris is 7 . ?',
+];
 const PROMPT = promptSchema.parse({});
 const PAIRS = [
-  { question: 'where is it?', documents: ['it is in paris', 'hello world'], chosen: 'in paris', rejected: 'in london, no' },
+  {
+    question: 'where is it?',
+    documents: ['it is in paris', 'hello world'],
+    chosen: 'in paris',
+    rejected: 'in london, no',
+  },
   { question: 'how many?', documents: ['12 or 13'], chosen: '12', rejected: '13.' },
   { question: 'what is the code of iris?', documents: ['doc : iris is 7'], chosen: ' 7', rejected: 'hello\nhello' },
 ];
@@ -42,7 +53,9 @@ export async function writeExports(folder, { what }, runtime) {
 
   mkdirSync(join(out, 'model'), { recursive: true });
   // A policy that was trained in full: its weights over the base's other files.
-  const trained = new Map([...weights].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.map((x) => 1.02 * x) }]));
+  const trained = new Map(
+    [...weights].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.map((x) => 1.02 * x) }]),
+  );
   copy(folder, join(out, 'model'), /\.safetensors$|\.index\.json$/);
   writeSafetensors(join(out, 'model/model.safetensors'), trained);
   const policy = LanguageModel.fromFolder(join(out, 'model'), runtime);

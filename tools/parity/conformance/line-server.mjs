@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { linesOf } from './lines.mjs';
 
 /** Kept of what a process says beside its answers, to tell why it ended. */
 const KEPT_CHARACTERS = 4000;
@@ -53,6 +53,10 @@ export class LineServer {
     });
   }
 
+  async #read(stdout) {
+    for await (const line of linesOf(stdout)) this.#answer?.(JSON.parse(line));
+  }
+
   #start() {
     const [program, ...args] = this.#command;
     this.#said = '';
@@ -62,7 +66,7 @@ export class LineServer {
     child.stderr.setEncoding('utf8').on('data', (text) => {
       this.#said = (this.#said + text).slice(-KEPT_CHARACTERS);
     });
-    createInterface({ input: child.stdout }).on('line', (line) => this.#answer?.(JSON.parse(line)));
+    void this.#read(child.stdout);
     const ended = (why) => {
       if (this.#process !== child) return;
       this.#process = undefined;

@@ -55,7 +55,8 @@ const items = [];
 for (const kind of KINDS) {
   const wanted = chosen.filter(([name]) => name === kind);
   if (chosen.length > 0 && wanted.length === 0) continue;
-  const isWanted = (name) => wanted.length === 0 || wanted.some(([, only]) => only === undefined || name.startsWith(only));
+  const isWanted = (name) =>
+    wanted.length === 0 || wanted.some(([, only]) => only === undefined || name.startsWith(only));
   const listed = await value(python.ask({ do: 'list', kind }));
   for (const { name, digest, quick } of listed)
     if ((values.all || quick) && isWanted(name)) items.push({ kind, name, folder: join(CACHE, kind, digest) });

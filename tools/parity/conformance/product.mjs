@@ -1,11 +1,11 @@
 // The product's side of `npm run conformance`: reads folders and answers what it makes of them, a line of JSON for each line of JSON. One
 // process for all: what ends it is the product's crash, and says so.
 import { writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { checkModelFiles, LanguageModel, LogitsNotFiniteError, ModelError, Runtime } from '@solopo/lm';
 import { TextModel, TextModelError } from '@solopo/text';
 import { SolopoError } from '@solopo/contracts';
 import { writeExports } from './exports.mjs';
+import { linesOf } from './lines.mjs';
 import { logpsOf } from './logps.mjs';
 
 /** What names the fault of a folder; any other error is the product's own. */
@@ -36,15 +36,7 @@ async function score(folder, { sequences }) {
 
 async function tokenise(folder, { texts, lists }) {
   const model = await TextModel.fromFolder(folder);
-  const each = (values, f) =>
-    values.map((value) => {
-      try {
-        return f(value);
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        return { refused: error.message };
-      }
-    });
+  const each = (values, f) => values.map((value) => orRefused(() => f(value)));
   return {
     ids: each(texts, (text) => [...model.encode(text)]),
     whole: each(texts, (text) => [...model.added.before, ...model.encode(text), ...model.added.behind]),
@@ -57,16 +49,12 @@ async function tokenise(folder, { texts, lists }) {
 async function renderAll(folder, { conversations, answer }) {
   const model = await TextModel.fromFolder(folder);
   return {
-    conversations: conversations.map(({ messages }) => {
-      try {
-        const prompt = model.renderPrompt(messages);
-        const tokens = [...model.promptTokens(messages), ...model.responseTokens(messages, answer)];
-        return { prompt: { text: prompt }, whole: { text: model.decode(tokens) } };
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        return { prompt: { refused: error.message }, whole: { refused: error.message } };
-      }
-    }),
+    conversations: conversations.map(({ messages }) => ({
+      prompt: orRefused(() => ({ text: model.renderPrompt(messages) })),
+      whole: orRefused(() => ({
+        text: model.decode([...model.promptTokens(messages), ...model.responseTokens(messages, answer)]),
+      })),
+    })),
   };
 }
 
@@ -78,11 +66,20 @@ const KINDS = {
   exports: async (folder, expected) => writeExports(folder, expected, await freshRuntime()),
 };
 
+function orRefused(f) {
+  try {
+    return f();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return { refused: error.message };
+  }
+}
+
 function isRefusal(error) {
   return REFUSALS.some((kind) => error instanceof kind);
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of linesOf(process.stdin)) {
   const { kind, folder, expected } = JSON.parse(line);
   let reply;
   try {

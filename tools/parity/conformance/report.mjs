@@ -8,13 +8,17 @@ export function failed(results) {
 
 /** Counts by kind, then what differs, one after another. */
 export function printReport({ kinds, results, versions, unneeded }) {
-  for (const { kind, name, outcome, message, details, folder } of results.filter((each) => FAILURES.has(each.outcome))) {
+  for (const { kind, name, outcome, message, details, folder } of results.filter((each) =>
+    FAILURES.has(each.outcome),
+  )) {
     console.log(`\n${outcome}: ${kind}/${name}\n  ${folder}`);
     for (const line of (details ?? [message]).slice(0, DETAILS)) console.log(`  ${line}`);
     if (details?.length > DETAILS) console.log(`  and ${details.length - DETAILS} more`);
   }
   if (unneeded.length > 0)
-    console.log(`\nequal, so that expected-refusals.json need not name them: ${unneeded.map(({ kind, name }) => `${kind}/${name}`).join('; ')}`);
+    console.log(
+      `\nequal, so that expected-refusals.json need not name them: ${unneeded.map(({ kind, name }) => `${kind}/${name}`).join('; ')}`,
+    );
   const row = (cells) => console.log(`| ${cells.join(' | ')} |`);
   console.log();
   row(['kind', 'items', ...OUTCOMES, 'greatest difference']);
