@@ -9,6 +9,15 @@ const rendered = (prompt: object, whole: object = { text: 'QA' }) => ({
   value: { conversations: [{ prompt, whole }] },
 });
 
+const tokens = (ids: number[]) => ({
+  texts: ['a'],
+  lists: [],
+  ids: [ids],
+  whole: [ids],
+  decoded: [],
+  decodedPlain: [],
+});
+
 describe('an outcome', () => {
   it.each([
     [
@@ -22,6 +31,21 @@ describe('an outcome', () => {
     ['log-probabilities that are missing', 'models', { logps: [[-1, -2]] }, { value: { logps: [[-1]] } }, 'DIFFERENT'],
     ['a process that ended', 'adapters', { logps: [[-1]] }, { died: 'SIGKILL' }, 'crashed'],
     ['an error that names nothing', 'tokenizers', {}, { crashed: 'TypeError: x' }, 'crashed'],
+    [
+      'other ids of which it warns',
+      'tokenizers',
+      tokens([1]),
+      { value: { ...tokens([2]), warning: 'other ids' } },
+      'told',
+    ],
+    ['other ids of which it does not', 'tokenizers', tokens([1]), { value: tokens([2]) }, 'DIFFERENT'],
+    [
+      'equal ids with a warning',
+      'tokenizers',
+      tokens([1]),
+      { value: { ...tokens([1]), warning: 'other' } },
+      'DIFFERENT',
+    ],
     ['equal prompts', 'templates', { conversations: [question] }, rendered({ text: 'Q' }), 'equal'],
     ['another prompt', 'templates', { conversations: [question] }, rendered({ text: 'q' }), 'DIFFERENT'],
     [

@@ -3,7 +3,7 @@
 /** In nats, a token; of responses, summed. The engine's own differences are below 1e-5. */
 const LIMIT = 1e-4;
 
-export const OUTCOMES = ['equal', 'refused', 'refused, not expected', 'DIFFERENT', 'crashed', 'not made'];
+export const OUTCOMES = ['equal', 'refused', 'told', 'refused, not expected', 'DIFFERENT', 'crashed', 'not made'];
 export const FAILURES = new Set(['refused, not expected', 'DIFFERENT', 'crashed', 'not made']);
 
 /** @param reply of the product: `value`, `refused`, `crashed` or `died` */
@@ -39,7 +39,8 @@ function distance(a, b) {
   return Number.isNaN(between) ? Infinity : between;
 }
 
-function tokenizers({ texts, lists, ...right }, value) {
+/** Where the file's ids are kept against AutoTokenizer's, `models check` has to say so, and only there. */
+function tokenizers({ texts, lists, ...right }, { warning, ...value }) {
   const inputs = { ids: texts, whole: texts, decoded: lists, decodedPlain: lists };
   const details = [];
   let refused;
@@ -51,7 +52,8 @@ function tokenizers({ texts, lists, ...right }, value) {
         details.push(`${what} of ${shown(input)}: right ${shown(right[what][i])}, here ${shown(mine)}`);
     });
   }
-  if (details.length > 0) return different(details);
+  if (details.length > 0) return warning ? { outcome: 'told', message: warning, details } : different(details);
+  if (warning) return different([`equal, though it warns: ${warning}`]);
   return refused === undefined ? equal() : { outcome: 'refused', message: refused };
 }
 

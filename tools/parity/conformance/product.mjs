@@ -2,11 +2,13 @@
 // process for all: what ends it is the product's crash, and says so.
 import { writeSync } from 'node:fs';
 import { checkModelFiles, LanguageModel, LogitsNotFiniteError, ModelError, Runtime } from '@solopo/lm';
-import { TextModel, TextModelError } from '@solopo/text';
+import * as text from '@solopo/text';
 import { SolopoError } from '@solopo/contracts';
 import { writeExports } from './exports.mjs';
 import { linesOf } from './lines.mjs';
 import { logpsOf } from './logps.mjs';
+
+const { TextModel, TextModelError } = text;
 
 /** What names the fault of a folder; any other error is the product's own. */
 const REFUSALS = [ModelError, TextModelError, LogitsNotFiniteError, SolopoError];
@@ -42,7 +44,14 @@ async function tokenise(folder, { texts, lists }) {
     whole: each(texts, (text) => [...model.added.before, ...model.encode(text), ...model.added.behind]),
     decoded: each(lists, (ids) => model.decode(ids)),
     decodedPlain: each(lists, (ids) => model.decode(ids, { skipSpecial: true })),
+    warning: await warningOf(folder),
   };
+}
+
+/** What `models check` says of AutoTokenizer's ids: null where they are the ids here. */
+async function warningOf(folder) {
+  const { readTextFiles, parseTextFiles, transformersTokens } = text;
+  return transformersTokens ? transformersTokens(parseTextFiles(await readTextFiles(folder))).warning : undefined;
 }
 
 /** The prompt, and prompt and answer together: the tokenizer has a token for each byte, so that tokens decode to what was rendered. */
