@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -20,7 +21,10 @@ export function choosePython({ python, version, cache, say }) {
 }
 
 function withTransformers(version, named, folder, say) {
-  const environment = resolve(folder, `transformers-${version}${named === undefined ? '' : '-over'}`);
+  const environment = resolve(
+    folder,
+    `transformers-${version}${named === undefined ? '' : `-over-${hash('sha256', named).slice(0, 8)}`}`,
+  );
   const python = join(environment, 'bin/python');
   if (existsSync(python)) return python;
   say(`making ${environment}`);

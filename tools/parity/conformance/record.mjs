@@ -1,5 +1,5 @@
-// Keeps a sample of what a run of the comparison held equal as a fixture, so that the tests need no Python:
-//   npm run conformance -- --all --only tokenizers --only templates --json report.json
+// Keeps a sample of the tokenizers that a run of the comparison held equal as a fixture, so that the tests need no Python:
+//   npm run conformance -- --all --only tokenizers --json report.json
 //   node tools/parity/conformance/record.mjs report.json libs/text/src/fixtures/conformance.json
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,8 +18,6 @@ const TOKENIZERS = [
   'added, both strips, special',
   'special_tokens_map with flags',
 ];
-/** One of so many templates: those of the language, not TRL's, which are its own. */
-const EVERY = 2;
 const LONGEST_TEXT = 60;
 
 const [report, out] = process.argv.slice(2);
@@ -49,26 +47,12 @@ const tokenizers = equal
       },
     ];
   });
-const templates = equal
-  .filter(({ kind, name }) => kind === 'templates' && !name.startsWith('trl: '))
-  .filter((_, i) => i % EVERY === 0)
-  .map((result) => [
-    result.name,
-    {
-      template: readFileSync(join(result.folder, 'chat_template.jinja'), 'utf8'),
-      prompts: expectedOf(result).conversations.map(({ messages, prompt }) => ({
-        messages,
-        prompt: prompt.text ?? null,
-      })),
-    },
-  ]);
-const { transformers, tokenizers: library, jinja2 } = versions;
+const { transformers, tokenizers: library } = versions;
 writeFileSync(
   out,
   JSON.stringify({
-    versions: { transformers, tokenizers: library, jinja2 },
+    versions: { transformers, tokenizers: library },
     tokenizers: Object.fromEntries(tokenizers),
-    templates: Object.fromEntries(templates),
   }),
 );
-console.log(`${tokenizers.length} tokenizers and ${templates.length} templates in ${out}`);
+console.log(`${tokenizers.length} tokenizers in ${out}`);
