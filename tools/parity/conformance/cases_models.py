@@ -299,6 +299,11 @@ CASES = {
     "gemma3, bidirectional": Case("gemma3", config={"use_bidirectional_attention": True}),
     "gemma3, bf16": Case("gemma3", files=(in_format("bfloat16"),)),
     "gemma3, bf16 in shards": Case("gemma3", sliding_window=16, files=(in_format("bfloat16"), sharded(4))),
+    "ministral": Case("Ministral", sliding_window=16, layer_types=["sliding_attention", "full_attention"]),
+    "ministral, no window": Case("Ministral", sliding_window=None, head_dim=16),
+    "seed_oss": Case("SeedOss", head_dim=16),
+    "seed_oss, no biases": Case("SeedOss", head_dim=12, attention_bias=False),
+    "seed_oss, all biases": Case("SeedOss", head_dim=12, attention_out_bias=True, mlp_bias=True, tie_word_embeddings=True),
     "gemma2": Case("Gemma2", head_dim=16),
     "phi3": Case("Phi3", pad_token_id=0),
 }
