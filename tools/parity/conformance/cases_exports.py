@@ -4,6 +4,7 @@ A base folder is made here; the product trains nothing, but writes with its own 
 log-probabilities and ids that it has itself: `product/product.json`."""
 
 import functools
+import hashlib
 import pathlib
 import shutil
 from types import SimpleNamespace
@@ -100,8 +101,10 @@ def parted(name):
 
 
 def source_of(name):
-    """Of the tokenizers that are used here too."""
-    return (pathlib.Path(__file__).parent / "cases_tokenizers.py").read_text()
+    """Of the tokenizers that are used here too, and of the model that is not made here."""
+    own = (pathlib.Path(__file__).parent / "cases_tokenizers.py").read_text()
+    bundled = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(BUNDLED.iterdir())]
+    return [own, *(bundled if BASES[parted(name)[0]] is None else [])]
 
 
 def make(name, folder):

@@ -299,8 +299,12 @@ CASES = {
     "gemma3, bidirectional": Case("gemma3", config={"use_bidirectional_attention": True}),
     "gemma3, bf16": Case("gemma3", files=(in_format("bfloat16"),)),
     "gemma3, bf16 in shards": Case("gemma3", sliding_window=16, files=(in_format("bfloat16"), sharded(4))),
-    "ministral": Case("Ministral", sliding_window=16, layer_types=["sliding_attention", "full_attention"]),
-    "ministral, no window": Case("Ministral", sliding_window=None, head_dim=16),
+    "ministral": rope(
+        "Ministral", {"rope_type": "default"}, sliding_window=16, layer_types=["sliding_attention", "full_attention"]
+    ),
+    "ministral, all layers full": rope(
+        "Ministral", ROPES["yarn"], sliding_window=16, head_dim=16, layer_types=["full_attention"] * 2
+    ),
     "seed_oss": Case("SeedOss", head_dim=16),
     "seed_oss, no biases": Case("SeedOss", head_dim=12, attention_bias=False),
     "seed_oss, all biases": Case("SeedOss", head_dim=12, attention_out_bias=True, mlp_bias=True, tie_word_embeddings=True),
