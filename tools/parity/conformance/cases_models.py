@@ -300,7 +300,7 @@ CASES = {
     "gemma3, bf16": Case("gemma3", files=(in_format("bfloat16"),)),
     "gemma3, bf16 in shards": Case("gemma3", sliding_window=16, files=(in_format("bfloat16"), sharded(4))),
     "ministral": rope(
-        "Ministral", {"rope_type": "default"}, sliding_window=16, layer_types=["sliding_attention", "full_attention"]
+        "Ministral", {"rope_type": "default"}, head_dim=12, sliding_window=16, layer_types=["sliding_attention", "full_attention"]
     ),
     "ministral, all layers full": rope(
         "Ministral", ROPES["yarn"], sliding_window=16, head_dim=16, layer_types=["full_attention"] * 2
