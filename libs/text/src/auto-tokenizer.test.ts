@@ -48,6 +48,16 @@ describe('what is decoded', () => {
     expect(text.decode(text.encode('\uFEFFhello').slice(1))).toBe('\uFEFFhello');
   });
 
+  it('keeps a further special token with flags, where they do not say that it is special', () => {
+    const flags = { __type: 'AddedToken', lstrip: false, rstrip: false, normalized: false, single_word: false };
+    const tokens = [
+      { content: '<x>', ...flags },
+      { content: '<y>', ...flags, special: true },
+    ];
+    const text = TextModel.fromFiles(withConfig({ additional_special_tokens: tokens }));
+    expect(text.decode(text.encode('a<x><y>'), { skipSpecial: true })).toBe('a <x>');
+  });
+
   it('is cleaned of spaces before punctuation where the file says so, but with byte-pair encoding', () => {
     const vocab = { '<unk>': 0, '<eos>': 1, a: 2, '.': 3 };
     const files = withTokenizer({}, { vocab });

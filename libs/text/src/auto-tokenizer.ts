@@ -233,11 +233,11 @@ function namedTokens(config: JsonObject): NamedTokens {
   return Object.fromEntries(found);
 }
 
-/** Further special tokens, which older files call additional. Where they have names, these are in `namedTokens`. */
+/** Further special tokens, which older files call additional. Those with names are in `namedTokens`. */
 function extraTokens(config: JsonObject): readonly unknown[] {
   const additional = listOf('additional_special_tokens', config['additional_special_tokens'] ?? []);
   const extra = config['extra_special_tokens'] ?? [];
-  if (isObject(extra)) return [];
+  if (isObject(extra)) return additional;
   const tokens = listOf('extra_special_tokens', extra);
   return tokens.length > 0 ? tokens : additional;
 }
@@ -263,19 +263,22 @@ function addedTokens(
   ]);
   const names = new Set(Object.values(named).map(contentOf));
   const added = listed.map((token) => (names.has(token.content) ? { ...token, special: true } : token));
-  for (const value of [...Object.values(named), ...extra]) {
-    const content = contentOf(value);
-    if (content === undefined || there.has(content)) continue;
-    there.add(content);
-    added.push(byContent.get(content) ?? special(value));
+  for (const token of [...Object.values(named).map(special), ...extra.map(further)]) {
+    if (token === undefined || there.has(token.content)) continue;
+    there.add(token.content);
+    added.push(byContent.get(token.content) ?? token);
   }
   return added;
 }
 
-function special(value: unknown): AddedToken {
-  return isObject(value)
-    ? tokenOf({ ...value, special: true }, 'tokenizer_config.json', 'a special token')
-    : plain(String(value), true);
+function special(value: unknown): AddedToken | undefined {
+  return further(isObject(value) ? { ...value, special: true } : value);
+}
+
+/** With flags it is special only where they say so. */
+function further(value: unknown): AddedToken | undefined {
+  if (isObject(value)) return tokenOf(value, 'tokenizer_config.json', 'a special token');
+  return typeof value === 'string' ? plain(value, true) : undefined;
 }
 
 function specials(values: readonly unknown[]): AddedToken[] {

@@ -213,6 +213,14 @@ export const MADE_TOKENIZERS: Readonly<Record<string, MadeTokenizer>> = {
     }),
     ids: { 'a<p>b <q>c<a>d<z><i>': [5, 62, 6, 63, 7, 65, 8, 61, 64] },
   },
+  'further special tokens, with names and without': {
+    files: files({
+      model: byteLevelModel,
+      preTokenizer: byteLevel(),
+      config: { extra_special_tokens: { image_token: '<i>' }, additional_special_tokens: ['<a>'] },
+    }),
+    ids: { 'a<i>b<a>c': [5, 61, 6, 62, 7] },
+  },
   'an added token that is a word of its own': {
     files: files({
       model: byteLevelModel,

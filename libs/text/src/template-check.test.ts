@@ -22,7 +22,7 @@ function withBeginning(template: string): TextFiles {
     pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
     special_tokens: { '<eos>': { id: '<eos>', ids: [1], tokens: ['<eos>'] } },
   };
-  const tokenizer = JSON.parse(files['tokenizer.json']) as Record<string, unknown>;
+  const tokenizer = JSON.parse(files['tokenizer.json']!) as Record<string, unknown>;
   return {
     ...files,
     'tokenizer.json': JSON.stringify({ ...tokenizer, post_processor: beginning }),

@@ -112,6 +112,44 @@ describe("TRL's own preparation of texts", () => {
     );
   });
 
+  it('is given the space that an answer begins with, which a SentencePiece decoder takes from a text of its own', () => {
+    const tokens = ['<unk>', '</s>', '▁', 'a', 'b', '▁a', ']'];
+    const files = {
+      'tokenizer.json': JSON.stringify({
+        added_tokens: [{ id: 1, content: '</s>', special: true, normalized: false }],
+        normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+        pre_tokenizer: null,
+        post_processor: null,
+        decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+        model: {
+          type: 'BPE',
+          unk_token: '<unk>',
+          vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+          merges: ['▁ a'],
+        },
+      }),
+      'tokenizer_config.json': JSON.stringify({
+        eos_token: '</s>',
+        chat_template: "{% for m in messages %}{{ m.content + (']' if m.role == 'user' else '</s>') }}{% endfor %}",
+      }),
+    };
+    const model = TextModel.fromFiles(files);
+    const pair = {
+      question: 'b',
+      context: model.encode('a]b]'),
+      chosen: model.encode(' a</s>'),
+      rejected: Int32Array.of(3, 1),
+    };
+    expect([...pair.chosen]).toEqual([5, 1]);
+    expect(model.decode(pair.chosen)).toBe('a</s>');
+    const source = { text: model, prompt: promptSchema.parse({ user: '{documents}]{question}' }) };
+    expect(PAIR_FORMATS.trl(pair, source)).toMatchObject({ chosen: ' a</s>', rejected: 'a</s>' });
+    expect(PAIR_FORMATS['trl-conversational'](pair, source)).toMatchObject({
+      chosen: [{ content: ' a' }],
+      rejected: [{ content: 'a' }],
+    });
+  });
+
   it.each([
     [
       'a turn ends with another token',

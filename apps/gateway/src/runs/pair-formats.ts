@@ -15,6 +15,9 @@ export interface PairSource {
   readonly prompt: PromptConfig;
 }
 
+/** Tokens of a prompt that are enough to see what is written behind it. */
+const LAST_OF_CONTEXT = 16;
+
 type Format = (pair: PairTokens, source: PairSource) => object;
 
 export const PAIR_FORMATS = {
@@ -41,8 +44,8 @@ function trl({ question, context, chosen, rejected }: PairTokens, { text, prompt
   if (prompt.controlTokens === 'text' && !sameTokens(text.encode(written), tokens)) throw controlTokensAsText(question);
   return {
     prompt: written,
-    chosen: responseText(chosen, text),
-    rejected: responseText(rejected, text),
+    chosen: responseText(context, chosen, text),
+    rejected: responseText(context, rejected, text),
   };
 }
 
@@ -77,14 +80,14 @@ function unreadable(reason: string): SolopoError {
 /** TRL's conversational preference format: messages, which the model's chat template makes the same prompt of. */
 function trlConversational(pair: PairTokens, source: PairSource): object {
   const assistant = (tokens: Int32Array): Message[] => [
-    { role: 'assistant', content: answerText(tokens, source.text) },
+    { role: 'assistant', content: answerText(pair.context, tokens, source.text) },
   ];
   return { prompt: messagesOf(pair, source), chosen: assistant(pair.chosen), rejected: assistant(pair.rejected) };
 }
 
 /** LLaMA-Factory's sharegpt format with `ranking: true`. */
 function llamaFactory(pair: PairTokens, source: PairSource): object {
-  const gpt = (tokens: Int32Array) => ({ from: 'gpt', value: answerText(tokens, source.text) });
+  const gpt = (tokens: Int32Array) => ({ from: 'gpt', value: answerText(pair.context, tokens, source.text) });
   const messages = messagesOf(pair, source);
   const system = messages.find(({ role }) => role === 'system');
   return {
@@ -98,17 +101,37 @@ function llamaFactory(pair: PairTokens, source: PairSource): object {
 }
 
 /** To the end of the turn: trainers add an end of their own where a text does not end with it, so no white space may follow. */
-function responseText(tokens: Int32Array, text: TextModel): string {
-  const response = text.decode(tokens);
+function responseText(context: Int32Array, tokens: Int32Array, text: TextModel): string {
+  const response = textBehind(context, tokens, text);
   const tail = text.decode(text.responseTail);
   return tail.trim() !== '' && response.endsWith(tail) ? response.slice(0, -tail.length) + tail.trimEnd() : response;
 }
 
 /** What the assistant said, without what the template puts behind it. */
-function answerText(tokens: Int32Array, text: TextModel): string {
+function answerText(context: Int32Array, tokens: Int32Array, text: TextModel): string {
   const start = tokens.length - text.responseTail.length;
   const endsWithTail = start >= 0 && text.responseTail.every((id, index) => tokens[start + index] === id);
-  return endsWithTail ? text.decode(tokens.subarray(0, start)) : text.decode(tokens, { skipSpecial: true });
+  return endsWithTail
+    ? textBehind(context, tokens.subarray(0, start), text)
+    : text.decode(tokens, { skipSpecial: true });
+}
+
+/**
+ * Some decoders take the space from the beginning of a text (SentencePiece's), or put one between words (WordPiece's): what
+ * stands behind a prompt is then not what its tokens are alone. Of the two the one that becomes these tokens there.
+ */
+function textBehind(context: Int32Array, tokens: Int32Array, text: TextModel): string {
+  const end = context.subarray(-LAST_OF_CONTEXT);
+  const [before, whole, alone] = text.decodeAll([end, Int32Array.of(...end, ...tokens), tokens]) as [
+    string,
+    string,
+    string,
+  ];
+  if (!whole.startsWith(before)) return alone;
+  const behind = whole.slice(before.length);
+  if (behind === alone) return alone;
+  const encoded = text.encodeAll([alone, behind].map((answer) => before + answer));
+  return [alone, behind].find((_, i) => endsWith(encoded[i] as Int32Array, tokens)) ?? alone;
 }
 
 /** The documents are what stands between the prompt's head and tail, as the tokenizer writes these. */
@@ -123,6 +146,10 @@ function messagesOf({ question, context }: PairTokens, { text, prompt }: PairSou
     'conflict',
     `The tokenizer does not give the prompt of "${question}" back as text; take format=trl.`,
   );
+}
+
+function endsWith(ids: Int32Array, end: Int32Array): boolean {
+  return ids.length >= end.length && sameTokens(ids.subarray(ids.length - end.length), end);
 }
 
 function sameTokens(a: Int32Array, b: Int32Array): boolean {
