@@ -50,7 +50,7 @@ export const samplingSchema = z.strictObject({
   temperature: z.number().min(0).max(10).default(0.85),
   topP: z.number().gt(0).max(1).default(1),
   maxNewTokens: z.int().min(1).max(32_768).default(64),
-  weights: samplingWeightsSchema.default('int8'),
+  weights: samplingWeightsSchema.default('float32'),
 });
 
 export const judgeSchema = z.enum(['sub-em', 'exact']);
@@ -171,7 +171,7 @@ export const evaluationSchema = z.strictObject({
   judge: judgeSchema.default('sub-em'),
   normalization: normalizationSchema.default('hotpotqa'),
   maxNewTokens: z.int().min(1).max(32_768).default(64),
-  weights: samplingWeightsSchema.default('int8'),
+  weights: samplingWeightsSchema.default('float32'),
 });
 
 const runConfigObject = z.strictObject({

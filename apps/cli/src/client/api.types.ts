@@ -739,7 +739,7 @@ export interface components {
         /** @default 64 */
         readonly maxNewTokens?: number;
         /**
-         * @default int8
+         * @default float32
          * @enum {string}
          */
         readonly weights?: 'float32' | 'int8' | 'int4';
@@ -835,7 +835,7 @@ export interface components {
         /** @default 64 */
         readonly maxNewTokens?: number;
         /**
-         * @default int8
+         * @default float32
          * @enum {string}
          */
         readonly weights?: 'float32' | 'int8' | 'int4';
@@ -1341,7 +1341,7 @@ export interface components {
         /** @default 64 */
         readonly maxNewTokens: number;
         /**
-         * @default int8
+         * @default float32
          * @enum {string}
          */
         readonly weights: 'float32' | 'int8' | 'int4';
@@ -1434,7 +1434,7 @@ export interface components {
         /** @default 64 */
         readonly maxNewTokens: number;
         /**
-         * @default int8
+         * @default float32
          * @enum {string}
          */
         readonly weights: 'float32' | 'int8' | 'int4';
