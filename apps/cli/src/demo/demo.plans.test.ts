@@ -100,7 +100,7 @@ describe('a plan', () => {
         return line.example.id;
       });
     const [trained, asked] = [await idsOf(training), await idsOf(evaluation)];
-    expect([trained.length, new Set([...trained, ...asked]).size]).toEqual([96, 96 + asked.length]);
+    expect([trained.length, new Set([...trained, ...asked]).size]).toEqual([72, 72 + asked.length]);
     expect(asked).toHaveLength(settings.evaluation.questions ?? 0);
   });
 
