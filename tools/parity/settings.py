@@ -23,6 +23,7 @@ CLASSES = {
     "mistral": ["mistral", "ministral"],
     "qwen2": ["qwen2"],
     "qwen3": ["qwen3"],
+    "seed_oss": ["seed_oss"],
 }
 # What PreTrainedConfig takes beside its fields: read in its __post_init__ and its properties.
 ARGUMENTS = [

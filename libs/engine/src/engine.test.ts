@@ -111,7 +111,7 @@ test('a model folder with something missing is refused by name, not tried again'
   await expect(engine().run('score', { model: { folder: broken }, trees, batchTokens: 500 })).rejects.toMatchObject({
     code: 'model-invalid',
     retryable: false,
-    message: expect.stringContaining('hidden_size') as string,
+    message: expect.stringContaining('neither model.safetensors') as string,
   });
   rmSync(broken, { recursive: true });
 });
