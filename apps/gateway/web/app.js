@@ -6,6 +6,7 @@ import { deadLettersPage } from './pages/dead-letters.page.js';
 import { evaluationPage } from './pages/evaluation.page.js';
 import { eventsPage } from './pages/events.page.js';
 import { metricsPage } from './pages/metrics.page.js';
+import { modelsPage } from './pages/models.page.js';
 import { pairPage } from './pages/pair.page.js';
 import { pairsPage } from './pages/pairs.page.js';
 import { runPage } from './pages/run.page.js';
@@ -23,6 +24,7 @@ const ROUTES = [
   [/^\/runs\/([^/]+)\/evaluation$/, evaluationPage, ['id'], 'runs'],
   [/^\/runs\/([^/]+)\/metrics$/, metricsPage, ['id'], 'runs'],
   [/^\/compare$/, comparePage, [], 'compare'],
+  [/^\/models$/, modelsPage, [], 'models'],
   [/^\/system$/, systemPage, [], 'system'],
   [/^\/events$/, eventsPage, [], 'events'],
   [/^\/dead-letters$/, deadLettersPage, [], 'dead-letters'],

@@ -260,6 +260,18 @@ test('the pages that alerts link to are there, as text', async () => {
   await request(gateway.url).get('/runbooks/..%2fmetrics.md').expect(404);
 });
 
+test('the page of models says what each is, and what to know of it', async () => {
+  const page = await open('/models');
+  const row = page.locator('tbody tr').filter({ hasText: 'tiny' });
+  await row
+    .getByText(/^qwen2|seed_oss|llama/)
+    .first()
+    .waitFor();
+  await row.getByText(/parameters$/).waitFor();
+  await row.getByText(/tokenizer\.json/).waitFor();
+  await page.close();
+});
+
 describe('the page of dead letters', () => {
   test('discards a letter on the second press', async () => {
     const letter = {
@@ -319,6 +331,7 @@ describe('every page', () => {
       `${run}/evaluation`,
       `${run}/metrics`,
       '/compare',
+      '/models',
       '/system',
       '/events',
       '/dead-letters',
