@@ -372,7 +372,7 @@ describe('every page', () => {
     const page = await open('/');
     const focused = () => page.evaluate<string>('document.activeElement.textContent.trim()');
     const seen: string[] = [];
-    for (let tabs = 0; tabs < 7; tabs++) {
+    for (let tabs = 0; tabs < 8; tabs++) {
       await page.keyboard.press('Tab');
       seen.push(await focused());
     }
@@ -381,6 +381,7 @@ describe('every page', () => {
       'Solopo',
       'Runs',
       'Compare',
+      'Models',
       'System',
       'Events',
       expect.stringMatching(/^Dead letters/),
