@@ -36,6 +36,19 @@ def with_special(tokenizer, *tokens):
     return tokenizer
 
 
+QWEN_TEXT = dict(
+    tokenizer=lambda: with_special(
+        byte_bpe(P().Split(lib().Regex(QWEN), "isolated"), normalizer=N().NFC()), "<|im_start|>", "<|im_end|>", "<|endoftext|>"
+    ),
+    config={
+        "tokenizer_class": "Qwen2Tokenizer",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "unk_token": None,
+        "chat_template": CHATML,
+    },
+)
+
 BASES = {
     "llama": dict(
         tokenizer=lambda: template_of(byte_bpe(P().Split(lib().Regex(GPT4), "isolated")), "<s> $A"),
@@ -62,33 +75,8 @@ BASES = {
         model=dict(family="gemma3", sliding_window=64),
         end="<end_of_turn>",
     ),
-    "qwen2": dict(
-        tokenizer=lambda: with_special(
-            byte_bpe(P().Split(lib().Regex(QWEN), "isolated"), normalizer=N().NFC()), "<|im_start|>", "<|im_end|>", "<|endoftext|>"
-        ),
-        config={
-            "tokenizer_class": "Qwen2Tokenizer",
-            "eos_token": "<|im_end|>",
-            "pad_token": "<|endoftext|>",
-            "unk_token": None,
-            "chat_template": CHATML,
-        },
-        model=dict(family="qwen2", tie_word_embeddings=True),
-    ),
-    "qwen3, bf16": dict(
-        tokenizer=lambda: with_special(
-            byte_bpe(P().Split(lib().Regex(QWEN), "isolated"), normalizer=N().NFC()), "<|im_start|>", "<|im_end|>", "<|endoftext|>"
-        ),
-        config={
-            "tokenizer_class": "Qwen2Tokenizer",
-            "eos_token": "<|im_end|>",
-            "pad_token": "<|endoftext|>",
-            "unk_token": None,
-            "chat_template": CHATML,
-        },
-        model=dict(family="qwen3"),
-        dtype="bfloat16",
-    ),
+    "qwen2": dict(**QWEN_TEXT, model=dict(family="qwen2", tie_word_embeddings=True)),
+    "qwen3, bf16": dict(**QWEN_TEXT, model=dict(family="qwen3"), dtype="bfloat16"),
     "the bundled model": None,
 }
 KINDS = ("model", "adapter", "merged", "tokenizer", "pairs trl", "pairs trl-conversational", "pairs trl-tokens")

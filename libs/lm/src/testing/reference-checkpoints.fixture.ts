@@ -1,24 +1,12 @@
 import { parseModelConfig, type HostTensor, type ModelConfig } from '../index.ts';
-import { referenceWeights } from './reference-models.fixture.ts';
+import { referenceWeights, TINY_SHAPE } from './reference-models.fixture.ts';
 
 /*
  * Folders as people bring them, unusual but valid: what config.json and the tensors of a file say of each other.
  * tools/parity writes them for PyTorch, and tests make them anew.
  */
 
-const shape = {
-  model_type: 'llama',
-  vocab_size: 32,
-  hidden_size: 12,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 8,
-  intermediate_size: 16,
-  max_position_embeddings: 64,
-  rms_norm_eps: 1e-6,
-  rope_theta: 100,
-};
+const shape = { ...TINY_SHAPE, model_type: 'llama', rope_theta: 100 };
 const tied = { ...shape, tie_word_embeddings: true };
 const EMBEDDING = 'model.embed_tokens.weight';
 const OUTPUT = 'lm_head.weight';

@@ -16,7 +16,7 @@ import {
  * fixtures, and tests make them anew. Their numbers are products of uniform draws, which need no library of functions.
  */
 
-const shape = {
+export const TINY_SHAPE = {
   vocab_size: 32,
   hidden_size: 12,
   num_hidden_layers: 2,
@@ -30,11 +30,11 @@ const shape = {
 
 /** `config.json` of each, as a publisher would write it. */
 export const REFERENCE_MODELS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  llama: { ...shape, model_type: 'llama', rope_theta: 100 },
-  'llama, biases': { ...shape, model_type: 'llama', rope_theta: 100, attention_bias: true, mlp_bias: true },
-  'llama, linear': { ...shape, model_type: 'llama', rope_theta: 100, rope_scaling: { type: 'linear', factor: 4 } },
+  llama: { ...TINY_SHAPE, model_type: 'llama', rope_theta: 100 },
+  'llama, biases': { ...TINY_SHAPE, model_type: 'llama', rope_theta: 100, attention_bias: true, mlp_bias: true },
+  'llama, linear': { ...TINY_SHAPE, model_type: 'llama', rope_theta: 100, rope_scaling: { type: 'linear', factor: 4 } },
   'llama, llama3': {
-    ...shape,
+    ...TINY_SHAPE,
     model_type: 'llama',
     rope_theta: 100,
     rope_scaling: {
@@ -46,22 +46,22 @@ export const REFERENCE_MODELS: Readonly<Record<string, Readonly<Record<string, u
     },
   },
   'llama, yarn': {
-    ...shape,
+    ...TINY_SHAPE,
     model_type: 'llama',
     rope_theta: 100,
     rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 16, beta_fast: 2, truncate: false },
   },
   'llama, dynamic': {
-    ...shape,
+    ...TINY_SHAPE,
     model_type: 'llama',
     rope_theta: 100,
     max_position_embeddings: 16,
     rope_scaling: { rope_type: 'dynamic', factor: 3 },
   },
-  mistral: { ...shape, model_type: 'mistral', rope_theta: 100, sliding_window: 8 },
-  qwen2: { ...shape, model_type: 'qwen2', rope_theta: 100, tie_word_embeddings: true },
+  mistral: { ...TINY_SHAPE, model_type: 'mistral', rope_theta: 100, sliding_window: 8 },
+  qwen2: { ...TINY_SHAPE, model_type: 'qwen2', rope_theta: 100, tie_word_embeddings: true },
   'qwen2, yarn': {
-    ...shape,
+    ...TINY_SHAPE,
     model_type: 'qwen2',
     rope_parameters: {
       rope_type: 'yarn',
@@ -72,9 +72,9 @@ export const REFERENCE_MODELS: Readonly<Record<string, Readonly<Record<string, u
       mscale_all_dim: 0.4,
     },
   },
-  qwen3: { ...shape, model_type: 'qwen3', rope_theta: 100, tie_word_embeddings: true },
+  qwen3: { ...TINY_SHAPE, model_type: 'qwen3', rope_theta: 100, tie_word_embeddings: true },
   gemma3: {
-    ...shape,
+    ...TINY_SHAPE,
     model_type: 'gemma3_text',
     num_hidden_layers: 3,
     query_pre_attn_scalar: 6,
@@ -85,7 +85,7 @@ export const REFERENCE_MODELS: Readonly<Record<string, Readonly<Record<string, u
     rope_scaling: { rope_type: 'linear', factor: 8 },
   },
   'gemma3, yarn': {
-    ...shape,
+    ...TINY_SHAPE,
     model_type: 'gemma3_text',
     attention_bias: true,
     tie_word_embeddings: false,
