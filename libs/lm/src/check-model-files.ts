@@ -55,8 +55,3 @@ export function inspectModelFiles(folder: string): ModelFiles {
 interface Stored extends StoredEntry {
   readonly dims: readonly number[];
 }
-
-/** As inspectModelFiles, of which only the configuration is asked. */
-export function checkModelFiles(folder: string): ModelConfig {
-  return inspectModelFiles(folder).config;
-}

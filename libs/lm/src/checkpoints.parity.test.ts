@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
-  checkModelFiles,
   inspectModelFiles,
   LanguageModel,
   readModelFolder,
@@ -52,7 +51,7 @@ function bring(name: string): void {
 }
 
 async function logps(): Promise<readonly number[]> {
-  checkModelFiles(folder);
+  inspectModelFiles(folder);
   const rows = await scoreTrees(LanguageModel.fromFolder(folder, runtime), REFERENCE_TREES, { batchTokens: 1000 });
   return rows.flat().flatMap((row) => [...row]);
 }

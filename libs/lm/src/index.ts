@@ -33,7 +33,7 @@ export type { GgufValue } from './gguf/gguf-file.ts';
 export { readLlama2c } from './llama2c.ts';
 export { PhaseClock, type PhaseSeconds, type StepPhase } from './phase-clock.ts';
 export { LogitsNotFiniteError, ModelError } from './model.error.ts';
-export { checkModelFiles, inspectModelFiles, type ModelFiles } from './check-model-files.ts';
+export { inspectModelFiles, type ModelFiles } from './check-model-files.ts';
 export { checkWeights, modelOf, readModelConfig, readModelFolder, readStoredFolder } from './model-folder.ts';
 export { modelParameters, parameterCount } from './parameters.ts';
 export {

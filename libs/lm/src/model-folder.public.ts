@@ -1,5 +1,5 @@
 /** `@solopo/lm/model-folder`: what can be said of a model without a numeric engine. */
-export { checkModelFiles, inspectModelFiles, type ModelFiles } from './check-model-files.ts';
+export { inspectModelFiles, type ModelFiles } from './check-model-files.ts';
 export {
   checkFolder,
   SAMPLE_TEXT,

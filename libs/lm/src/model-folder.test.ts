@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import {
-  checkModelFiles,
   formatAdapterConfig,
   formatModelConfig,
   initialise,
@@ -60,7 +59,7 @@ describe('safetensors', () => {
   test('a Git LFS pointer in its place is told', () => {
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 269060552\n`;
     writeFileSync(join(folder, 'model.safetensors'), pointer);
-    expect(() => checkModelFiles(folder)).toThrow(/model\.safetensors is a Git LFS pointer, .*git lfs pull/);
+    expect(() => inspectModelFiles(folder)).toThrow(/model\.safetensors is a Git LFS pointer, .*git lfs pull/);
   });
 
   test('what is written is read', () => {
@@ -133,7 +132,7 @@ describe('a folder', () => {
     const map = Object.fromEntries(all.map(([name], i) => [name, `model-0000${i < 5 ? 1 : 2}-of-00002.safetensors`]));
     writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
     expect([...readModelFolder(folder).weights]).toEqual(all);
-    expect(checkModelFiles(folder)).toEqual(config);
+    expect(inspectModelFiles(folder).config).toEqual(config);
   });
 
   test('with a PEFT adapter is base and adapter merged', () => {
@@ -142,7 +141,7 @@ describe('a folder', () => {
     for (const { data } of adapter.values()) data.forEach((_, i) => (data[i] = Math.sin(i)));
     put(toPeftNames(adapter), 'adapter_model.safetensors');
     writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(formatAdapterConfig(lora, 'base')));
-    checkModelFiles(folder);
+    inspectModelFiles(folder);
     const merged = mergeLora(weights(), lora, adapter);
     expect([...readModelFolder(folder).weights]).toEqual([...merged]);
     expect(merged.get('model.layers.0.self_attn.q_proj.weight')).not.toEqual(
@@ -172,7 +171,7 @@ describe('a folder', () => {
     put(toPeftNames(initialiseLora(config, lora, 3)), 'adapter_model.safetensors');
     writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(formatAdapterConfig(said, 'base')));
     expect(() => readModelFolder(folder)).toThrow(message);
-    expect(() => checkModelFiles(folder)).toThrow(message);
+    expect(() => inspectModelFiles(folder)).toThrow(message);
   });
 
   test.each([
@@ -220,7 +219,7 @@ describe('a folder', () => {
       JSON.stringify({ ...formatAdapterConfig(lora, 'base'), ...changes }),
     );
     expect(() => readModelFolder(folder)).toThrow(message);
-    expect(() => checkModelFiles(folder)).toThrow(message);
+    expect(() => inspectModelFiles(folder)).toThrow(message);
   });
 });
 
@@ -288,14 +287,16 @@ describe('tensors beside the parameters', () => {
 
   test('that are neither parameters nor buffers are refused by name', () => {
     put(weights().set('model.layers.0.self_attn.sinks', { dims: [2], data: new Float32Array(2) }));
-    expect(() => checkModelFiles(folder)).toThrow(/"model.layers.0.self_attn.sinks" does not belong to a llama model/);
+    expect(() => inspectModelFiles(folder)).toThrow(
+      /"model.layers.0.self_attn.sinks" does not belong to a llama model/,
+    );
   });
 
   test('an output table that is missed is told with tie_word_embeddings', () => {
     put(weights());
     const untied = { ...formatModelConfig(config), tie_word_embeddings: false };
     writeFileSync(join(folder, 'config.json'), JSON.stringify(untied));
-    expect(() => checkModelFiles(folder)).toThrow(/"lm_head.weight" is missing .* set tie_word_embeddings to true/);
+    expect(() => inspectModelFiles(folder)).toThrow(/"lm_head.weight" is missing .* set tie_word_embeddings to true/);
   });
 });
 
@@ -313,13 +314,13 @@ describe('a model of another kind', () => {
   ])('is told by its kind: %s', (_, changes, message) => {
     put(weights());
     writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...formatModelConfig(config), ...changes }));
-    expect(() => checkModelFiles(folder)).toThrow(message);
+    expect(() => inspectModelFiles(folder)).toThrow(message);
   });
 
   test('is not one whose settings of these kinds are null', () => {
     put(weights());
     const settings = { ...formatModelConfig(config), quantization_config: null, vision_config: null };
     writeFileSync(join(folder, 'config.json'), JSON.stringify(settings));
-    expect(checkModelFiles(folder)).toEqual(config);
+    expect(inspectModelFiles(folder).config).toEqual(config);
   });
 });
