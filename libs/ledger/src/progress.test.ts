@@ -73,6 +73,21 @@ describe('a stage', () => {
     );
     expect(stageSecondsLeft(stage('sample', 500, 'pending', { earlier: { items: 0, seconds: 0 } }))).toBeNull();
   });
+
+  it('whose first item came late goes by stages like it too, until a quarter is done', () => {
+    const earlier = { items: 24, seconds: 24 };
+    const evaluating = (done: number, seconds: number): number | null =>
+      stageSecondsLeft(
+        stage('evaluate 1 8', 24, 'running', {
+          jobs: [job(seconds, { phase: 'evaluating', done, total: 24 })],
+          earlier,
+        }),
+      );
+    // 35 seconds for 6: one of them here, five as before.
+    expect(evaluating(1, 30)).toBeCloseTo((35 / 6) * 23, 9);
+    expect(evaluating(6, 12)).toBe(36);
+    expect(evaluating(12, 12)).toBe(12);
+  });
 });
 
 describe('a run', () => {

@@ -99,11 +99,17 @@ function doneBy(kind: StageRecord['kind'], progress: JobProgress | null): number
   return progress?.phase === STAGE_WORK[kind].phase ? (progress.done ?? 0) : 0;
 }
 
+/** The first items of a stage come late and in one go: until a quarter is done, stages like it have a say too. */
 function secondsPerItem(stage: PacedStage): number | null {
   const { pace } = stage;
-  const items = itemsDone(stage);
-  if (items > 0) return (pace.seconds + pace.jobs.reduce((sum, { seconds }) => sum + seconds, 0)) / items;
-  return pace.earlier !== null && pace.earlier.items > 0 ? pace.earlier.seconds / pace.earlier.items : null;
+  const done = itemsDone(stage);
+  const seconds = pace.seconds + pace.jobs.reduce((sum, job) => sum + job.seconds, 0);
+  const { earlier } = pace;
+  if (earlier === null || earlier.items <= 0) return done > 0 ? seconds / done : null;
+  const perEarlier = earlier.seconds / earlier.items;
+  if (done <= 0) return perEarlier;
+  const counted = Math.max(0, (stage.items ?? 0) / 4 - done);
+  return (seconds + counted * perEarlier) / (done + counted);
 }
 
 const isBaseEvaluation = ({ kind, label }: PacedStage): boolean =>
