@@ -23,9 +23,15 @@ const FILES = [
 async function samples() {
   const found = [];
   for (const [format, file] of FILES)
-    for await (const line of corpus.readExamples(corpus.linesOf(createReadStream(join(DATA, file))), format))
+    for await (const line of corpus.readExamples(contentOf(join(DATA, file)), format))
       if ('example' in line) found.push(line.example);
   return found;
+}
+
+/** Builds before took lines, and gave their reader. */
+function contentOf(path) {
+  const stream = createReadStream(path);
+  return corpus.linesOf ? corpus.linesOf(stream) : stream;
 }
 
 /** The samples again and again, each copy with its number in every title: no document is met in two copies. */
@@ -64,7 +70,11 @@ const CASES = {
     const contents = async function* () {
       for await (const page of pages('', { from: 0, to: records })) yield page.map(({ content }) => content);
     };
-    const work = new ComposeContexts({ pages, contents }, { folder: () => Promise.resolve(folder) }, composer);
+    const work = new ComposeContexts(
+      { pages, contents },
+      { folder: () => Promise.resolve(folder), positions: () => Promise.resolve(Infinity) },
+      composer,
+    );
     const context = { signal: new AbortController().signal, advanced: () => undefined };
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
