@@ -26,10 +26,10 @@ const FULL = {
 
 const QUICK: typeof FULL = {
   ...FULL,
-  records: 24,
-  maxPairs: 12,
+  records: 20,
+  maxPairs: 8,
   heldOutPairs: 4,
-  questions: 24,
+  questions: 18,
 };
 
 /** Every stage, for a driver in software and for tests; what it says of the model is chance. */
