@@ -33,18 +33,16 @@ function add(context: Context): Command {
       const api = context.api(options);
       const say = (line: string): void => context.terminal.say(line);
       const { checkFolder } = await import('@solopo/lm/model-folder');
-      let note = '';
       const model = await withModelFolder(openModelFolder(path, say), (folder) =>
         registerModel(api, name, folder, {
           say,
           async before() {
-            const { faults, transformers } = await checkFolder(folder);
-            if (faults.length > 0) throw new Error(refusalOf(path, faults));
-            note = transformers?.note ?? '';
+            const checked = await checkFolder(folder);
+            say(`${describeFolderCheck(checked, { verdict: false })}\n`);
+            if (checked.faults.length > 0) throw new Error(refusalOf(path, checked.faults));
           },
         }),
       );
-      if (note !== '') say(`note: ${note}`);
       await context.print(options, model, () => describeModel(model));
     });
 }

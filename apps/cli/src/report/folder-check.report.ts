@@ -3,8 +3,8 @@ import { percent, whole } from './numbers.ts';
 import { sections, type Section } from './sections.ts';
 import { table } from './table.ts';
 
-/** All that was seen, for people. */
-export function describeFolderCheck(check: FolderCheck): string {
+/** All that was seen, for people; without the verdict where the folder is registered next. */
+export function describeFolderCheck(check: FolderCheck, { verdict = true } = {}): string {
   const parts: (Section | null)[] = [
     ['Model', modelOf(check)],
     ['Files', filesOf(check)],
@@ -13,7 +13,7 @@ export function describeFolderCheck(check: FolderCheck): string {
     check.text && ['Chat template', templateOf(check.text)],
     check.transformers && [`In transformers ${check.transformers.version}`, transformersOf(check.transformers)],
     check.warnings.length > 0 ? ['Warnings', items(check.warnings)] : null,
-    ['Verdict', verdictOf(check)],
+    verdict ? ['Verdict', verdictOf(check)] : null,
   ];
   return sections(parts.filter((part) => part !== null)).trimEnd();
 }
