@@ -64,6 +64,13 @@ describe('a run configuration', () => {
     ],
     ['frozen weights where all are trained', { frozenWeights: 'int8' }, 'frozenWeights'],
     ['an unknown format', { adapter: { kind: 'lora' }, frozenWeights: 'int4' }, 'frozenWeights'],
+    ['bfloat16 of onnxruntime', { precision: 'bfloat16' }, 'precision'],
+    [
+      'frozen weights in a format of their own under PyTorch',
+      { engine: 'torch', adapter: { kind: 'lora' }, frozenWeights: 'int8' },
+      'frozenWeights',
+    ],
+    ['an unknown engine', { engine: 'jax' }, 'engine'],
     ['an alignment that is no record', { preset: 'paper', alignment: 'shared' }, 'alignment'],
     ['an objective that is no record', { objective: [] }, 'objective'],
   ])('refuses %s', (_, changes, path) => {

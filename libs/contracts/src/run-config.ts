@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ENGINES, PRECISIONS } from './engines.ts';
 
 /** Of examples, pairs and steps: what is counted up from them stays below the ledger's 32 bits. */
 const MAX_ITEMS = 1_000_000;
@@ -134,6 +135,9 @@ export const adapterSchema = z.strictObject({
 /** How the weights under an adapter are kept while it is trained, and by the reference that it is compared with. */
 export const frozenWeightsSchema = z.enum(['float32', 'float16', 'int8']);
 
+export const engineSchema = z.enum(ENGINES);
+export const precisionSchema = z.enum(PRECISIONS);
+
 /** Watches held-out pairs for a short answer that is pulled down to meet the long one. */
 export const watchSchema = z.strictObject({
   collapse: z.enum(['off', 'warn', 'stop']).default('warn'),
@@ -190,6 +194,13 @@ const runConfigObject = z.strictObject({
    * output) a quarter. What is exported is the adapter; merged, it goes into the model as it is registered.
    */
   frozenWeights: frozenWeightsSchema.default('float32'),
+  /**
+   * What computes: onnxruntime, which every worker has, or PyTorch, for any causal model of transformers and for bfloat16. Workers must
+   * have it (`./solopo engine add torch`).
+   */
+  engine: engineSchema.default('onnx'),
+  /** What weights and activations are computed in; bfloat16 needs `engine: torch`. What is trained is kept in float32. */
+  precision: precisionSchema.default('float32'),
   prompt: promptSchema.prefault({}),
   contexts: contextsSchema,
   sampling: samplingSchema.prefault({}),
@@ -225,6 +236,15 @@ export const runConfigSchema = z
     path: ['frozenWeights'],
     error:
       'without an adapter every parameter is trained and none is frozen; train an adapter (adapter: { kind: lora }), or leave frozenWeights at float32',
+  })
+  .refine(({ engine, precision }) => engine === 'torch' || precision === 'float32', {
+    path: ['precision'],
+    error: 'bfloat16 is computed by PyTorch alone; set engine to torch, or leave precision at float32',
+  })
+  .refine(({ engine, frozenWeights }) => engine === 'onnx' || frozenWeights === 'float32', {
+    path: ['frozenWeights'],
+    error:
+      'PyTorch keeps frozen weights in the precision that it computes in; set precision to bfloat16 for half the memory, and leave frozenWeights at float32',
   });
 
 export const PRESETS = {

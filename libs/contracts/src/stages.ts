@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { EngineKind } from './engines.ts';
 import {
   adapterSchema,
   alignmentSchema,
@@ -7,11 +8,13 @@ import {
   contextsSchema,
   controlTokensSchema,
   cutAnswersSchema,
+  engineSchema,
   frozenWeightsSchema,
   judgeSchema,
   normalizationSchema,
   objectiveSchema,
   pairingSchema,
+  precisionSchema,
   promptSchema,
   samplingSchema,
   samplingWeightsSchema,
@@ -21,6 +24,11 @@ import {
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
 /** Absent where it is float32, so that work named before there were others keeps its name. */
 const lowerFormat = frozenWeightsSchema.exclude(['float32']).optional();
+/** What computes, and in what. Absent where it is onnxruntime and float32, which was all there was when the first stages were recorded. */
+const computedBy = {
+  engine: engineSchema.exclude(['onnx']).optional(),
+  precision: precisionSchema.exclude(['float32']).optional(),
+};
 /** Control tokens are tokens where that is absent, as it is where they are. */
 const prompt = promptSchema.extend({ controlTokens: controlTokensSchema.optional() });
 /** Absent where it is none, which was all there was when the first stages were recorded. */
@@ -48,6 +56,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     sampling: samplingSchema,
     seed: z.int(),
+    ...computedBy,
   }),
   z.strictObject({
     kind: z.literal('pair'),
@@ -66,6 +75,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     split: z.enum(['training', 'held-out']),
     context: z.enum(['short', 'long']),
     frozenWeights: lowerFormat,
+    ...computedBy,
   }),
   z.strictObject({
     kind: z.literal('train'),
@@ -77,6 +87,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     alignment: alignmentSchema,
     adapter: adapterSchema.nullable(),
     frozenWeights: lowerFormat,
+    ...computedBy,
     training: trainingSchema,
     seed: z.int(),
   }),
@@ -89,6 +100,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     adapter: adapterSchema.nullable(),
     frozenWeights: lowerFormat,
+    ...computedBy,
     pair: digest,
     objective: objectiveSchema,
     alignment: alignmentSchema,
@@ -109,12 +121,18 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     /** Absent for float32, so that what was evaluated before there were others keeps its name. */
     weights: samplingWeightsSchema.exclude(['float32']).optional(),
     seed: z.int(),
+    ...computedBy,
   }),
 ]);
 
 export type StageSpec = z.infer<typeof stageSpecSchema>;
 export type StageKind = StageSpec['kind'];
 export type StageSpecOf<K extends StageKind> = Extract<StageSpec, { kind: K }>;
+
+/** What computes a stage. */
+export function engineOf(spec: StageSpec): EngineKind {
+  return ('engine' in spec ? spec.engine : undefined) ?? 'onnx';
+}
 
 /** What a job does with its items, and what they are: as its progress names them. */
 export const STAGE_WORK = {

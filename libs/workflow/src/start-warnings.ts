@@ -15,12 +15,24 @@ export async function startWarnings(
     ...(await ofTheModel(tx, inputs)),
     ...(await questionsInBoth(tx, config, inputs)),
     ...(await contextsTooLong(tx, config, inputs)),
+    ...answersByTorch(config),
   ];
 }
 
 async function ofTheModel(tx: LedgerTransaction, { model }: ResolvedInputs): Promise<RunWarning[]> {
   const { warnings } = await tx.models.require(model);
   return warnings.length === 0 ? [] : [{ kind: 'model', count: warnings.length, message: warnings.join(' ') }];
+}
+
+/** Rounded weights for answers are onnxruntime's. */
+function answersByTorch({ engine, precision, sampling, evaluation }: RunConfig): RunWarning[] {
+  const asked = [
+    ...(sampling.weights === 'float32' ? [] : [`sampling.weights (${sampling.weights})`]),
+    ...(evaluation === null || evaluation.weights === 'float32' ? [] : [`evaluation.weights (${evaluation.weights})`]),
+  ];
+  if (engine !== 'torch' || asked.length === 0) return [];
+  const message = `PyTorch answers in the run's precision, ${precision}, whatever ${asked.join(' and ')} say; leave them out, or set engine to onnx.`;
+  return [{ kind: 'exact-answers', count: asked.length, message }];
 }
 
 async function questionsInBoth(
