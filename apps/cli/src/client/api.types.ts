@@ -678,6 +678,16 @@ export interface components {
        * @enum {string}
        */
       readonly frozenWeights?: 'float32' | 'float16' | 'int8';
+      /**
+       * @default onnx
+       * @enum {string}
+       */
+      readonly engine?: 'onnx' | 'torch';
+      /**
+       * @default float32
+       * @enum {string}
+       */
+      readonly precision?: 'float32' | 'bfloat16';
       /** @default {} */
       readonly prompt?: {
         readonly system?: string;
@@ -922,6 +932,8 @@ export interface components {
       readonly device: string;
       /** @description Whether its jobs need the numeric engine, of which a worker has one */
       readonly engine: boolean;
+      /** @description Which engine computes the jobs of this queue; null: none */
+      readonly computedBy: ('onnx' | 'torch') | null;
       /** @description Of the jobs of an app that wait, those with the lowest number are taken first */
       readonly priority: number;
       readonly timeLimitSeconds: number;
@@ -1163,7 +1175,7 @@ export interface components {
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */
@@ -1283,6 +1295,16 @@ export interface components {
        * @enum {string}
        */
       readonly frozenWeights: 'float32' | 'float16' | 'int8';
+      /**
+       * @default onnx
+       * @enum {string}
+       */
+      readonly engine: 'onnx' | 'torch';
+      /**
+       * @default float32
+       * @enum {string}
+       */
+      readonly precision: 'float32' | 'bfloat16';
       readonly prompt: {
         readonly system?: string;
         /**
@@ -1514,6 +1536,13 @@ export interface components {
     readonly System: {
       /** @description By app, in the order in which their jobs are taken */
       readonly functions: readonly components['schemas']['Function'][];
+      /** @description The workers that there are or may be */
+      readonly pools: readonly {
+        readonly name: string;
+        readonly app: string;
+        /** @description What its workers compute with: runs by another engine are not given to them */
+        readonly engines: readonly ('onnx' | 'torch')[];
+      }[];
       readonly streams: readonly components['schemas']['Stream'][];
       readonly outbox: {
         readonly unpublished: number;
