@@ -57,6 +57,15 @@ const trees = [1, 2, 3, 4].map((salt) => ({
 }));
 const score = (kind: EngineKind): Promise<Tasks['score']['output']> =>
   once(`score ${kind}`, () => run(kind, 'score', { model, trees, batchTokens: 200 }));
+const measure = (kind: EngineKind): Promise<Tasks['measure']['output']> =>
+  once(`measure ${kind}`, () => run(kind, 'measure', { model, trees, batchTokens: 200, scorePrompt: true }));
+const inspectedRows = trees.slice(0, 2).map(({ prompt, branches }) => ({
+  prompt,
+  response: branches[0]!,
+  evidence: [{ start: 4, end: 11 }],
+}));
+const inspect = (kind: EngineKind): Promise<Tasks['inspect']['output']> =>
+  once(`inspect ${kind}`, () => run(kind, 'inspect', { model, rows: inspectedRows }));
 const rowsOf = (logps: readonly (readonly Float32Array[])[]): number[] =>
   logps.flatMap((tree) => tree.flatMap((branch) => [...branch]));
 const greatest = (a: readonly number[], b: readonly number[]): number =>
@@ -168,9 +177,7 @@ describe.each(KINDS)('the engine %s', (kind) => {
   test('measures what it scores, and the prompt where it is asked to', async (context) => {
     needs(context, kind);
     const { logps } = await score(kind);
-    const measured = await once(`measure ${kind}`, () =>
-      run(kind, 'measure', { model, trees, batchTokens: 200, scorePrompt: true }),
-    );
+    const measured = await measure(kind);
     measured.forEach(({ branches, prompt }, tree) => {
       expect(prompt?.tokens).toBe(trees[tree]!.prompt.length - 1);
       branches.forEach(({ tokens, logp, hits, entropy }, branch) => {
@@ -188,13 +195,7 @@ describe.each(KINDS)('the engine %s', (kind) => {
   test('inspects: shares of attention add up to one in every layer', async (context) => {
     needs(context, kind);
     const { logps } = await score(kind);
-    const rows = trees.slice(0, 2).map(({ prompt, branches }) => ({
-      prompt,
-      response: branches[0]!,
-      evidence: [{ start: 4, end: 11 }],
-    }));
-    const inspected = await once(`inspect ${kind}`, () => run(kind, 'inspect', { model, rows }));
-    inspected.forEach(({ logps: own, attention }, row) => {
+    (await inspect(kind)).forEach(({ logps: own, attention }, row) => {
       expect(greatest([...own], [...logps[row]![0]!])).toBeLessThan(1e-4);
       expect(attention.length).toBeGreaterThan(0);
       for (const { evidence, rest, response } of attention) expect(evidence + rest + response).toBeCloseTo(1, 4);
@@ -299,8 +300,8 @@ describe('the two engines', () => {
     const [onnx, torch] = [await score('onnx'), await score('torch')];
     expect(greatest(rowsOf(onnx.logps), rowsOf(torch.logps))).toBeLessThan(1e-4);
     expect(torch.tokens).toBe(onnx.tokens);
-    for (const task of ['measure', 'inspect'])
-      near(kept.get(`${task} torch`), kept.get(`${task} onnx`), { absolute: 1e-3, path: task });
+    near(await measure('torch'), await measure('onnx'), { absolute: 1e-3, path: 'measure' });
+    near(await inspect('torch'), await inspect('onnx'), { absolute: 1e-3, path: 'inspect' });
   });
 
   test('answer greedily with the same tokens, and draw the same at a temperature', async (context) => {

@@ -61,6 +61,7 @@ export async function addTorch({ folder, index, constraints, say, ...options }: 
   const args = ['install', ...packages, '--constraint', limits, ...from];
   // What was fetched is kept beside, so that a next try need not fetch it again; and a small /tmp does not matter.
   const env = {
+    ...(tool === 'uv' && index === undefined && (await indexOfPip(python.path))),
     PIP_CACHE_DIR: downloads,
     UV_CACHE_DIR: downloads,
     TMPDIR: downloads,
@@ -87,6 +88,15 @@ export async function addTorch({ folder, index, constraints, say, ...options }: 
   say('Systems that are started from now on have it; set "engine: torch" in a run.');
 }
 
+/** uv does not read pip's settings: a mirror that pip is configured with is its, too. */
+async function indexOfPip(python: string): Promise<NodeJS.ProcessEnv> {
+  if (process.env['UV_INDEX_URL'] || process.env['UV_DEFAULT_INDEX']) return {};
+  const named = process.env['PIP_INDEX_URL'];
+  const { ok, output } = await ask(python, ['-m', 'pip', 'config', 'get', 'global.index-url']);
+  const url = named || (ok ? output.split('\n').at(-1) : undefined);
+  return url ? { UV_DEFAULT_INDEX: url } : {};
+}
+
 /** One that was made with another Python is made anew. */
 async function makeEnvironment(tool: 'uv' | 'pip', { path, version }: Python, environment: string): Promise<void> {
   const own = join(environment, 'bin', 'python');
@@ -104,7 +114,8 @@ async function makeEnvironment(tool: 'uv' | 'pip', { path, version }: Python, en
   );
 }
 
-function demandRoom(folder: string, least: number): void {
+/** @throws Error where the disk has not so many gigabytes left */
+export function demandRoom(folder: string, least: number): void {
   const { bavail, bsize } = statfsSync(folder);
   const free = (bavail * bsize) / GB;
   if (free >= least) return;
