@@ -1,6 +1,6 @@
 """AdamW over named parameters, in float32 whatever the model computes in, with a state that a file can hold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 import torch
@@ -45,7 +45,7 @@ class AdamW:
             for group, decay in ((matrices, options["weightDecay"]), (vectors, 0.0))
             if group
         ]
-        betas = (options["betas"][0], options["betas"][1])
+        betas = (float(options["betas"][0]), float(options["betas"][1]))
         self._optimizer = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=options["epsilon"], fused=True)
         for name, master in self.masters.items():
             moments = {"exp_avg": f"m.{name}", "exp_avg_sq": f"v.{name}"}
@@ -112,7 +112,7 @@ def _master(name: str, parameter: Tensor, masters: Mapping[str, Tensor] | None) 
     return source.detach().to(parameter.device, torch.float32, copy=True)
 
 
-def _gather_into(master: Tensor):  # type: ignore[no-untyped-def]
+def _gather_into(master: Tensor) -> Callable[[Tensor], None]:
     """Moves a parameter's gradient to its master copy as soon as it is there."""
 
     def gather(parameter: Tensor) -> None:

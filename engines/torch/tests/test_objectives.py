@@ -16,7 +16,9 @@ FIXTURE = json.loads((ROOT / "libs/objectives/src/fixtures/losses.json").read_te
 
 def rows_of(given: dict[str, Any]) -> dict[str, Row]:
     return {
-        name: Row(torch.tensor(row["policy"], dtype=torch.double, requires_grad=True), row["tokens"], row.get("reference"))
+        name: Row(
+            torch.tensor(row["policy"], dtype=torch.double, requires_grad=True), row["tokens"], row.get("reference")
+        )
         for name, row in given.items()
     }
 

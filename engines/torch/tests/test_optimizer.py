@@ -38,9 +38,7 @@ def test_learning_rates_are_those_of_the_recorded_curves(curve: str, schedule: A
 def parameters(dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(3)
     shapes = {"matrix": (3, 4), "vector": (5,), "idle": (2, 2)}
-    return {
-        name: torch.randn(shape, generator=generator).to(dtype).requires_grad_() for name, shape in shapes.items()
-    }
+    return {name: torch.randn(shape, generator=generator).to(dtype).requires_grad_() for name, shape in shapes.items()}
 
 
 def take_steps(optimizer: AdamW, count: int, begin: int = 0) -> None:
@@ -96,4 +94,5 @@ def test_numbers_rounded_to_bfloat16_have_masters_that_small_steps_move() -> Non
         optimizer.update(0.01)
     # A step of 0.01 is lost in bfloat16, whose next number below 100 is 99.5.
     assert optimizer.masters["w"][0, 0].item() == pytest.approx(99.7, abs=1e-2)
-    assert own["w"].dtype == torch.bfloat16 and own["w"][0, 0].item() == 99.5
+    assert own["w"].dtype == torch.bfloat16
+    assert own["w"][0, 0].item() == 99.5

@@ -37,7 +37,9 @@ def align_response(objective: Objective, options: AlignmentOptions, rows: Rows, 
     if objective["kind"] == "dpo" and options["reference"] == "shared":
         # The long row is measured from where the short one is.
         long_row = replace(long_row, reference=reference_of(rows, short_name))
-    rewards = [reward_of(objective, {name: row}, name) for name, row in ((short_name, short_row), (long_name, long_row))]
+    rewards = [
+        reward_of(objective, {name: row}, name) for name, row in ((short_name, short_row), (long_name, long_row))
+    ]
     # Rewards may differ in slope (ORPO): the steeper one's rounding is the larger.
     steepest = max(
         torch.autograd.grad(reward, row.policy, retain_graph=True)[0].item()

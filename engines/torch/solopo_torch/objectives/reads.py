@@ -1,8 +1,6 @@
 """Which rows an objective reads, and of which tokens it asks a gradient."""
 
-from typing import cast
-
-from .options import Arm, Context, ObjectiveOptions, SftOptions
+from .options import Arm, Context, ObjectiveOptions
 from .rows import RowName
 
 
@@ -10,7 +8,7 @@ def trained_context(options: ObjectiveOptions) -> Context:
     """The context that the preference, or the likelihood, is trained on."""
     objective = options["objective"]
     if objective["kind"] == "sft":
-        return cast(SftOptions, objective)["context"]
+        return objective["context"]
     return "long" if options["arm"] in ("long", "expand-long", "distil") else "short"
 
 
