@@ -56,10 +56,13 @@ test('it learns what onnxruntime learns: from the same pairs, with the same figu
   expect(torch.pairs).toBe(onnx.pairs);
   const [a, b] = [await get<StepView[]>('onnx', 'steps'), await get<StepView[]>('torch', 'steps')];
   for (const [i, { metrics }] of a.entries())
-    for (const [name, value] of Object.entries(metrics))
+    for (const [name, value] of Object.entries(metrics)) {
+      // The policy is the reference yet: which answer is ahead is rounding.
+      if (i === 0 && name === 'rewards/accuracies') continue;
       expect(Math.abs((b[i]?.metrics[name] ?? NaN) - value), `${name} of step ${i + 1}`).toBeLessThan(
         1e-3 * Math.max(1, Math.abs(value)),
       );
+    }
   const [before, after] = [
     await get<AlignmentView[]>('onnx', 'alignments'),
     await get<AlignmentView[]>('torch', 'alignments'),

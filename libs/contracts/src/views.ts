@@ -30,6 +30,7 @@ export const modelViewSchema = z.object({
   name: z.string(),
   family: z.string(),
   parameters: count,
+  engines: z.array(engineSchema).describe('What can compute it: runs by another are refused'),
   source: modelSourceSchema.nullable().describe('The quantised file that it was dequantised from, if any'),
   warnings: z.array(z.string()).describe('What training or serving it would suffer from, each with what to do'),
   createdAt: time,

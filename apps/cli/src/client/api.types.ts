@@ -999,6 +999,8 @@ export interface components {
       readonly name: string;
       readonly family: string;
       readonly parameters: number;
+      /** @description What can compute it: runs by another are refused */
+      readonly engines: readonly ('onnx' | 'torch')[];
       /** @description The quantised file that it was dequantised from, if any */
       readonly source: {
         /** @constant */
@@ -1018,6 +1020,8 @@ export interface components {
       readonly name: string;
       readonly family: string;
       readonly parameters: number;
+      /** @description What can compute it: runs by another are refused */
+      readonly engines: readonly ('onnx' | 'torch')[];
       /** @description The quantised file that it was dequantised from, if any */
       readonly source: {
         /** @constant */

@@ -38,8 +38,9 @@ function add(context: Context): Command {
         registerModel(api, name, folder, {
           say,
           async before() {
-            const { faults, transformers } = await checkFolder(folder);
-            if (faults.length > 0) throw new Error(refusalOf(path, faults));
+            const { faults, foreign, transformers } = await checkFolder(folder);
+            const isForTorch = foreign !== null && faults.length === 1 && (await api.engines()).has('torch');
+            if (faults.length > 0 && !isForTorch) throw new Error(refusalOf(path, faults));
             note = transformers?.note ?? '';
           },
         }),

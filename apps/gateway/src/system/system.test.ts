@@ -7,7 +7,8 @@ import request from 'supertest';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gatewayConfigSchema } from '../gateway.config.ts';
 import { useGateway } from '../testing/gateway.fixture.ts';
-import { registerInputs, type Registered } from '../testing/register.fixture.ts';
+import { registerInputs, registerModel, type Registered } from '../testing/register.fixture.ts';
+import { tinyModel } from '../testing/tiny-model.fixture.ts';
 
 const BOTH = ['onnx', 'torch'] as const;
 const gateway = useGateway({
@@ -63,6 +64,28 @@ describe('pools', () => {
       ['jobs.datagen.compose', 1],
       ['jobs.datagen.evaluate.torch', 2],
     ]);
+  });
+
+  it('with PyTorch take models that onnxruntime has no graphs for, for runs by PyTorch alone', async () => {
+    const files = tinyModel();
+    const config = JSON.stringify({ ...(JSON.parse(String(files['config.json'])) as object), model_type: 'olmo2' });
+    const registered = await registerModel(gateway.url, 'foreign', { ...files, 'config.json': config });
+    expect([registered.status, registered.body]).toMatchObject([
+      201,
+      {
+        family: 'olmo2',
+        parameters: inputs.model.parameters,
+        engines: ['torch'],
+        warnings: [expect.stringMatching(/^Only runs with engine: torch can use it: config\.json: model_type "olmo2"/)],
+      },
+    ]);
+    expect((await run({ model: 'foreign', engine: 'torch' }).expect(201)).body).toMatchObject({
+      warnings: [{ kind: 'model', count: 1 }],
+    });
+    await registerModel(gateway.url, 'broken', {
+      ...files,
+      'config.json': config.replace(/"vocab_size":\d+/, '"vocab_size":3'),
+    }).then(({ status, body }) => expect([status, (body as { code: string }).code]).toEqual([422, 'model-invalid']));
   });
 
   it('that lack an engine for one of the apps refuse its runs, and name the app', async () => {
