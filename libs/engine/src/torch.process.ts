@@ -62,7 +62,7 @@ export function spawnTorch(
   };
 
   for (const stream of [child.stdout, child.stderr])
-    createInterface({ input: stream as Readable }).on('line', (line) => {
+    createInterface({ input: stream }).on('line', (line) => {
       if (line.trim() !== '') last = line.trim();
       options.onLog?.(line);
     });
