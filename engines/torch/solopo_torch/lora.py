@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .errors import ModelError
+from .fused import fuse_adapter
 from .philox import stream_floats
 
 PEFT_PREFIX = "base_model.model."
@@ -95,6 +96,7 @@ def attach(
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(values[name])
+    fuse_adapter(adapted)
     return adapted
 
 

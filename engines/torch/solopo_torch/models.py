@@ -26,6 +26,7 @@ from . import attention
 from .attention import Layout, laid_out
 from .device import Memory
 from .errors import ModelError
+from .fused import fuse
 from .head import Head
 from .lora import PEFT_PREFIX, LoraOptions, attach
 
@@ -320,6 +321,7 @@ def _from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, de
         )
     model.requires_grad_(False)
     _without_dropout(model)
+    fuse(model)
     return model.to(device)
 
 
