@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ NAME = "solopo"
 """What `attn_implementation` calls it."""
 
 _QUERY_BLOCK = 512
+_FEW_QUERIES = 64
 
 _MaskFunction = Callable[..., Any]
 """Of indices of rows and heads, and positions of queries and keys: whether it is seen."""
@@ -55,6 +56,22 @@ class Watch:
     groups: Tensor
     """[K, S], one-hot."""
     masses: dict[int, Tensor] = field(default_factory=dict)
+
+
+class Seeing(Protocol):
+    """How the tokens of a pass see each other."""
+
+    positions: Tensor
+    """[B, T]"""
+    shared: int
+    """So many first columns are causal, in every row."""
+    watch: Watch | None
+
+    def extended(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """The keys and values that a layer's queries see, of which these are the tokens' own."""
+
+    def visible(self, mask_function: _MaskFunction, first: int, end: int) -> Tensor:
+        """Of the queries in columns `first` up to `end`: [B, 1, end - first, K], by what the model says of rows, heads and positions."""
 
 
 @dataclass
@@ -88,8 +105,15 @@ class Layout:
             self._keys = (positions, there)
         return self._keys
 
+    def extended(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        if self.keep is not None:
+            self.keep.layers[layer] = (key.detach(), value.detach())
+        if self.prefix is None:
+            return key, value
+        prefix_key, prefix_value = self.prefix.layers[layer]
+        return torch.cat([prefix_key, key], 2), torch.cat([prefix_value, value], 2)
+
     def visible(self, mask_function: _MaskFunction, first: int, end: int) -> Tensor:
-        """Of the queries in columns `first` up to `end`: [B, 1, end - first, K]."""
         key_positions, there = self.keys
         device = self.positions.device
         before = self.prefix.columns if self.prefix is not None else 0
@@ -107,11 +131,11 @@ class Layout:
         return seen & (mask_function(rows, heads, query, key) | (column == own))
 
 
-_current: ContextVar[Layout | None] = ContextVar("layout", default=None)
+_current: ContextVar[Seeing | None] = ContextVar("layout", default=None)
 
 
 @contextmanager
-def laid_out(layout: Layout) -> Iterator[None]:
+def laid_out(layout: Seeing) -> Iterator[None]:
     """Masks that are made within are the layout's."""
     token = _current.set(layout)
     try:
@@ -123,7 +147,7 @@ def laid_out(layout: Layout) -> Iterator[None]:
 class _Seen:
     """What a mask's tensor carries with it, also to where a layer is computed again for the backward pass."""
 
-    def __init__(self, layout: Layout, mask_function: _MaskFunction, window: int | None) -> None:
+    def __init__(self, layout: Seeing, mask_function: _MaskFunction, window: int | None) -> None:
         self.layout = layout
         self.mask_function = mask_function
         self.window = window
@@ -138,16 +162,12 @@ def _tree_mask(
         return sdpa_mask(mask_function=mask_function, local_size=local_size, **options)
     if mask_function is not _CAUSAL and local_size is None:
         # A mask of the model's own, of which nothing is known: made whole.
-        layout = Layout(**{**_fields(layout), "shared": 0})
+        layout = replace(layout, shared=0) if isinstance(layout, Layout) else layout
     mask = layout.visible(mask_function, layout.shared, layout.positions.shape[1])
     reached = layout.positions.shape[1] if layout.shared > 0 else 0
     window = local_size if local_size is not None and reached > local_size else None
     mask.solopo = _Seen(layout, mask_function, window)  # type: ignore[attr-defined]
     return mask
-
-
-def _fields(layout: Layout) -> dict[str, Any]:
-    return {name: value for name, value in vars(layout).items() if name != "_keys"}
 
 
 def _tree_attention(
@@ -174,11 +194,7 @@ def _tree_attention(
     assert attention_mask is not None
     layout = seen.layout
     layer: int = module.layer_idx  # type: ignore[assignment]
-    if layout.keep is not None:
-        layout.keep.layers[layer] = (key.detach(), value.detach())
-    if layout.prefix is not None:
-        prefix_key, prefix_value = layout.prefix.layers[layer]
-        key, value = torch.cat([prefix_key, key], 2), torch.cat([prefix_value, value], 2)
+    key, value = layout.extended(layer, key, value)
     if layout.watch is not None:
         layout.watch.masses[layer] = _mass(kernel, layout.watch, seen, query, key)
     shared = layout.shared
@@ -240,6 +256,14 @@ class _Kernel:
 
     def masked(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         if self.plain:
+            groups = query.shape[1] // key.shape[1]
+            if groups > 1 and query.shape[2] * groups <= _FEW_QUERIES:
+                # The queries of heads that share keys are one head's: keys are read once.
+                few = query.reshape(len(query), key.shape[1], -1, query.shape[3])
+                out = scaled_dot_product_attention(
+                    few, key, value, attn_mask=mask.repeat(1, 1, groups, 1), scale=self.scaling
+                )
+                return out.reshape(*query.shape[:3], value.shape[-1])
             # On CUDA no fused kernel takes both a mask and fewer heads of keys.
             if query.device.type != "cpu":
                 key, value = _repeated(key, query.shape[1]), _repeated(value, query.shape[1])

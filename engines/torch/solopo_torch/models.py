@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from . import attention
-from .attention import Layout, laid_out
+from .attention import Layout, Seeing, laid_out
 from .device import Memory
 from .errors import ModelError
 from .fused import fuse
@@ -137,12 +137,23 @@ class LanguageModel:
             groups.setdefault(group, []).append(row)
         return list(groups.values())
 
-    def hidden_states(self, tokens: Tensor, layout: Layout, longest: int) -> Tensor:
+    @property
+    def cache_bytes_per_token(self) -> int:
+        """What keys and values take."""
+        config = self.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return 2 * config.num_hidden_layers * heads * size * DTYPES[self.source.precision].itemsize
+
+    def hidden_states(self, tokens: Tensor, layout: Seeing, longest: int) -> Tensor:
         """
         The decoder's output [B, T, d], after its last norm, of tokens [B, T].
 
         `longest`: the length of the batch's longest sequence, of which the tokens may be a part.
         """
+        if not isinstance(layout, Layout):
+            self._forget_lengths()
+            return self._run(tokens, layout)
         if not self.shares_prompts and (layout.prefix is not None or layout.keep is not None):
             raise ModelError(
                 f"{type(self.causal).__name__} cannot take a prompt whose first part is run without gradients: "
@@ -158,7 +169,7 @@ class LanguageModel:
                 layout.keep.layers[layer] = (key[:, :, :columns], value[:, :, :columns])
         return hidden[:, :columns]
 
-    def _run(self, tokens: Tensor, layout: Layout) -> Tensor:
+    def _run(self, tokens: Tensor, layout: Seeing) -> Tensor:
         # A mask of ones: without any, sequences are guessed from where positions fall.
         inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), "use_cache": False}
         if not self.shares_prompts:
