@@ -22,7 +22,12 @@ export interface LayerActivations {
   readonly h: Tensor;
   /** Null: computed again. */
   readonly kept: Kept | null;
+  /** Of all tokens, where those before the block's input are constants; absent where there are none. */
+  readonly seen?: Seen;
 }
+
+/** Keys and values [rows, G, tokens, K]. */
+export type Seen = Readonly<Record<'keys' | 'values', Tensor>>;
 
 /** `h_some`: of the block's input, the tokens whose output it makes; absent where these are all. */
 export type Projected = Readonly<Record<'queries' | 'keys' | 'values', Tensor> & { h_some?: Tensor }>;

@@ -73,21 +73,22 @@ function modelOn(
   });
 }
 
-const batch = packTrees([
+const trees = [
   { prompt: idsBelow50(20, 1), branches: [idsBelow50(6, 2), idsBelow50(4, 3)] },
   { prompt: idsBelow50(11, 5), branches: [idsBelow50(3, 6), idsBelow50(5, 7)] },
-]);
+];
+const batch = packTrees(trees);
 const dLogps = Float32Array.from(batch.targets, (_target, i) => Math.cos(i));
 
-async function forwardAndBackward(model: LanguageModel) {
+async function forwardAndBackward(model: LanguageModel, given = batch) {
   const { runtime } = model;
-  const activations = await model.forward(batch);
+  const activations = await model.forward(given);
   const statistics = await model.targetStats(activations);
   const sums = new Map();
   // Twice: the second pass adds to the first one's sums.
   await model.backward(activations, dLogps, sums);
   activations.free();
-  const again = await model.forward(batch);
+  const again = await model.forward(given);
   await model.backward(again, dLogps, sums);
   again.free();
   const gradients = await readGradients(runtime, sums);
@@ -122,15 +123,17 @@ describe.each<{ device: Device; form: GraphForm }>([
     if (missing) context.skip(missing);
   };
 
-  for (const [what, adapter] of [
-    ['all parameters', false],
-    ['an adapter', true],
+  for (const [what, adapter, given] of [
+    ['all parameters', false, batch],
+    ['an adapter', true, batch],
+    // The keys and values of 4 columns are constants, and of 9 more the longer row's.
+    ["all parameters, of a prompt's tail", false, packTrees(trees, { tail: 7 })],
   ] as const) {
     test(`log-probabilities, statistics and every gradient of ${what} are the processor's`, async (context) => {
       needsDevice(context);
       const model = modelOn(runtime, { adapter });
-      const actual = await forwardAndBackward(model);
-      const expected = await forwardAndBackward(modelOn(cpu, { adapter }));
+      const actual = await forwardAndBackward(model, given);
+      const expected = await forwardAndBackward(modelOn(cpu, { adapter }), given);
       for (const name of ['logps', 'entropies', 'meanLogits'] as const)
         expect(difference(actual.statistics[name], expected.statistics[name]), name).toBeLessThan(LIMIT);
       expect([...actual.statistics.hits]).toEqual([...expected.statistics.hits]);

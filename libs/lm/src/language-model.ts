@@ -23,7 +23,7 @@ import { Scope } from './scope.ts';
 import { hostFloats, hostIntegers, type Tensor } from './tensor.ts';
 import type { DrawOptions, TokenDistribution } from './token-distribution.ts';
 import { TokenAxis } from './token-geometry.ts';
-import type { TreeBatch } from './tree-batch.ts';
+import { firstKept, stretchOf, type TreeBatch } from './tree-batch.ts';
 
 export interface LanguageModelOptions {
   /** Attention takes its queries in chunks of so many tokens. Default 256. */
@@ -253,16 +253,17 @@ export class LanguageModel {
     if (dLogps.every((dLogp) => dLogp === 0)) return;
     await this.runtime.scoped(async (scope) => {
       let dh = await this.#head.backward(scope, activations, dLogps, gradients);
-      const geometry = await this.#tokens.geometry(scope, batch);
+      const stretch = stretchOf(batch, firstKept(batch));
+      const geometry = await this.#tokens.geometry(scope, stretch);
       const tape = [...layers];
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
         // Taken off the tape: what a block kept is let go as soon as the block is done.
-        const { h, kept } = tape.pop() as LayerActivations;
-        dh = await this.#layers.backward(scope, layer, { h, kept }, dh, geometry(layer), gradients);
-        if (kept) tapeScope.free(...Object.values(kept));
-        tapeScope.free(h);
+        const activations = tape.pop() as LayerActivations;
+        dh = await this.#layers.backward(scope, layer, activations, dh, geometry(layer), gradients);
+        const { h, kept, seen } = activations;
+        tapeScope.free(h, ...Object.values(kept ?? {}), ...Object.values(seen ?? {}));
       }
-      if (!this.shape.lora) await this.#embedding.backward(scope, batch, dh, gradients);
+      if (!this.shape.lora) await this.#embedding.backward(scope, stretch, dh, gradients);
     });
   }
 

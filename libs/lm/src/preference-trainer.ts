@@ -7,6 +7,7 @@ import {
   rowsRead,
   tokenMetrics,
   trainedContext,
+  trainedTail,
   type ObjectiveOptions,
   type PairTerm,
   type Prompt,
@@ -228,7 +229,7 @@ export class PreferenceTrainer {
     const scorePrompt = promptRead(this.options) === promptOf(context);
     const batch = packTrees(
       places.map(({ tree }) => tree),
-      { ...this.model.packing, scorePrompt },
+      { ...this.model.packing, scorePrompt, tail: trainedTail(this.options, context) },
     );
     this.#clock.lap('data');
     const activations = await this.model.forward(batch);

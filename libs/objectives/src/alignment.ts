@@ -36,12 +36,6 @@ export interface AlignmentOptions {
  */
 export type AlignmentBackward = 'full' | 'response' | { readonly tail: number };
 
-/** How many of the long prompt's last tokens have a gradient. */
-export function backwardTail({ backward = 'full' }: Pick<AlignmentOptions, 'backward'>): number {
-  if (backward === 'full') return Infinity;
-  return backward === 'response' ? 1 : backward.tail;
-}
-
 export interface AlignmentTerm {
   readonly loss: number;
   /** r(x_short, y) - r(x_long, y) */

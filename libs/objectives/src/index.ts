@@ -1,6 +1,5 @@
 export {
   alignment,
-  backwardTail,
   type AlignedResponse,
   type AlignmentBackward,
   type AlignmentOptions,
@@ -25,7 +24,15 @@ export { alignmentMetrics, alignResponse } from './pair-alignment.ts';
 export { contextTerm, pairTerm, rowName, type PairTerm } from './pair-term.ts';
 export type { MarginLoss, Reward } from './reward.ts';
 export { MissingRowError, ROWS, type Prompt, type Row, type RowLogps, type Rows, type ScoredRow } from './rows.ts';
-export { alignedResponses, promptRead, referenceRowsRead, rowsRead, teacherRead, trainedContext } from './rows-read.ts';
+export {
+  alignedResponses,
+  promptRead,
+  referenceRowsRead,
+  rowsRead,
+  teacherRead,
+  trainedContext,
+  trainedTail,
+} from './rows-read.ts';
 export { negativeLogLikelihood, sftReward, type SftOptions } from './sft.ts';
 export { simpoLoss, simpoReward, type SimpoOptions } from './simpo.ts';
 export { tokenMetrics, type ResponseStatistics } from './token-metrics.ts';

@@ -37,6 +37,13 @@ export function rowsRead(options: Trained, aligned = true): readonly Row[] {
   ];
 }
 
+/** How many of a context's last tokens have a gradient, beside the responses': all but where alignment alone reads a long one. */
+export function trainedTail({ arm, alignment }: ObjectiveOptions, context: 'short' | 'long'): number {
+  const { backward = 'full' } = alignment;
+  if (context === 'short' || alignedResponses(arm).length === 0 || backward === 'full') return Infinity;
+  return backward === 'response' ? 1 : backward.tail;
+}
+
 /** The context whose own tokens are scored too, if any. */
 export function promptRead(options: Trained): Prompt | null {
   const { objective } = options;
