@@ -98,21 +98,33 @@ def rows_of(model, reference, pair, options):
     return rows, statistics
 
 
+def distilled(model, reference, pair, row):
+    """KL of the policy on the long context from the frozen reference on the short one, mean over the answer's tokens."""
+    student = torch.log_softmax(response_logits(model, pair["long"], pair["chosen"]), -1)
+    with torch.no_grad():
+        teacher = torch.log_softmax(response_logits(frozen_model(*reference), pair["short"], pair["chosen"]), -1)
+    loss = torch.nn.functional.kl_div(teacher, student, reduction="batchmean", log_target=True)
+    return loss, {"loss": loss.item(), "kl": loss.item(), "logps/chosen": row.policy.item()}
+
+
 def batch_loss(model, reference, pairs, options):
     """The mean loss of some pairs, and what is logged."""
     losses, logged, responses = [], [], {"Chosen": [], "Rejected": []}
     objective, fraction = options["objective"], options["alignment"]["fraction"]
-    trained = objective.get("context") or ("long" if options["arm"] in ("long", "expand-long") else "short")
+    trained = objective.get("context") or ("long" if options["arm"] in ("long", "expand-long", "distil") else "short")
     for pair in pairs:
         rows, statistics = rows_of(model, reference, pair, options)
-        loss, metrics = pair_loss(options, rows, aligned=fraction == 1 or pair["aligned"])
+        if objective["kind"] == "distil":
+            loss, metrics = distilled(model, reference, pair, rows["longChosen"])
+        else:
+            loss, metrics = pair_loss(options, rows, aligned=fraction == 1 or pair["aligned"])
         if fraction != 1 and not pair["aligned"]:
             metrics = {key: value for key, value in metrics.items() if not key.startswith(("solo/r_", "solo/gap"))}
         losses.append(loss)
         logged.append(metrics)
         for name in responses:
             responses[name].append(statistics[trained + name])
-    if objective["kind"] == "sft":
+    if objective["kind"] in ("sft", "distil"):
         responses["Rejected"] = []
     mean = lambda values: sum(values) / len(values)
     metrics = {key: mean([entry[key] for entry in logged if key in entry]) for key in logged[0]}

@@ -11,10 +11,18 @@ export interface Activations {
   readonly batch: TreeBatch;
   readonly output: Tensor;
   readonly layers: readonly LayerActivations[];
-  /** Under a frozen head, as soon as known: the gradient of each target's log p, [targets, d] in chunks. */
+  /** What the targets' distributions are held against; null: the targets alone are. */
+  readonly teacher: Teacher | null;
+  /** Under a frozen head, as soon as known: the gradient of each target's log p, or of its KL from the teacher, [targets, d] in chunks. */
   readonly headGradients: Tensor[];
   readonly scope: Scope;
   free(): void;
+}
+
+/** Another model's predictions of the same targets, in their order. */
+export interface Teacher {
+  /** Of the targets [from, to): [to - from, vocabulary]. */
+  logits(from: number, to: number): Promise<Tensor>;
 }
 
 export interface LayerActivations {

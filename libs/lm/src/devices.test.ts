@@ -20,6 +20,7 @@ import {
   sample,
   type Device,
   type FrozenWeights,
+  type PreferenceOptions,
   type Tensor,
 } from './index.ts';
 import { float32, hostFloats, int64 } from './tensor.ts';
@@ -181,6 +182,24 @@ describe.each<{ device: Device; form: GraphForm }>([
     const { y } = await runtime.run('log-sum-exp', graph, { x }, ['y']);
     // log sum exp of 0 to -7 is 0.45834
     expect([...hostFloats(y as Tensor)]).toEqual([expect.closeTo(207.45834, 3), expect.closeTo(-207.54166, 3)]);
+  });
+
+  test("a step of distillation has the processor's loss and gradient, and leaves nothing behind", async (context) => {
+    needsDevice(context);
+    const step = async (model: LanguageModel) => {
+      const options: PreferenceOptions = { ...TEN_STEPS, arm: 'distil', objective: { kind: 'distil' } };
+      const trainer = new PreferenceTrainer(model, options, undefined, model.withoutAdapter());
+      const { metrics } = await trainer.takeStep(TWO_PAIRS);
+      await trainer.free();
+      return metrics;
+    };
+    const model = modelOn(runtime, { adapter: true });
+    const [actual, expected] = [await step(model), await step(modelOn(cpu, { adapter: true }))];
+    expect(expected['kl']).toBeGreaterThan(1e-3);
+    expect(actual['kl']! / expected['kl']!).toBeCloseTo(1, 3);
+    expect(actual['grad_norm']! / expected['grad_norm']!).toBeCloseTo(1, 3);
+    await model.free();
+    expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
   });
 
   test("ten steps end at the processor's weights and moments, and leave as much on the device as they found", async (context) => {
