@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   adapterSchema,
+  alignmentBackwardSchema,
   alignmentSchema,
   ARMS,
   beyondPositionsSchema,
@@ -25,6 +26,8 @@ const lowerFormat = frozenWeightsSchema.exclude(['float32']).optional();
 const prompt = promptSchema.extend({ controlTokens: controlTokensSchema.optional() });
 /** Absent where it is none, which was all there was when the first stages were recorded. */
 const normalization = normalizationSchema.optional();
+/** `backward` is absent where it is full, which was all there was when the first stages were recorded. */
+const alignment = alignmentSchema.extend({ backward: alignmentBackwardSchema.optional() });
 
 /**
  * A stage is a piece of work named by what it reads: its identity is the digest of its specification. Runs that need
@@ -74,7 +77,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     arm: z.enum(ARMS),
     objective: objectiveSchema,
-    alignment: alignmentSchema,
+    alignment,
     adapter: adapterSchema.nullable(),
     frozenWeights: lowerFormat,
     training: trainingSchema,
@@ -91,7 +94,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     frozenWeights: lowerFormat,
     pair: digest,
     objective: objectiveSchema,
-    alignment: alignmentSchema,
+    alignment,
   }),
   z.strictObject({
     kind: z.literal('evaluate'),

@@ -60,7 +60,7 @@ export function trainSpec(run: Run): StageSpecOf<'train'> {
     model: run.model,
     arm,
     objective,
-    alignment,
+    alignment: alignmentOf(alignment),
     adapter,
     ...lowerFormat(run),
     training,
@@ -80,7 +80,7 @@ export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'>
     ...lowerFormat(run),
     pair: digestOf(pairSpec(run)),
     objective,
-    alignment,
+    alignment: measuredAlignment(alignment),
   };
 }
 
@@ -114,6 +114,19 @@ function adapterOf({ model, config }: Run, policy: string): StageSpecOf<'evaluat
 
 function lowerFormat({ config: { frozenWeights } }: Run): Pick<StageSpecOf<'train'>, 'frozenWeights'> {
   return frozenWeights === 'float16' || frozenWeights === 'int8' ? { frozenWeights } : {};
+}
+
+/** A run with the whole long row's gradient has the name that it had before there was a choice. */
+function alignmentOf({ backward, ...alignment }: Run['config']['alignment']): StageSpecOf<'train'>['alignment'] {
+  return { ...alignment, ...(backward === 'response' || typeof backward === 'object' ? { backward } : {}) };
+}
+
+/** A measurement has no gradient. */
+function measuredAlignment({
+  backward: _,
+  ...alignment
+}: Run['config']['alignment']): StageSpecOf<'align'>['alignment'] {
+  return alignment;
 }
 
 /** A run in which control tokens are tokens shares its work with those created before there was a choice. */

@@ -569,7 +569,7 @@ export interface components {
        * @default solo
        * @enum {string}
        */
-      readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
       /**
        * @default {
        *       "kind": "dpo"
@@ -618,6 +618,10 @@ export interface components {
              * @enum {string}
              */
             readonly context?: 'short' | 'long';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'distil';
           };
       /** @default {} */
       readonly alignment?: {
@@ -647,6 +651,12 @@ export interface components {
         readonly deadZone?: number;
         /** @default 1 */
         readonly fraction?: number;
+        /** @default full */
+        readonly backward?:
+          | ('full' | 'response')
+          | {
+              readonly tail: number;
+            };
       };
       /** @default null */
       readonly adapter?: {
@@ -750,7 +760,7 @@ export interface components {
          * @default sampled
          * @enum {string}
          */
-        readonly mode?: 'sampled' | 'gold-chosen';
+        readonly mode?: 'sampled' | 'gold-chosen' | 'samples';
         /**
          * @default sub-em
          * @enum {string}
@@ -1180,7 +1190,7 @@ export interface components {
        * @default solo
        * @enum {string}
        */
-      readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
       readonly objective:
         | {
             /** @constant */
@@ -1224,6 +1234,10 @@ export interface components {
              * @enum {string}
              */
             readonly context: 'short' | 'long';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'distil';
           };
       readonly alignment: {
         /** @default 1 */
@@ -1252,6 +1266,12 @@ export interface components {
         readonly deadZone: number;
         /** @default 1 */
         readonly fraction: number;
+        /** @default full */
+        readonly backward:
+          | ('full' | 'response')
+          | {
+              readonly tail: number;
+            };
       };
       /** @default null */
       readonly adapter: {
@@ -1351,7 +1371,7 @@ export interface components {
          * @default sampled
          * @enum {string}
          */
-        readonly mode: 'sampled' | 'gold-chosen';
+        readonly mode: 'sampled' | 'gold-chosen' | 'samples';
         /**
          * @default sub-em
          * @enum {string}
