@@ -12,6 +12,9 @@ import torch
 
 from .errors import DeviceError, DeviceMemoryError
 
+LAYOUT_VERSION = 1
+"""Raised with every change of this package that changes the last bits of any number."""
+
 
 @dataclass(frozen=True)
 class ChosenDevice:
@@ -64,7 +67,7 @@ def fingerprint(chosen: ChosenDevice, precision: str, threads: int) -> str:
 
     versions = f"torch {torch.__version__}; transformers {transformers.__version__}; peft {peft.__version__}"
     gpu = "" if chosen.device == "cpu" else f"; {chosen.name}"
-    return f"{versions}; {chosen.device} {precision}; deterministic; threads {threads}; {_processor()}{gpu}"
+    return f"{versions}; {chosen.device} {precision}; deterministic; threads {threads}; layout {LAYOUT_VERSION}; {_processor()}{gpu}"
 
 
 def _processor() -> str:
