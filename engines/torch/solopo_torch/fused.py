@@ -25,10 +25,11 @@ def fuse(model: nn.Module) -> None:
     rotations = set()
     for module in list(model.modules()):
         name = type(module).__name__
-        if name.endswith("RMSNorm") and _is_vector(getattr(module, "weight", None)):
-            _replace(module, _Norm(module), (int(module.weight.shape[0]),))  # type: ignore[union-attr]
-        elif all(isinstance(getattr(module, part, None), nn.Linear) for part in ("gate_proj", "up_proj", "down_proj")):
-            _replace(module, _Gated(module), (module.gate_proj.in_features,))  # type: ignore[union-attr]
+        weight, gate = getattr(module, "weight", None), getattr(module, "gate_proj", None)
+        if name.endswith("RMSNorm") and isinstance(weight, Tensor) and weight.ndim == 1:
+            _replace(module, _Norm(module, weight), weight.shape[0])
+        elif isinstance(gate, nn.Linear) and all(hasattr(module, part) for part in ("up_proj", "down_proj")):
+            _replace(module, _Gated(module), gate.in_features)
         elif name.endswith("Attention"):
             rotations.add(type(module).__module__)
     for where in sorted(rotations):
@@ -39,24 +40,20 @@ def fuse_adapter(model: nn.Module) -> None:
     """Puts the fused product in the place of every adapted linear layer's own."""
     for module in model.modules():
         if type(module) is AdaptedLinear:
-            module.forward = _Adapted(module)  # type: ignore[method-assign, assignment]
-
-
-def _is_vector(value: object) -> bool:
-    return isinstance(value, Tensor) and value.ndim == 1
+            module.forward = _Adapted(module)  # type: ignore[method-assign]
 
 
 @torch.no_grad()
-def _replace(module: nn.Module, part: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> None:
+def _replace(module: nn.Module, part: Callable[[Tensor], Tensor], inputs: int) -> None:
     parameter = next(module.parameters())
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn((2, 3, *shape), generator=generator).to(parameter)
+    x = torch.randn((2, 3, inputs), generator=generator).to(parameter)
     try:
         theirs, own = module(x), part(x)
     except Exception:  # reads more than its input
         return
     if isinstance(theirs, Tensor) and _alike(own, theirs):
-        module.forward = part  # type: ignore[method-assign, assignment]
+        module.forward = part
 
 
 def _alike(own: Tensor, theirs: Tensor) -> bool:
@@ -137,8 +134,8 @@ class _SwiGlu(torch.autograd.Function):
 class _Norm:
     """x / sqrt(mean x^2 + eps) * w, in float32."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self._weight: Tensor = module.weight  # type: ignore[assignment]
+    def __init__(self, module: nn.Module, weight: Tensor) -> None:
+        self._weight = weight
         epsilon = getattr(module, "variance_epsilon", getattr(module, "eps", None))
         self._epsilon = float(epsilon) if isinstance(epsilon, float) else 0.0
 

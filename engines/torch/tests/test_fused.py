@@ -98,7 +98,7 @@ def test_an_adapter_that_is_switched_off_is_its_base(models: Models, folder_of: 
 
 
 def test_a_part_of_a_head_is_turned_by_transformers() -> None:
-    def theirs(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, unsqueeze_dim: int = 1) -> tuple[Tensor, Tensor]:
+    def theirs(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, **_: int) -> tuple[Tensor, Tensor]:
         turned = [torch.cat([rotated(x[..., :4], cos, sin), x[..., 4:]], -1) for x in (q, k)]
         return turned[0], turned[1]
 
