@@ -1,4 +1,4 @@
-// Ten steps of the embedded engine with an adapter on the bundled model, which the torch engine is held to.
+// Ten steps of the embedded engine on the bundled model, which the torch engine is held to.
 //   node tools/parity/engine-curve.mjs > engines/torch/tests/fixtures/engine-curves.json
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -82,6 +82,11 @@ const ADAPTER = {
 };
 const CURVES = {
   'dpo, solo': { adapter: ADAPTER, options: { ...common, arm: 'solo', objective: dpo, alignment } },
+  'dpo, solo-both, the last 14 tokens of the long prompt': {
+    adapter: ADAPTER,
+    options: { ...common, arm: 'solo-both', objective: dpo, alignment: { ...alignment, backward: { tail: 14 } } },
+  },
+  distil: { adapter: ADAPTER, options: { ...common, arm: 'distil', objective: { kind: 'distil' }, alignment } },
   'orpo, solo-both, in one pass, all parameters': {
     options: {
       ...common,

@@ -12,6 +12,9 @@ import torch
 
 from .errors import DeviceError, DeviceMemoryError
 
+LAYOUT_VERSION = 1
+"""Raised with every change of this package that changes the last bits of any number."""
+
 
 @dataclass(frozen=True)
 class ChosenDevice:
@@ -51,6 +54,8 @@ def make_deterministic(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    # Kernels write all that they allocate.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 
@@ -62,7 +67,7 @@ def fingerprint(chosen: ChosenDevice, precision: str, threads: int) -> str:
 
     versions = f"torch {torch.__version__}; transformers {transformers.__version__}; peft {peft.__version__}"
     gpu = "" if chosen.device == "cpu" else f"; {chosen.name}"
-    return f"{versions}; {chosen.device} {precision}; deterministic; threads {threads}; {_processor()}{gpu}"
+    return f"{versions}; {chosen.device} {precision}; deterministic; threads {threads}; layout {LAYOUT_VERSION}; {_processor()}{gpu}"
 
 
 def _processor() -> str:

@@ -14,6 +14,7 @@ import numpy as np
 _HEADER = struct.Struct("<II")
 _ALIGNMENT = 8
 _MAX_BYTES = 2**32 - 1
+_MAX_JSON_BYTES = 2**29
 _DTYPES: dict[str, Any] = {"int32": np.dtype("<i4"), "float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
@@ -47,8 +48,8 @@ def write_frame(stream: BinaryIO, message: Any) -> None:
         text = json.dumps(message, default=place, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except ValueError as error:
         raise FrameError(f"a number is not finite, which JSON does not have: {error}") from error
-    if max(len(text), size) > _MAX_BYTES:
-        raise FrameError("the message does not fit in 4 GiB; ask for less at a time")
+    if len(text) > _MAX_JSON_BYTES or size > _MAX_BYTES:
+        raise FrameError("the message has more than 512 MiB of JSON or 4 GiB of arrays; ask for less at a time")
     stream.write(b"".join((_HEADER.pack(len(text), size), text, *parts)))
     stream.flush()
 
@@ -65,6 +66,8 @@ def read_frame(stream: BinaryIO) -> Any:
     if len(header) < _HEADER.size:
         raise FrameError("the stream ends within a message")
     length, size = _HEADER.unpack(header)
+    if length > _MAX_JSON_BYTES:
+        raise FrameError(f"a message of {length} bytes of JSON is none")
     text, binary = stream.read(length), bytearray(stream.read(size))
     if len(text) < length or len(binary) < size:
         raise FrameError("the stream ends within a message")

@@ -27,12 +27,14 @@ needs no gradient.
 class Head:
     """
     The last part of a causal language model as its class has it, scales and soft caps included: the class's own forward pass, whose
-    decoder is made to answer with the hidden states that are given.
+    body is made to answer with the hidden states that are given.
     """
 
     def __init__(self, causal: PreTrainedModel) -> None:
         self.causal = causal
-        self.decoder: torch.nn.Module = causal.base_model
+        self._body: torch.nn.Module = causal.base_model
+        self.decoder: torch.nn.Module = causal.get_decoder()
+        """Of the text, where a model sees images too."""
         self.vocab_size: int = causal.get_output_embeddings().weight.shape[0]
 
     @property
@@ -42,12 +44,11 @@ class Head:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[N, d] -> [N, V], in the model's precision."""
-        decoder = self.decoder
-        decoder.forward = lambda *_, **__: _Output(hidden[None])
+        self._body.forward = lambda *_, **__: _Output(hidden[None])
         try:
             return self.causal(inputs_embeds=hidden[None], use_cache=False).logits[0]
         finally:
-            del decoder.forward  # the class's own again
+            del self._body.forward  # the class's own again
 
     def rows(self, hidden: Tensor, function: RowFunction) -> tuple[Tensor, dict[str, Tensor]]:
         """

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .errors import ModelError
+from .fused import fuse_adapter
 from .philox import stream_floats
 
 PEFT_PREFIX = "base_model.model."
@@ -46,15 +47,16 @@ class LoraOptions:
         )
 
 
-def targets_of(model: nn.Module, options: LoraOptions) -> list[str]:
+def targets_of(model: PreTrainedModel, options: LoraOptions) -> list[str]:
     """
     Names of the linear layers that are adapted, in the model's order.
 
     Raises ModelError where PEFT has nothing to adapt.
     """
-    output = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
+    # What sees images is not adapted, nor is the output layer.
+    of_text = set(model.get_decoder().modules())
     wanted = set(options.targets) | {fused for fused, parts in _FUSED.items() if set(parts) & set(options.targets)}
-    linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and layer is not output]
+    linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and layer in of_text]
     found = [name for name in linear if name.rpartition(".")[2] in wanted]
     if not found:
         there = sorted({name.rpartition(".")[2] for name in linear})
@@ -95,6 +97,7 @@ def attach(
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(values[name])
+    fuse_adapter(adapted)
     return adapted
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import torch
+
 from .errors import DeviceMemoryError
 
 T = TypeVar("T")
@@ -40,4 +42,6 @@ def with_smaller_batches(lengths: Sequence[int], limit: int, work: Callable[[int
                     f"the device has no room for {max(lengths)} tokens at a time: {error}; raise maxDeviceMemory, shorten the"
                     " contexts, train an adapter instead of all parameters, or use a device with more memory"
                 ) from error
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         tokens //= 2

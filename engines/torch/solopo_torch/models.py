@@ -6,6 +6,7 @@ Legend of shapes: B rows, T columns, d hidden size.
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from . import attention
 from .attention import Layout, Seeing, laid_out
 from .device import Memory
 from .errors import ModelError
+from .fused import fuse
 from .head import Head
 from .lora import PEFT_PREFIX, LoraOptions, attach
 
@@ -93,8 +95,12 @@ class LanguageModel:
     def __post_init__(self) -> None:
         self.head = Head(self.causal)
         self.module.eval()
-        if self._asks_for_attention:
-            self.shares_prompts = _agrees_with_rows_apart(self)
+        self.shares_prompts = self._asks_for_attention and _agrees_with_rows_apart(self)
+        if not self.shares_prompts:
+            print(
+                f"{type(self.causal).__name__} is no model of attention alone: prompts are run for each branch",
+                flush=True,
+            )
 
     @property
     def config(self) -> PreTrainedConfig:
@@ -236,6 +242,8 @@ def _agrees_with_rows_apart(model: LanguageModel) -> bool:
             # Weights that are not finite are told of where numbers are asked for.
             if bool(torch.isfinite(apart).all()) and not bool((together - apart).norm() <= tolerance * apart.norm()):
                 return False
+    except torch.OutOfMemoryError:
+        raise
     except (KeyError, AttributeError, IndexError, RuntimeError, TypeError):
         return False
     return True
@@ -286,6 +294,8 @@ class Models:
     def _read(self, source: ModelSource) -> PreTrainedModel:
         folder = Path(source.folder)
         config = _read_config(folder)
+        # Modules refer to each other in circles: those of the model before are still there.
+        gc.collect()
         files = [Path(source.weights)] if source.weights is not None else _weight_files(folder)
         self.memory.demand(_bytes_of(files, DTYPES[source.precision]), f"the model {folder.name} in {source.precision}")
         with tempfile.TemporaryDirectory() as other:
@@ -331,6 +341,7 @@ def _from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, de
         )
     model.requires_grad_(False)
     _without_dropout(model)
+    fuse(model)
     return model.to(device)
 
 

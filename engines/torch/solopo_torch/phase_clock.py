@@ -1,4 +1,5 @@
-"""Where a step's time goes, by the phases of libs/lm/src/phase-clock.ts: data, forward, loss, backward, optimizer."""
+"""Where a step's time goes, by the phases of libs/lm/src/phase-clock.ts: data, reference (a teacher), forward, loss, backward,
+optimizer."""
 
 import time
 from collections.abc import Callable

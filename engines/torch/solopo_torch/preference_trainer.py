@@ -12,6 +12,7 @@ from .adamw import AdamW, AdamWOptions, clip_factor
 from .context_pass import ContextPass, lay_out, run_forward
 from .distil import Teacher, Teaching
 from .errors import LogitsNotFiniteError, LossNotFiniteError
+from .groups import told_of_memory
 from .micro_batches import group_by_tokens, with_smaller_batches
 from .models import LanguageModel
 from .objectives import (
@@ -127,9 +128,15 @@ class PreferenceTrainer:
         """The mean loss's gradients, summed over groups of pairs: a pair's short and long rows meet in one loss."""
         self.optimizer.forget_gradients()
         result = _Accumulated()
+        with told_of_memory():
+            self._add_groups(result, pairs, step, micro_batch_tokens)
+        return result
+
+    def _add_groups(
+        self, result: _Accumulated, pairs: Sequence[TrainingPair], step: int, micro_batch_tokens: int
+    ) -> None:
         for group in group_by_tokens(pairs, self._tokens_of, micro_batch_tokens):
             self._add_group(result, group, step, len(pairs))
-        return result
 
     def _add_group(self, result: _Accumulated, group: Sequence[TrainingPair], step: int, pairs: int) -> None:
         rows: list[dict[RowName, Row]] = [{} for _ in group]
@@ -144,7 +151,7 @@ class PreferenceTrainer:
                     continue
                 self._clock.lap("data")
                 try:
-                    teaching = self._teaching(group)
+                    teaching = self._teach(group)
                     with self._checkpoints.applied():
                         done.append(run_forward(self.model, batch, group, teaching))
                 except LogitsNotFiniteError as error:
@@ -168,12 +175,14 @@ class PreferenceTrainer:
                 done.pop().backward(terms, pairs)
                 self._clock.lap("backward")
 
-    def _teaching(self, group: Sequence[TrainingPair]) -> Teaching | None:
+    def _teach(self, group: Sequence[TrainingPair]) -> Teaching | None:
         trees = [tree for pair in group if (tree := teacher_tree(self.options, pair)) is not None]
         if not trees:
             return None
         assert self._teacher is not None, "an objective that distils has a teacher"
-        return self._teacher.teach(trees)
+        teaching = self._teacher.teach(trees)
+        self._clock.lap("reference")
+        return teaching
 
     def _passes(self) -> tuple[tuple[Context, ...], ...]:
         """Contexts whose activations must be there at the same time. Where the short reward is detached in the alignment, the short

@@ -23,7 +23,7 @@ from .errors import LogitsNotFiniteError
 from .groups import Clock, group_by_tokens, in_groups
 from .models import LanguageModel
 from .philox import uniforms
-from .token_distribution import draw
+from .token_distribution import candidates, draw
 
 _PREFILL_TOKENS = 4096
 """Prompts are run in batches of so many tokens at most, padding counted."""
@@ -236,14 +236,11 @@ def _next(
         raise LogitsNotFiniteError(model.find_not_finite())
     if options.temperature == 0:
         return [(token, 0.0) for token in logits.argmax(-1).tolist()]
-    weights = (logits / options.temperature).softmax(-1).cpu().numpy()
-    likeliest = (greatest - logits.logsumexp(-1)).exp().tolist()
+    rows = candidates(logits, options.temperature, options.top_p)
     counters = np.array([[*stream.prompt.key, len(stream.tokens), 0] for stream in streams], dtype=np.uint64)
     keys = np.array([[options.seed, stream.index] for stream in streams], dtype=np.uint64)
     drawn = uniforms(counters, keys)
-    return [
-        draw(weights[i], likeliest[i], options.temperature, options.top_p, float(drawn[i])) for i in range(len(streams))
-    ]
+    return [draw(row, options.temperature, options.top_p, float(u)) for row, u in zip(rows, drawn, strict=True)]
 
 
 def _generate(model: LanguageModel, streams: list[Stream], options: SamplingOptions) -> None:

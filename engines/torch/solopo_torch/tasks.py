@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from .groups import Clock, told_of_memory
 from .models import LanguageModel, Models, ModelSource
 from .sampling import Limits, Prompt, SamplingOptions, sample
 from .scoring import Cut, InspectedRow, inspect, measure, score
+from .train_slice import TrainSliceInput, train_slice
 from .trees import Tree
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -93,10 +94,8 @@ class TaskRunner:
         return responses
 
     def _train_slice(self, given: Input, report: Report) -> Any:
-        from .train_slice import train_slice
-
         self._release()
-        return train_slice(self.models, given, report)
+        return train_slice(self.models, cast(TrainSliceInput, given), report)
 
     def _load(self, given: Input, report: Report) -> LanguageModel:
         """Tells when the model is being loaded, and when the work on it begins."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -43,9 +43,10 @@ class TrainSliceInput(TypedDict):
     out: Files
 
 
-def train_slice(models: Models, given: TrainSliceInput, report: Report) -> dict[str, Any]:
+def train_slice(models: Models, message: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Takes the steps, and writes the new weights and optimiser state. In its phases the first step has the time of loading, and the
-    last, once the slice is done, that of its checkpoint."""
+    last, once the slice is done, that of its checkpoint. `message`: TrainSliceInput."""
+    given = cast(TrainSliceInput, message)
     clock = PhaseClock()
     report({"kind": "loading"})
     source = ModelSource.of(given["model"])

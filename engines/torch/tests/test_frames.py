@@ -60,6 +60,7 @@ def test_what_has_no_place_in_a_message_is_told(value: object, told: str) -> Non
     ("frame", "told"),
     [
         (b"\x02\x00\x00", "ends within"),
+        (b"Loading the model ...", "is none"),
         (struct.pack("<II", 9, 0) + b"{}", "ends within"),
         (struct.pack("<II", 2, 0) + b"}{", "no JSON"),
         (struct.pack("<II", 27, 8) + b'{"$array": ["int8", 0, 123]}'[:27] + bytes(8), "no JSON"),

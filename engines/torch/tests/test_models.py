@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from families import FAMILIES
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from solopo_torch.device import Memory, choose_device
 from solopo_torch.errors import DeviceMemoryError, ModelError
@@ -187,3 +188,29 @@ def test_room_is_asked_for_before_weights_are_read(folder_of: FolderOf) -> None:
         DeviceMemoryError, match=r"the model llama in float32 takes 0\.1 MiB.*choose precision bfloat16"
     ):
         small.open(ModelSource(str(folder_of("llama"))))
+
+
+def test_of_a_model_that_sees_images_the_text_is_run_and_adapted(models: Models, tmp_path: Path) -> None:
+    text = {key: value for key, value in FAMILIES["gemma3"].items() if key != "model_type"}
+    vision = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 16,
+        "patch_size": 8,
+    }
+    config = AutoConfig.for_model("gemma3", text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    torch.manual_seed(3)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    model = models.open(ModelSource(str(tmp_path), adapter=AdapterSource(LORA)))
+    assert model.shares_prompts
+    assert not any("vision" in name for name in adapter_parameters(model.module))
+    found = response_logps(model, pack(model, [TREE]))
+    reference = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    for b, branch in enumerate(TREE.branches):
+        row = torch.cat([TREE.prompt, branch])
+        with torch.no_grad():
+            logps = reference(input_ids=row[None], use_cache=False).logits[0].float().log_softmax(-1)
+        expected = logps[8:-1].gather(1, branch[:, None])[:, 0]
+        torch.testing.assert_close(found.of(0, b).detach(), expected, atol=1e-5, rtol=0)

@@ -14,7 +14,7 @@ from solopo_torch.groups import Clock
 from solopo_torch.models import LanguageModel
 from solopo_torch.philox import uniforms
 from solopo_torch.sampling import Limits, Prompt, SamplingOptions, sample
-from solopo_torch.token_distribution import draw
+from solopo_torch.token_distribution import candidates, draw
 from solopo_torch.trees import Tree, pack, response_logps
 
 Opened = Callable[..., LanguageModel]
@@ -75,9 +75,7 @@ def test_each_draw_takes_its_own_random_number_and_its_log_probability_is_the_mo
                 u = uniforms(
                     np.array([[*prompt.key, t, 0]], dtype=np.uint64), np.array([[given.seed, index]], dtype=np.uint64)
                 )[0]
-                token, token_logp = draw(
-                    (logits / 0.9).softmax(-1).numpy(), float(logits.softmax(-1).max()), 0.9, 0.95, float(u)
-                )
+                token, token_logp = draw(candidates(logits[None], 0.9, 0.95)[0], 0.9, 0.95, float(u))
                 logp += token_logp
                 assert token == drawn[t] if t < len(drawn) else token in given.eos_ids
             assert answer["logp"] == pytest.approx(logp, abs=1e-4)
@@ -103,27 +101,33 @@ def test_what_is_beside_an_answer_and_where_time_ends_the_work_change_nothing(op
     assert [[answer["tokens"].tolist() for answer in answers] for answers in done] == tokens
 
 
-def test_a_nucleus_is_the_smallest_set_that_reaches_the_part() -> None:
+def test_a_nucleus_is_the_smallest_set_that_reaches_the_part(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(3)
-    for _ in range(20):
-        weights = random.dirichlet(np.full(300, 0.1)).astype(np.float32)
+    for _ in range(10):
+        logits = torch.from_numpy(random.normal(0, 3, 300).astype(np.float32))
         top_p = float(random.uniform(0.05, 0.99))
+        weights = logits.softmax(-1).numpy()
         order = np.argsort(-weights, kind="stable")
         reached = np.cumsum(weights[order].astype(np.float64))
         kept = set(order[: int(np.searchsorted(reached, top_p * reached[-1])) + 1].tolist())
-        drawn = {
-            draw(weights.copy(), float(weights.max()), 1.0, top_p, u)[0] for u in np.linspace(0, 0.999999, 200).tolist()
-        }
-        assert drawn <= kept
-        likely = {token for token in kept if weights[token] > 0.02}
-        assert likely <= drawn
+        ways = []
+        # Of all tokens, of a few that suffice or do not.
+        for first in (300, 40, 5):
+            monkeypatch.setattr("solopo_torch.token_distribution._FIRST", first)
+            (row,) = candidates(logits[None], 1.0, top_p)
+            ways.append([draw(row, 1.0, top_p, u) for u in np.linspace(0, 0.999999, 200).tolist()])
+        assert ways[0] == ways[1] == ways[2]
+        drawn = {token for token, _ in ways[0]}
+        assert {token for token in kept if weights[token] > 0.02} <= drawn <= kept
 
 
 def test_draws_follow_the_distribution() -> None:
-    weights = np.array([0.1, 0, 0.6, 0.3], dtype=np.float32)
+    logits = torch.tensor([[0.1, 1e-30, 0.6, 0.3]]).log()
+    (row,) = candidates(logits, 1.0, 1.0)
     places = [0.0, 0.05, 0.0999, 0.1001, 0.69, 0.71, 0.9999]
-    assert [draw(weights.copy(), 0.5, 1.0, 1.0, u)[0] for u in places] == [0, 0, 0, 2, 2, 3, 3]
-    # log p of the model as it is: from the likeliest down, by the logits.
-    token, logp = draw(weights.copy(), 0.5, 2.0, 1.0, 0.05)
-    assert token == 0
-    assert logp == pytest.approx(2 * np.log(0.1 / 0.6) + np.log(0.5), rel=1e-6)
+    assert [draw(row, 1.0, 1.0, u)[0] for u in places] == [0, 0, 0, 2, 2, 3, 3]
+    # log p is of the model as it is, whatever the temperature and the cut.
+    (row,) = candidates(logits, 2.0, 0.7)
+    token, logp = draw(row, 2.0, 0.7, 0.1)
+    assert token == 2
+    assert logp == pytest.approx(np.log(0.6), rel=1e-6)

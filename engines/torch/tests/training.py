@@ -103,7 +103,7 @@ class Slices:
                 source["adapter"] = {"options": ADAPTER["options"], "weights": before["weights"]}
             else:
                 source["weights"] = before["weights"]
-        taken: list[dict[str, Any]] = train_slice(self.models, given, lambda _: None)["steps"]  # type: ignore[arg-type]
+        taken: list[dict[str, Any]] = train_slice(self.models, given, lambda _: None)["steps"]
         return taken
 
     def out(self, name: str) -> dict[str, str]:

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EngineKind } from './engines.ts';
 import {
   adapterSchema,
+  alignmentBackwardSchema,
   alignmentSchema,
   ARMS,
   beyondPositionsSchema,
@@ -33,6 +34,8 @@ const computedBy = {
 const prompt = promptSchema.extend({ controlTokens: controlTokensSchema.optional() });
 /** Absent where it is none, which was all there was when the first stages were recorded. */
 const normalization = normalizationSchema.optional();
+/** `backward` is absent where it is full, which was all there was when the first stages were recorded. */
+const alignment = alignmentSchema.extend({ backward: alignmentBackwardSchema.optional() });
 
 /**
  * A stage is a piece of work named by what it reads: its identity is the digest of its specification. Runs that need
@@ -84,7 +87,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     arm: z.enum(ARMS),
     objective: objectiveSchema,
-    alignment: alignmentSchema,
+    alignment,
     adapter: adapterSchema.nullable(),
     frozenWeights: lowerFormat,
     ...computedBy,
@@ -103,7 +106,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     ...computedBy,
     pair: digest,
     objective: objectiveSchema,
-    alignment: alignmentSchema,
+    alignment,
   }),
   z.strictObject({
     kind: z.literal('evaluate'),

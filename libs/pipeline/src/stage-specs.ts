@@ -75,7 +75,7 @@ export function trainSpec(run: Run): StageSpecOf<'train'> {
     model: run.model,
     arm,
     objective,
-    alignment,
+    alignment: alignmentOf(alignment),
     adapter,
     ...lowerFormat(run),
     ...computedBy(run),
@@ -97,7 +97,7 @@ export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'>
     ...computedBy(run),
     pair: digestOf(pairSpec(run)),
     objective,
-    alignment,
+    alignment: measuredAlignment(alignment),
   };
 }
 
@@ -140,6 +140,19 @@ function computedBy({ config: { engine, precision } }: Run): Pick<StageSpecOf<'t
     ...(engine === 'torch' ? { engine } : {}),
     ...(precision === 'bfloat16' ? { precision } : {}),
   };
+}
+
+/** A run with the whole long row's gradient has the name that it had before there was a choice. */
+function alignmentOf({ backward, ...alignment }: Run['config']['alignment']): StageSpecOf<'train'>['alignment'] {
+  return { ...alignment, ...(backward === 'response' || typeof backward === 'object' ? { backward } : {}) };
+}
+
+/** A measurement has no gradient. */
+function measuredAlignment({
+  backward: _,
+  ...alignment
+}: Run['config']['alignment']): StageSpecOf<'align'>['alignment'] {
+  return alignment;
 }
 
 /** A run in which control tokens are tokens shares its work with those created before there was a choice. */

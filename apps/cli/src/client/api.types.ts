@@ -569,7 +569,7 @@ export interface components {
        * @default solo
        * @enum {string}
        */
-      readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
       /**
        * @default {
        *       "kind": "dpo"
@@ -618,6 +618,10 @@ export interface components {
              * @enum {string}
              */
             readonly context?: 'short' | 'long';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'distil';
           };
       /** @default {} */
       readonly alignment?: {
@@ -647,6 +651,12 @@ export interface components {
         readonly deadZone?: number;
         /** @default 1 */
         readonly fraction?: number;
+        /** @default full */
+        readonly backward?:
+          | ('full' | 'response')
+          | {
+              readonly tail: number;
+            };
       };
       /** @default null */
       readonly adapter?: {
@@ -760,7 +770,7 @@ export interface components {
          * @default sampled
          * @enum {string}
          */
-        readonly mode?: 'sampled' | 'gold-chosen';
+        readonly mode?: 'sampled' | 'gold-chosen' | 'samples';
         /**
          * @default sub-em
          * @enum {string}
@@ -1196,7 +1206,7 @@ export interface components {
        * @default solo
        * @enum {string}
        */
-      readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
       readonly objective:
         | {
             /** @constant */
@@ -1240,6 +1250,10 @@ export interface components {
              * @enum {string}
              */
             readonly context: 'short' | 'long';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'distil';
           };
       readonly alignment: {
         /** @default 1 */
@@ -1268,6 +1282,12 @@ export interface components {
         readonly deadZone: number;
         /** @default 1 */
         readonly fraction: number;
+        /** @default full */
+        readonly backward:
+          | ('full' | 'response')
+          | {
+              readonly tail: number;
+            };
       };
       /** @default null */
       readonly adapter: {
@@ -1377,7 +1397,7 @@ export interface components {
          * @default sampled
          * @enum {string}
          */
-        readonly mode: 'sampled' | 'gold-chosen';
+        readonly mode: 'sampled' | 'gold-chosen' | 'samples';
         /**
          * @default sub-em
          * @enum {string}
