@@ -80,8 +80,9 @@ def replaced(model: torch.nn.Module) -> set[str]:
 def test_parts_stand_where_they_give_what_the_class_gives(
     models: Models, folder_of: Callable[..., Path], family: str, expected: set[str]
 ) -> None:
-    model = models.open(ModelSource(str(folder_of(family))))
-    assert replaced(model.causal) == expected
+    for precision in ("bfloat16", "float32"):
+        model = models.open(ModelSource.of({"folder": str(folder_of(family)), "precision": precision}))
+        assert replaced(model.causal) == expected
     where = sys.modules[type(model.causal).__module__]
     assert isinstance(getattr(where, "apply_rotary_pos_emb", None), _Rotation) == (family != "bloom")
 

@@ -13,6 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from training import ADAPTER, options, pairs_of
 
 from solopo_torch.frames import read_frame, write_frame
 
@@ -146,3 +150,35 @@ def test_the_end_of_its_input_ends_a_task_that_would_take_hours(folder_of: Calla
     while read_frame(child.replies) != {"id": 1, "kind": "progress", "progress": {"kind": "done", "count": 0}}:
         pass
     assert child.close() == 0
+
+
+def test_a_slice_is_trained_with_each_step_told_as_it_is_taken(
+    child: Child, folder_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    pairs = [
+        {name: value.numpy() if isinstance(value, torch.Tensor) else value for name, value in pair.items()}
+        for pair in pairs_of(2)
+    ]
+    given = {
+        "model": {"folder": str(folder_of("llama")), "adapter": ADAPTER},
+        "fromStep": 0,
+        "options": options(),
+        "pairs": pairs,
+        "batches": [[0], [1, 0]],
+        "out": {"weights": str(tmp_path / "weights"), "optimizerState": str(tmp_path / "state")},
+    }
+    answer, progress = child.ask("trainSlice", given)
+    assert answer["kind"] == "result"
+    steps = answer["output"]["steps"]
+    assert [told["kind"] for told in progress] == ["loading", "done", "step", "step"]
+    assert [told["step"]["metrics"] for told in progress[2:]] == [step["metrics"] for step in steps]
+    assert load_file(tmp_path / "weights").keys() == {
+        f"base_model.model.model.layers.{layer}.{module}.lora_{matrix}.weight"
+        for layer in range(2)
+        for module in ("self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj")
+        for matrix in "AB"
+    }
+    with safe_open(tmp_path / "state", "pt") as state:
+        assert state.metadata() == {"step": "2"}
+    answer, _ = child.ask("trainSlice", {**given, "options": options(alpha=1e300)})
+    assert answer["name"] == "LossNotFiniteError"
