@@ -35,7 +35,7 @@ const TABLE = {
   trainer: 'artifacts bus contracts engine functions ledger objectives pipeline platform worker workflow',
   migrator: 'bus contracts functions ledger platform',
   cli: 'contracts corpus lm text',
-  launcher: 'functions local-servers',
+  launcher: 'engine functions local-servers',
 
   // the whole system under test
   e2e: 'bus contracts corpus functions ledger lm local-servers testing',

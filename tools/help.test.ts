@@ -42,6 +42,7 @@ describe('what a command takes', () => {
       ['down', ['down', '--help']],
       ['demo', ['demo', '--quick', '--help']],
       ['demo', ['help', 'demo']],
+      ['engine', ['engine', 'add', 'torch', '--help']],
       ['test', ['test', 'libs/lm', '--help']],
       ['help', ['help']],
       ['help', ['help', '--help']],
@@ -54,7 +55,7 @@ describe('what a command takes', () => {
     });
   });
 
-  it.each(['up', 'down', 'demo', 'test'])('begins with its usage and ends with examples: %s', (command) => {
+  it.each(['up', 'down', 'demo', 'engine', 'test'])('begins with its usage and ends with examples: %s', (command) => {
     expect(page(command)).toMatch(
       new RegExp(`^Usage: \\./solopo ${command} [^]*\\nExamples:\\n {2}\\./solopo ${command}`),
     );

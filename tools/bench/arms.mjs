@@ -3,6 +3,8 @@ import { inChild } from './child.mjs';
 import { figure, gib } from './figure.mjs';
 
 const FRACTION = 0.25;
+/** Of the long prompt's last tokens, so many have a gradient. */
+const TAIL = 64;
 
 export async function arms({ quick, threads }) {
   const lengths = quick ? [4096] : [4096, 8192, 16_384];
@@ -22,12 +24,20 @@ export async function arms({ quick, threads }) {
     const shared = await inChild('step', { ...size, arm: 'expand-long' });
     const apart = await inChild('step', { ...size, arm: 'expand-long', apart: true });
     const solo = await inChild('step', { ...size, arm: 'solo' });
+    const tail = await inChild('step', { ...size, arm: 'solo', backward: { tail: TAIL } });
     const unaligned = await inChild('step', { ...size, arm: 'solo', aligned: false });
     const mean = (key) => FRACTION * solo[key] + (1 - FRACTION) * unaligned[key];
     const rows = [
       ['expand-long, rows apart', apart.medianSeconds, apart.peakBytes, 2 * (long + response)],
       ['expand-long, prompt shared', shared.medianSeconds, shared.peakBytes, long + 2 * response],
       ['solo', solo.medianSeconds, solo.peakBytes, short + long + 3 * response],
+      // A token without a backward pass counts a third.
+      [
+        `solo, gradient of ${TAIL} tokens`,
+        tail.medianSeconds,
+        tail.peakBytes,
+        short + 3 * response + TAIL + (long - TAIL) / 3,
+      ],
       [
         `solo, fraction ${FRACTION}`,
         mean('medianSeconds'),

@@ -114,11 +114,12 @@ const CASES = {
   /** A gradient step of an arm on one pair, the reference's scores given. */
   async step(options) {
     const { threads, short, long, response, arm = 'solo', aligned = true, recompute = 'auto' } = options;
-    const { pairs = 1, apart = false, frozenWeights = 'float32' } = options;
+    const { pairs = 1, apart = false, frozenWeights = 'float32', backward = 'full' } = options;
     const config = shape(options);
     const runtime = new Runtime({ threads });
     const lm = model(config, runtime, { recompute, frozenWeights });
-    const trainer = new PreferenceTrainer(lm, { ...TRAINING, arm });
+    const alignment = { ...TRAINING.alignment, backward };
+    const trainer = new PreferenceTrainer(lm, { ...TRAINING, arm, alignment });
     const pair = {
       short: tokens(config, short, 1),
       long: tokens(config, long, 2),
@@ -140,6 +141,7 @@ const CASES = {
     // The trees of the arm: the prompt's tokens and the responses' of each.
     const trees =
       arm === 'solo' ? [[short, 2 * response], ...(aligned ? [[long, response]] : [])] : [[long, 2 * response]];
+    // Of what the whole long row takes, whatever of it has a gradient.
     const multiplyAdds = trees.reduce((sum, [prompt, targets]) => {
       const pass = passWork(config, prompt + targets, { outputs: targets + 1 });
       const again = recompute === 'all' ? pass.recompute : 0;

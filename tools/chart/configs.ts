@@ -15,6 +15,8 @@ export const DECIDED: readonly string[] = [
   'adminToken',
   'mlflowToken',
   'streamReplicas',
+  'pools',
+  'engines',
 ];
 
 /** The apps are no libraries: their schemas are read by path. */

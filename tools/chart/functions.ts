@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { consumerName, WANTED, WORK, wishConsumerName, wishSubject } from '@solopo/bus';
-import { APPS, functionsOf, type App, type FunctionSpec } from '@solopo/functions';
+import { APPS, functionsOf, queuesOfApp, type App, type FunctionSpec, type Queue } from '@solopo/functions';
 import { ROOT } from '../bootstrap/run.mjs';
 
 /** What the chart must know of the function manifest, by app: helm/solopo/files/functions.json. */
@@ -11,15 +11,16 @@ export function functionsForChart() {
     apps: Object.fromEntries(
       APPS.map((app) => [
         app,
-        { scale: scaleOf(functionsOf(app)), ...answersOf(app), functions: functionsOf(app).map(describe) },
+        { scale: scaleOf(functionsOf(app)), ...answersOf(app), functions: queuesOfApp(app).map(describe) },
       ]),
     ),
   };
 }
 
-function describe(spec: FunctionSpec) {
-  const { name, subject, engine, priority, device, ackWaitMs, timeLimitMs } = spec;
-  return { name, subject, consumer: consumerName(spec), engine, priority, device, ackWaitMs, timeLimitMs };
+/** One for each queue of a function: the jobs of each engine wait apart. */
+function describe(spec: Queue) {
+  const { name, subject, engine, computedBy, priority, device, ackWaitMs, timeLimitMs } = spec;
+  return { name, subject, consumer: consumerName(spec), engine, computedBy, priority, device, ackWaitMs, timeLimitMs };
 }
 
 /** An app scales as the most demanding of its functions, as it does in the launcher. */

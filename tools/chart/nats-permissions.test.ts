@@ -17,7 +17,7 @@ import {
   WORK,
   type NatsConnection,
 } from '@solopo/bus';
-import { APPS, FUNCTIONS, functionsOf, type App, type FunctionSpec } from '@solopo/functions';
+import { APPS, FUNCTIONS, functionsOf, QUEUES, queuesOfApp, type App } from '@solopo/functions';
 import { startNats, type TestNats } from '@solopo/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manifests, needTools } from './chart.ts';
@@ -58,7 +58,7 @@ async function as(app: string): Promise<NatsConnection> {
 }
 
 const timeout = 500;
-const others = (app: App) => Object.values<FunctionSpec>(FUNCTIONS).filter((spec) => spec.app !== app);
+const others = (app: App) => QUEUES.filter((spec) => spec.app !== app);
 
 describe('the users of the bundled NATS', () => {
   it('are one an app, and no stranger', async () => {
@@ -71,7 +71,7 @@ describe('the users of the bundled NATS', () => {
     async (app) => {
       const connection = await as(app);
       const client = jetstream(connection, { timeout });
-      for (const spec of functionsOf(app)) {
+      for (const spec of queuesOfApp(app)) {
         const news = new News(connection, [spec.subject]);
         await client.publish(spec.subject, '{}');
         expect(await news.heardWithin(timeout, new AbortController().signal), spec.subject).toBe(true);
@@ -102,7 +102,7 @@ describe('the users of the bundled NATS', () => {
   it('the gateway starts jobs, asks for a worker and follows events, but takes no job', async () => {
     const connection = await as('gateway');
     const client = jetstream(connection, { timeout });
-    for (const spec of Object.values<FunctionSpec>(FUNCTIONS)) await client.publish(spec.subject, '{}');
+    for (const spec of QUEUES) await client.publish(spec.subject, '{}');
     const bus = new EventBus(connection);
     const event = { type: 'run.state', run: 'a', at: new Date().toISOString(), data: { state: 'done' } };
     bus.publish(event as unknown as RunEvent);

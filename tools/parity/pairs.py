@@ -43,9 +43,28 @@ def plain(parameter):
     return parameter.removeprefix("base_model.model.").replace(".default.", ".")
 
 
-def response(model, prompt, tokens):
+def response_logits(model, prompt, tokens, tail=None):
+    """At each token of the response. Of the prompt's tokens before its last `tail` the keys and values are constants."""
+    constants = 0 if tail is None else max(0, len(prompt) - tail)
+    past = None
+    if constants > 0:
+        with torch.no_grad():
+            past = model(input_ids=torch.tensor([prompt[:constants]]), use_cache=True).past_key_values
+    ids = torch.tensor([prompt[constants:] + tokens])
+    return model(input_ids=ids, past_key_values=past).logits[0, len(prompt) - constants - 1 : -1].float()
+
+
+def tail_of(options, context):
+    """How many of the prompt's tokens have a gradient: see `alignment.backward`."""
+    backward = options["alignment"].get("backward", "full")
+    if context == "short" or backward == "full":
+        return None
+    return 1 if backward == "response" else backward["tail"]
+
+
+def response(model, prompt, tokens, tail=None):
     """Summed log-probability of the response's tokens, and what their distributions are like."""
-    logits = model(input_ids=torch.tensor([prompt + tokens])).logits[0, len(prompt) - 1 : -1].float()
+    logits = response_logits(model, prompt, tokens, tail)
     logps = torch.log_softmax(logits, -1)
     ids = torch.tensor(tokens)
     statistics = {
@@ -66,33 +85,46 @@ def frozen_logp(name, part, prompt, tokens):
 frozen_model = functools.cache(load)
 
 
-def rows_of(model, reference, pair, contexts):
+def rows_of(model, reference, pair, options):
     rows, statistics = {}, {}
-    for context in contexts:
+    for context in ("short", "long"):
+        tail = tail_of(options, context)
         for name in ("Chosen", "Rejected"):
             tokens = pair[name.lower()]
-            policy, statistics[context + name] = response(model, pair[context], tokens)
+            policy, statistics[context + name] = response(model, pair[context], tokens, tail)
             rows[context + name] = Row(policy, len(tokens), frozen_logp(*reference, tuple(pair[context]), tuple(tokens)))
         prompt = pair[context]
         rows[f"{context}Prompt"] = Row(response(model, prompt[:1], prompt[1:])[0], len(prompt) - 1)
     return rows, statistics
 
 
+def distilled(model, reference, pair, row):
+    """KL of the policy on the long context from the frozen reference on the short one, mean over the answer's tokens."""
+    student = torch.log_softmax(response_logits(model, pair["long"], pair["chosen"]), -1)
+    with torch.no_grad():
+        teacher = torch.log_softmax(response_logits(frozen_model(*reference), pair["short"], pair["chosen"]), -1)
+    loss = torch.nn.functional.kl_div(teacher, student, reduction="batchmean", log_target=True)
+    return loss, {"loss": loss.item(), "kl": loss.item(), "logps/chosen": row.policy.item()}
+
+
 def batch_loss(model, reference, pairs, options):
     """The mean loss of some pairs, and what is logged."""
     losses, logged, responses = [], [], {"Chosen": [], "Rejected": []}
     objective, fraction = options["objective"], options["alignment"]["fraction"]
-    trained = objective.get("context") or ("long" if options["arm"] in ("long", "expand-long") else "short")
+    trained = objective.get("context") or ("long" if options["arm"] in ("long", "expand-long", "distil") else "short")
     for pair in pairs:
-        rows, statistics = rows_of(model, reference, pair, ("short", "long"))
-        loss, metrics = pair_loss(options, rows, aligned=fraction == 1 or pair["aligned"])
+        rows, statistics = rows_of(model, reference, pair, options)
+        if objective["kind"] == "distil":
+            loss, metrics = distilled(model, reference, pair, rows["longChosen"])
+        else:
+            loss, metrics = pair_loss(options, rows, aligned=fraction == 1 or pair["aligned"])
         if fraction != 1 and not pair["aligned"]:
             metrics = {key: value for key, value in metrics.items() if not key.startswith(("solo/r_", "solo/gap"))}
         losses.append(loss)
         logged.append(metrics)
         for name in responses:
             responses[name].append(statistics[trained + name])
-    if objective["kind"] == "sft":
+    if objective["kind"] in ("sft", "distil"):
         responses["Rejected"] = []
     mean = lambda values: sum(values) / len(values)
     metrics = {key: mean([entry[key] for entry in logged if key in entry]) for key in logged[0]}

@@ -1,7 +1,16 @@
+import { ENGINES, type Pool } from '@solopo/contracts';
+import { APPS } from '@solopo/functions';
 import { serviceConfigSchema } from '@solopo/platform';
 import { z } from 'zod';
 
 const GB = 1e9;
+
+const poolsSchema = z.array(
+  z.strictObject({ name: z.string().min(1), app: z.enum(APPS), engines: z.array(z.enum(ENGINES)).min(1) }),
+);
+
+/** Where nobody says: every app has workers, and they have what every worker has. */
+const USUAL_POOLS: readonly Pool[] = APPS.map((app) => ({ name: app, app, engines: ['onnx'] }));
 
 export const gatewayConfigSchema = serviceConfigSchema.extend({
   /** `auto`: tokens are asked for unless only this machine reaches the gateway. */
@@ -17,6 +26,19 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   datasetMaxBytes: z.coerce.number().int().min(1).default(GB),
   /** No new runs while so many messages wait for NATS. */
   outboxLimit: z.coerce.number().int().min(1).default(10_000),
+  /** The workers that there are or may be, as JSON: `[{"name":"datagen","app":"datagen","engines":["onnx","torch"]}, ...]`. */
+  pools: z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'must be a list of pools as JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(poolsSchema)
+    .default([...USUAL_POOLS] as z.infer<typeof poolsSchema>),
   /** For an answer of the reward service to what a page asks. */
   inspectionMs: z.coerce.number().int().min(1).default(60_000),
   /** Between signs of life on an idle stream of events. */

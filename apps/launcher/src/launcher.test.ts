@@ -12,6 +12,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isAlive } from './process.identity.ts';
 import { StateFile } from './state.file.ts';
+import { installedTorch } from './torch/torch.folder.ts';
 
 const LAUNCHER = fileURLToPath(new URL('fakes/launcher.fake.mjs', import.meta.url));
 const launched: ChildProcess[] = [];
@@ -57,7 +58,12 @@ function addresses() {
   const gateway = state()?.processes.find(({ name }) => name === 'gateway');
   const env = readFileSync(`/proc/${gateway?.pid}/environ`, 'utf8').split('\0');
   const value = (key: string) => env.find((entry) => entry.startsWith(`${key}=`))?.slice(key.length + 1) ?? '';
-  return { database: value('SOLOPO_DATABASE_URL'), nats: value('SOLOPO_NATS_URL') };
+  return {
+    database: value('SOLOPO_DATABASE_URL'),
+    nats: value('SOLOPO_NATS_URL'),
+    engines: value('SOLOPO_ENGINES'),
+    pools: value('SOLOPO_POOLS'),
+  };
 }
 
 async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
@@ -104,7 +110,12 @@ describe('the launcher over real servers and fake services', () => {
   it('starts a worker for a job, stops it when idle, and stops everything in order', async () => {
     const launcher = launch('up', 'worker');
     await untilUp();
-    const { database } = addresses();
+    const { database, engines, pools } = addresses();
+    const here = installedTorch(dataDir) === undefined ? ['onnx'] : ['onnx', 'torch'];
+    expect(engines).toBe(here.join(','));
+    expect(JSON.parse(pools)).toEqual(
+      ['datagen', 'reward', 'trainer'].map((app) => ({ name: app, app, engines: here })),
+    );
     await publishJob();
     const one = ['worker started', 'job done', 'worker stopped'];
     await vi.waitFor(async () => expect(await whatHappened(database)).toEqual(one), { timeout: 10_000, interval: 100 });

@@ -1,6 +1,7 @@
 import { client } from './commands/client.command.ts';
 import { demo } from './commands/demo.command.ts';
 import { down } from './commands/down.command.ts';
+import { engine } from './commands/engine.command.ts';
 import { up } from './commands/up.command.ts';
 import { parseOptions } from './options.ts';
 import { SERVICES } from './service.plan.ts';
@@ -11,6 +12,8 @@ function run(command: string, args: readonly string[]): Promise<number> {
       return up(parseOptions(args), SERVICES);
     case 'demo':
       return demo(parseOptions(args), SERVICES);
+    case 'engine':
+      return engine(parseOptions(args));
     case 'down':
       return down(parseOptions(args));
     default:

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { OWN, parseOptions } from './options.ts';
 import { down } from './commands/down.command.ts';
+import { ADD } from './commands/engine.command.ts';
 
 describe('the launcher options', () => {
   it('are taken out, and the rest goes on untouched', () => {
@@ -34,6 +35,7 @@ describe('the launcher options', () => {
     ['demo', Object.keys(OWN)],
     ['up', ['data', 'port', 'threads', 'device']],
     ['down', ['data']],
+    ['engine', ['data', ...Object.keys(ADD)]],
   ])('of %s are in its help', (command, options) => {
     const help = readFileSync(new URL(`../../../tools/help/${command}.txt`, import.meta.url), 'utf8');
     for (const option of options) expect(help).toContain(`  --${option} `);

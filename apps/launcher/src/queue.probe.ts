@@ -1,10 +1,9 @@
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { APPS, FUNCTIONS, type App } from '@solopo/functions';
+import { APPS, FUNCTIONS, queuesOfApp, type App, type EngineKind } from '@solopo/functions';
 import pg from 'pg';
 import type { Lags } from './scale.policy.ts';
 
-const APP_OF: ReadonlyMap<string, App> = new Map(Object.values(FUNCTIONS).map(({ subject, app }) => [subject, app]));
 /** On it stands, for a while, that somebody wants an answer of a worker of the app. */
 const WISH_OF: ReadonlyMap<string, App> = new Map(APPS.map((app) => [`wanted.${app}`, app]));
 
@@ -16,19 +15,23 @@ export class QueueProbe {
     private readonly nats: NatsConnection,
     private readonly jetstream: JetStreamManager,
     private readonly database: pg.Pool,
+    /** By the subject of a queue that workers take from. */
+    private readonly appOf: ReadonlyMap<string, App>,
   ) {}
 
-  static async open(natsUrl: string, databaseUrl: string): Promise<QueueProbe> {
+  static async open(natsUrl: string, databaseUrl: string, engines: readonly EngineKind[]): Promise<QueueProbe> {
     const nats = await connect({ servers: natsUrl, name: 'launcher', maxReconnectAttempts: -1 });
     const database = new pg.Pool({ connectionString: databaseUrl, max: 1, connectionTimeoutMillis: 5000 });
     database.on('error', () => undefined);
-    return new QueueProbe(nats, await jetstreamManager(nats), database);
+    const queues = APPS.flatMap((app) => queuesOfApp(app, engines));
+    const appOf = new Map(queues.map(({ subject, app }) => [subject, app]));
+    return new QueueProbe(nats, await jetstreamManager(nats), database, appOf);
   }
 
   async read(): Promise<Lags> {
     const lags: Partial<Record<App, number>> = {};
     const add = (subject: string | undefined, jobs: number) => {
-      const app = APP_OF.get(subject ?? '');
+      const app = this.appOf.get(subject ?? '');
       if (app !== undefined) lags[app] = (lags[app] ?? 0) + jobs;
     };
     this.#streams ??= [

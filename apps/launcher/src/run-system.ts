@@ -7,6 +7,7 @@ import { signalGroup } from './process.identity.ts';
 import type { ServicePlan } from './service.plan.ts';
 import { StateFile } from './state.file.ts';
 import { System } from './system.ts';
+import { installedTorch } from './torch/torch.folder.ts';
 
 export interface RunSystemOptions {
   readonly dataDir: string;
@@ -45,7 +46,8 @@ export async function runSystem(
   let system: System | undefined;
   try {
     const { plan, port, threads, loneThreads, device } = options;
-    system = await System.start({ plan, state, logs, port, threads, loneThreads, device, signal });
+    const torchPython = installedTorch(options.dataDir);
+    system = await System.start({ plan, state, logs, port, threads, loneThreads, device, torchPython, signal });
     return await Promise.race([use(system, signal), system.broken]);
   } catch (error) {
     if (error instanceof Interrupted) return 130;

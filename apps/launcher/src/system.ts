@@ -1,4 +1,4 @@
-import type { DeviceChoice } from '@solopo/functions';
+import { APPS, type DeviceChoice, type Pool } from '@solopo/functions';
 import { freePort, startNats, startPostgres, type LocalServer } from '@solopo/local-servers';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +23,8 @@ export interface SystemOptions {
   readonly loneThreads?: number | undefined;
   /** Where they compute; what the manifest of functions says when undefined. */
   readonly device: DeviceChoice | undefined;
+  /** A Python with the torch engine; undefined where there is none. */
+  readonly torchPython: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -67,7 +69,8 @@ export class System {
 
   async #start(): Promise<void> {
     const { dataDir } = this.#options.state;
-    const { signal, plan, state } = this.#options;
+    const { signal, plan, state, torchPython } = this.#options;
+    const engines = torchPython === undefined ? (['onnx'] as const) : (['onnx', 'torch'] as const);
 
     const postgres = await this.#server('postgres', (log) =>
       startPostgres({ dataDir: join(dataDir, 'postgres'), log }),
@@ -84,11 +87,14 @@ export class System {
       SOLOPO_ARTIFACTS: join(dataDir, 'artifacts'),
       SOLOPO_HTTP_HOST: '127.0.0.1',
       ...(this.#options.device && { SOLOPO_DEVICE: this.#options.device }),
+      SOLOPO_ENGINES: engines.join(','),
+      ...(torchPython !== undefined && { SOLOPO_TORCH_PYTHON: torchPython }),
     };
     await this.#migrate(env);
     signal.throwIfAborted();
 
-    const gatewayEnv = { ...env, SOLOPO_HTTP_PORT: `${port}` };
+    const pools = APPS.map((app): Pool => ({ name: app, app, engines }));
+    const gatewayEnv = { ...env, SOLOPO_HTTP_PORT: `${port}`, SOLOPO_POOLS: JSON.stringify(pools) };
     const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), this.#break);
     this.#undo.push(() => gateway.stop());
     this.api = `http://127.0.0.1:${port}`;
@@ -102,7 +108,7 @@ export class System {
       const workerEnv = { ...env, SOLOPO_THREADS: `${ofApp}`, SOLOPO_HTTP_PORT: `${await freePort()}` };
       return this.#service(id, plan.workers[app], workerEnv);
     }, this.#break);
-    const scaler = new Scaler(await QueueProbe.open(nats.url, postgres.url), pool, plan.scales, this.#log);
+    const scaler = new Scaler(await QueueProbe.open(nats.url, postgres.url, engines), pool, plan.scales, this.#log);
     this.#undo.push(() => scaler.stop());
     scaler.run();
   }

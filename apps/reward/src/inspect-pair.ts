@@ -23,18 +23,22 @@ export class InspectPair {
     if (pairing === undefined)
       throw new SolopoError('not-found', `Run ${id} has no pairs yet; ask again when its pair stage is done.`);
     const pair = await this.ledger.pairs.detail(pairing.digest, digest);
-    const { frozenWeights } = run.config;
-    const engine = await this.engine.run('fingerprint', { frozenWeights });
-    const [shortChosen, shortRejected, longChosen, longRejected] = await this.engine.run('inspect', {
-      model: await this.models.source(model, { policy, adapter: run.config.adapter, frozenWeights }),
-      rows: CONTEXTS.flatMap((context) =>
-        [pair.chosenTokens, pair.rejectedTokens].map((response) => ({
-          prompt: pair[context].tokens,
-          response,
-          evidence: pair[context].evidence,
-        })),
-      ),
-    });
+    const { frozenWeights, precision, engine: by } = run.config;
+    const engine = await this.engine.run('fingerprint', { frozenWeights, precision }, { engine: by });
+    const [shortChosen, shortRejected, longChosen, longRejected] = await this.engine.run(
+      'inspect',
+      {
+        model: await this.models.source(model, { policy, adapter: run.config.adapter, frozenWeights, precision }),
+        rows: CONTEXTS.flatMap((context) =>
+          [pair.chosenTokens, pair.rejectedTokens].map((response) => ({
+            prompt: pair[context].tokens,
+            response,
+            evidence: pair[context].evidence,
+          })),
+        ),
+      },
+      { engine: by },
+    );
     return {
       policy,
       step,

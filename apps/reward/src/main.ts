@@ -1,5 +1,5 @@
 import 'reflect-metadata';
 import { startWorker } from '@solopo/worker';
-import { RewardModule } from './reward.module.ts';
+import { RewardModule, TorchRewardModule } from './reward.module.ts';
 
-await startWorker('reward', RewardModule, { rpc: true });
+await startWorker('reward', RewardModule, { rpc: true, withTorch: TorchRewardModule });

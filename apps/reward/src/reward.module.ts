@@ -4,6 +4,7 @@ import { AlignPolicy } from './functions/align-policy.ts';
 import { ScorePairs } from './functions/score-pairs.ts';
 import { HeldOutContexts } from './held-out-contexts.ts';
 import { InspectController } from './inspect.controller.ts';
+import { InspectTorchController } from './inspect-torch.controller.ts';
 import { InspectPair } from './inspect-pair.ts';
 import { JobsController } from './jobs.controller.ts';
 import { ScoreController } from './score.controller.ts';
@@ -13,5 +14,9 @@ import { ScoreResponses } from './score-responses.ts';
   imports: [WorkerModule.forRoot('reward')],
   controllers: [JobsController, ScoreController, InspectController],
   providers: [ScorePairs, AlignPolicy, HeldOutContexts, ScoreResponses, InspectPair],
+  exports: [InspectPair],
 })
 export class RewardModule {}
+
+@Module({ imports: [RewardModule], controllers: [InspectTorchController] })
+export class TorchRewardModule {}

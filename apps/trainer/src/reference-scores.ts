@@ -71,7 +71,7 @@ export class ReferenceScores {
 
   /** As the score stage did, both responses behind one prompt: the layout is part of what the last bits depend on. */
   async #score(
-    { model, frozenWeights }: StageSpecOf<'train'>,
+    { model, frozenWeights, precision }: StageSpecOf<'train'>,
     missing: readonly MissingRow[],
     engine: string,
     options: RunOptions,
@@ -85,7 +85,7 @@ export class ReferenceScores {
     const { logps } = await this.engine.run(
       'score',
       {
-        model: await this.models.source(model, { frozenWeights }),
+        model: await this.models.source(model, { frozenWeights, precision }),
         trees: trees.map(({ pair, context }) => ({ prompt: pair[context], branches: [pair.chosen, pair.rejected] })),
         batchTokens: this.config.batchTokens,
       },

@@ -89,6 +89,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- toYaml $pools -}}
 {{- end -}}
 
+{{/* The pools as the gateway is told of them: JSON. */}}
+{{- define "solopo.poolList" -}}
+{{- $list := list -}}
+{{- range $name, $pool := include "solopo.pools" . | fromYaml -}}
+{{- $list = append $list (dict "name" $name "app" $pool.app "engines" $pool.engines) -}}
+{{- end -}}
+{{- toRawJson $list -}}
+{{- end -}}
+
 {{/* hook, job or off. */}}
 {{- define "solopo.migrationMode" -}}
 {{- $mode := .Values.migrations.mode -}}

@@ -63,7 +63,13 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 - name: SOLOPO_HTTP_PORT
   value: '8080'
 {{- end }}
+{{- with .workload.engines }}
+- name: SOLOPO_ENGINES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- if eq .app "gateway" }}
+- name: SOLOPO_POOLS
+  value: {{ include "solopo.poolList" $root | squote }}
 - name: SOLOPO_ADMIN_TOKEN_FILE
   value: /run/secrets/solopo/admin-token
 {{- if $root.Values.secrets.mlflowToken.existingSecret }}

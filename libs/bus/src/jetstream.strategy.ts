@@ -3,7 +3,7 @@ import { jetstream } from '@nats-io/jetstream';
 import { Logger } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import { SolopoError } from '@solopo/contracts';
-import type { FunctionSpec } from '@solopo/functions';
+import { functionSubject, type FunctionSpec } from '@solopo/functions';
 import { lastValueFrom } from 'rxjs';
 import type { NatsConnection } from './connection.ts';
 import { pullNow, type Delivery } from './delivery.ts';
@@ -11,7 +11,7 @@ import { JobRunner, type BoundFunction, type JobHandler, type JobReport, type Jo
 import { News } from './news.ts';
 import { consumerName, WORK } from './streams.ts';
 
-/** The transport of jobs: `@EventPattern<string>(subjectOf('compose'), JETSTREAM)`. */
+/** The transport of jobs: `@EventPattern<string>(subjectOf('compose'), JETSTREAM)`, whichever engine computes them. */
 export const JETSTREAM = Symbol('solopo.jetstream');
 
 export interface JetStreamStrategyOptions extends JobRunnerOptions {
@@ -87,7 +87,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
   }
 
   #demandHandlers(): void {
-    const subjects = new Set<string>(this.options.functions.map((spec) => spec.subject));
+    const subjects = new Set(this.options.functions.map((spec) => functionSubject(spec.subject)));
     const patterns = [...this.messageHandlers.keys()];
     const strange = patterns.filter((pattern) => !subjects.has(pattern));
     const missing = [...subjects].filter((subject) => !patterns.includes(subject));
@@ -155,7 +155,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
   }
 
   #handler(spec: FunctionSpec): JobHandler {
-    const handler = this.messageHandlers.get(spec.subject) as MessageHandler;
+    const handler = this.messageHandlers.get(functionSubject(spec.subject)) as MessageHandler;
     return async (job, context) => {
       await lastValueFrom(this.transformToObservable<unknown>(handler(job, context) as Promise<unknown>), {
         defaultValue: undefined,

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { INestMicroservice } from '@nestjs/common';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { sha256, SolopoError, type Job } from '@solopo/contracts';
-import type { FunctionSpec } from '@solopo/functions';
+import { queuesOf, type FunctionSpec } from '@solopo/functions';
 import { spawnSource, startNats, waitFor, type TestNats } from '@solopo/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectNats, type NatsConnection } from './connection.ts';
-import { JobHeld } from './job.context.ts';
+import { JobHeld, type JobContext } from './job.context.ts';
 import type { DeadLetter, JobHandler, JobReport } from './job.runner.ts';
 import { News } from './news.ts';
 import { provisionStreams } from './streams.provisioning.ts';
@@ -123,6 +123,23 @@ describe('a worker of jobs', () => {
     expect(onEngine).toEqual([...Array<string>(3).fill(sample.subject), ...Array<string>(3).fill(evaluate.subject)]);
     expect([...most.values()]).toEqual([1, 1]);
     expect(Math.max(...heldAtOnce)).toBe(1);
+  });
+
+  it('of another engine wait for a worker that has it, and are handled as those of any', async () => {
+    const sample = testFunction({ name: 'sample', subject: 'jobs.datagen.sample', engine: true });
+    const [onnx, torch] = queuesOf(sample) as readonly FunctionSpec[] as [FunctionSpec, FunctionSpec];
+    await provisionStreams(connection, { functions: [onnx, torch] });
+    await publish(2, onnx.subject);
+    await publish(2, torch.subject);
+    const taken: string[] = [];
+    const take = (_: Job, { subject }: JobContext) => Promise.resolve(void taken.push(subject));
+    const handles = [sample.subject];
+    await work(onnx, take, { functions: [onnx], handles });
+    await waitFor('the jobs of its engine', () => taken.length === 2);
+    expect(taken).toEqual([onnx.subject, onnx.subject]);
+    await work(torch, take, { functions: [onnx, torch], handles });
+    await queueEmpty();
+    expect(taken.slice(2)).toEqual([torch.subject, torch.subject]);
   });
 
   it('hears that a job is published, while it waits for one or before', async () => {

@@ -1,5 +1,5 @@
 import { jetstreamManager, type JetStreamManager, type MsgRequest } from '@nats-io/jetstream';
-import { FUNCTIONS, type FunctionSpec } from '@solopo/functions';
+import { QUEUES, type FunctionSpec } from '@solopo/functions';
 import type { NatsConnection } from './connection.ts';
 import { consumerName, STREAMS, WORK } from './streams.ts';
 
@@ -31,7 +31,7 @@ export class QueueStats {
 
   async queues(): Promise<readonly QueueState[]> {
     const manager = await this.#open();
-    return Promise.all(Object.values<FunctionSpec>(FUNCTIONS).map((spec) => queueState(manager, spec)));
+    return Promise.all(QUEUES.map((spec) => queueState(manager, spec)));
   }
 
   async streams(): Promise<readonly StreamState[]> {

@@ -10,7 +10,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { SolopoError } from '@solopo/contracts';
-import { APPS, FUNCTIONS, type FunctionSpec } from '@solopo/functions';
+import { APPS, QUEUES, type FunctionSpec } from '@solopo/functions';
 import type { NatsConnection } from './connection.ts';
 import {
   consumerName,
@@ -47,7 +47,7 @@ export async function provisionStreams(
   options: ProvisioningOptions = {},
 ): Promise<readonly ProvisioningChange[]> {
   const manager = await jetstreamManager(connection);
-  const functions = options.functions ?? Object.values<FunctionSpec>(FUNCTIONS);
+  const functions = options.functions ?? QUEUES;
   const changes: ProvisioningChange[] = [];
   for (const definition of STREAMS) changes.push(await provisionStream(manager, { ...definition, ...options.stream }));
   for (const spec of functions) changes.push(await provisionConsumer(manager, WORK, consumerConfig(spec)));

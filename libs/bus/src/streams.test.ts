@@ -1,10 +1,10 @@
 import { jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import { APPS, FUNCTIONS } from '@solopo/functions';
+import { APPS, FUNCTIONS, QUEUES } from '@solopo/functions';
 import { startNats, type TestNats } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, type NatsConnection } from './connection.ts';
 import { provisionStreams } from './streams.provisioning.ts';
-import { EVENTS, WORK } from './streams.ts';
+import { consumerName, EVENTS, WORK } from './streams.ts';
 import { testFunction } from './worker.fixture.ts';
 
 let nats: TestNats;
@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 describe('provisioning', () => {
-  it('makes every stream and one consumer a function, and the second time changes nothing', async () => {
+  it('makes every stream and one consumer a queue, and the second time changes nothing', async () => {
     const first = await provisionStreams(connection);
     expect(first.every(({ change }) => change === 'created')).toBe(true);
     expect(first.map(({ target }) => target)).toEqual([
@@ -29,7 +29,7 @@ describe('provisioning', () => {
       'stream EVENTS',
       'stream DEAD',
       'stream WANTED',
-      ...Object.values(FUNCTIONS).map(({ app, name }) => `consumer ${app}-${name}`),
+      ...QUEUES.map((queue) => `consumer ${consumerName(queue)}`),
       ...APPS.map((app) => `consumer wanted-${app}`),
     ]);
     const second = await provisionStreams(connection);

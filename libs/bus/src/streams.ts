@@ -67,7 +67,7 @@ export const STREAMS: readonly StreamDefinition[] = [
   },
 ];
 
-/** `jobs.datagen.compose` -> `datagen-compose`: the durable consumer of a function's subject. */
+/** `jobs.datagen.compose` -> `datagen-compose`, `jobs.datagen.sample.torch` -> `datagen-sample-torch`: the durable consumer of a queue. */
 export function consumerName(spec: Pick<FunctionSpec, 'subject'>): string {
   return spec.subject.split('.').slice(1).join('-');
 }

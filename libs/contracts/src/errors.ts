@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   'loss-not-finite': { status: 500, job: 'dead-letter' },
   'device-missing': { status: 500, job: 'dead-letter' },
   'device-memory': { status: 500, job: 'dead-letter' },
+  'engine-missing': { status: 500, job: 'dead-letter' },
   'lease-lost': { status: 409, job: 'retry' },
   'not-ready': { status: 503, job: 'retry' },
   'queue-full': { status: 503, job: 'retry' },

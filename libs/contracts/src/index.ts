@@ -1,6 +1,7 @@
 export * from './api.ts';
 export * from './device.ts';
 export * from './digest.ts';
+export * from './engines.ts';
 export * from './errors.ts';
 export * from './example.ts';
 export * from './run-config.ts';

@@ -31,6 +31,15 @@ describe('a run configuration', () => {
     expect(parse({ arm: 'expand-long' }).sampling.on).toBe('short');
   });
 
+  it('distils answers that are sampled on long contexts, one a context, without a rejected one', () => {
+    expect(parse({ arm: 'distil' })).toMatchObject({
+      objective: { kind: 'distil' },
+      sampling: { on: 'long', samplesPerContext: 1 },
+      pairing: { mode: 'samples' },
+    });
+    expect(parse({ arm: 'distil', sampling: { samplesPerContext: 4 } }).sampling.samplesPerContext).toBe(4);
+  });
+
   it("with preset: paper takes the paper's literal alignment where nothing else is said, and is the same as saying it", () => {
     const literal = { reference: 'per-context', detach: 'none', deadZone: 0 };
     expect(parse({ preset: 'paper', alignment: { alpha: 3 } })).toEqual(parse({ alignment: { ...literal, alpha: 3 } }));
@@ -39,13 +48,23 @@ describe('a run configuration', () => {
   });
 
   it('read again is the same', () => {
-    for (const changes of [{}, { arm: 'long' }, { arm: 'sft' }, { preset: 'paper' }])
+    for (const changes of [{}, { arm: 'long' }, { arm: 'sft' }, { arm: 'distil' }, { preset: 'paper' }])
       expect(runConfigSchema.parse(parse(changes))).toEqual(parse(changes));
   });
 
   it.each([
     ['an objective that is not of the arm', { arm: 'sft', objective: { kind: 'dpo' } }, 'objective.kind'],
     ['an arm that is not of the objective', { objective: { kind: 'sft' } }, 'objective.kind'],
+    ['distillation of another objective', { arm: 'distil', objective: { kind: 'simpo' } }, 'objective.kind'],
+    ['distillation of pairs', { arm: 'distil', pairing: { mode: 'sampled' } }, 'pairing.mode'],
+    ['distillation of short samples', { arm: 'distil', sampling: { on: 'short' } }, 'sampling.on'],
+    ['pairs without a rejected answer for an arm that reads one', { pairing: { mode: 'samples' } }, 'pairing.mode'],
+    [
+      "a part of the long row's gradient where it is more than aligned",
+      { arm: 'long', alignment: { backward: 'response' } },
+      'alignment.backward',
+    ],
+    ['a tail of no token', { alignment: { backward: { tail: 0 } } }, 'alignment.backward.tail'],
     ['the long arm on short samples', { arm: 'long', sampling: { on: 'short' } }, 'sampling.on'],
     ['long samples outside the long arm', { sampling: { on: 'long' } }, 'sampling.on'],
     [
@@ -64,6 +83,13 @@ describe('a run configuration', () => {
     ],
     ['frozen weights where all are trained', { frozenWeights: 'int8' }, 'frozenWeights'],
     ['an unknown format', { adapter: { kind: 'lora' }, frozenWeights: 'int4' }, 'frozenWeights'],
+    ['bfloat16 of onnxruntime', { precision: 'bfloat16' }, 'precision'],
+    [
+      'frozen weights in a format of their own under PyTorch',
+      { engine: 'torch', adapter: { kind: 'lora' }, frozenWeights: 'int8' },
+      'frozenWeights',
+    ],
+    ['an unknown engine', { engine: 'jax' }, 'engine'],
     ['an alignment that is no record', { preset: 'paper', alignment: 'shared' }, 'alignment'],
     ['an objective that is no record', { objective: [] }, 'objective'],
   ])('refuses %s', (_, changes, path) => {

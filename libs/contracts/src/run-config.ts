@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ENGINES, PRECISIONS } from './engines.ts';
 
 /** Of examples, pairs and steps: what is counted up from them stays below the ledger's 32 bits. */
 const MAX_ITEMS = 1_000_000;
@@ -61,11 +62,14 @@ export const normalizationSchema = z.enum(['hotpotqa', 'none']);
 export const cutAnswersSchema = z.enum(['refuse', 'keep']);
 
 export const pairingSchema = z.strictObject({
-  /** `sampled`: a right and a wrong sample. `gold-chosen`: the gold answer against a sampled wrong one. */
-  mode: z.enum(['sampled', 'gold-chosen']).default('sampled'),
+  /**
+   * `sampled`: a right and a wrong sample. `gold-chosen`: the gold answer against a sampled wrong one. `samples`: one of the samples,
+   * right or wrong, and no rejected answer; what the distil arm trains on, and it alone.
+   */
+  mode: z.enum(['sampled', 'gold-chosen', 'samples']).default('sampled'),
   judge: judgeSchema.default('sub-em'),
   normalization: normalizationSchema.default('hotpotqa'),
-  /** Whether a right sample that `sampling.maxNewTokens` cut off may be the chosen answer. */
+  /** Whether a sample that `sampling.maxNewTokens` cut off may be the chosen answer. */
   cutAnswers: cutAnswersSchema.default('refuse'),
   /** Training pairs kept, in data-set order, after the held-out ones are set aside. */
   maxPairs: z.int().min(1).max(MAX_ITEMS).default(5000),
@@ -73,7 +77,7 @@ export const pairingSchema = z.strictObject({
   heldOutPairs: z.int().min(0).max(MAX_ITEMS).default(64),
 });
 
-export const ARMS = ['sft', 'short', 'long', 'expand-long', 'solo', 'solo-both'] as const;
+export const ARMS = ['sft', 'short', 'long', 'expand-long', 'solo', 'solo-both', 'distil'] as const;
 
 export const objectiveSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -101,6 +105,20 @@ export const objectiveSchema = z.discriminatedUnion('kind', [
   }),
   /** Negative log-likelihood of the chosen response under one context. */
   z.strictObject({ kind: z.literal('sft'), context: z.enum(['short', 'long']).default('short') }),
+  /**
+   * KL of the policy's next token under the long context from the base model's under the short one, mean over the tokens of an answer
+   * that was sampled on the long context.
+   */
+  z.strictObject({ kind: z.literal('distil') }),
+]);
+
+/**
+ * What of the long row has a gradient: `full`, every token; `tail`, the last so many tokens of the prompt and the answer; `response`, the
+ * places that predict the answer's tokens, as `tail: 1`. What stands before runs forward alone, and its keys and values are constants.
+ */
+export const alignmentBackwardSchema = z.union([
+  z.enum(['full', 'response']),
+  z.strictObject({ tail: z.int().min(1).max(1_000_000) }),
 ]);
 
 export const alignmentSchema = z.strictObject({
@@ -115,6 +133,7 @@ export const alignmentSchema = z.strictObject({
   deadZone: z.number().min(0).max(1).default(1e-5),
   /** Share p of the pairs that are aligned, drawn once a pair by seed; their weight is alpha / p. */
   fraction: z.number().gt(0).max(1).default(1),
+  backward: alignmentBackwardSchema.default('full'),
 });
 
 /** Low-rank adapters (Hu et al. 2021); without one every parameter is trained. */
@@ -133,6 +152,9 @@ export const adapterSchema = z.strictObject({
 
 /** How the weights under an adapter are kept while it is trained, and by the reference that it is compared with. */
 export const frozenWeightsSchema = z.enum(['float32', 'float16', 'int8']);
+
+export const engineSchema = z.enum(ENGINES);
+export const precisionSchema = z.enum(PRECISIONS);
 
 /** Watches held-out pairs for a short answer that is pulled down to meet the long one. */
 export const watchSchema = z.strictObject({
@@ -190,6 +212,13 @@ const runConfigObject = z.strictObject({
    * output) a quarter. What is exported is the adapter; merged, it goes into the model as it is registered.
    */
   frozenWeights: frozenWeightsSchema.default('float32'),
+  /**
+   * What computes: onnxruntime, which every worker has, or PyTorch, for any causal model of transformers and for bfloat16. Workers must
+   * have it (`./solopo engine add torch`).
+   */
+  engine: engineSchema.default('onnx'),
+  /** What weights and activations are computed in; bfloat16 needs `engine: torch`. What is trained is kept in float32. */
+  precision: precisionSchema.default('float32'),
   prompt: promptSchema.prefault({}),
   contexts: contextsSchema,
   sampling: samplingSchema.prefault({}),
@@ -209,10 +238,23 @@ export const runConfigSchema = z
     path: ['objective', 'kind'],
     error: 'the sft arm and the sft objective go together; choose both or neither',
   })
-  .refine(({ arm, sampling }) => (arm === 'long') === (sampling.on === 'long'), {
+  .refine(({ arm, objective }) => (arm === 'distil') === (objective.kind === 'distil'), {
+    path: ['objective', 'kind'],
+    error: 'the distil arm and the distil objective go together; choose both or neither',
+  })
+  .refine(({ arm, pairing }) => (arm === 'distil') === (pairing.mode === 'samples'), {
+    path: ['pairing', 'mode'],
+    error: 'the distil arm trains on samples without a rejected answer, and only it does; leave pairing.mode out',
+  })
+  .refine(({ arm, sampling }) => SAMPLED_ON_LONG.includes(arm) === (sampling.on === 'long'), {
     path: ['sampling', 'on'],
     error:
-      'the long arm samples on long contexts, and only it does; use expand-long to train on long contexts with pairs sampled on short ones',
+      'the long and distil arms sample on long contexts, and only they do; use expand-long to train on long contexts with pairs sampled on short ones',
+  })
+  .refine(({ arm, alignment }) => alignment.backward === 'full' || arm === 'solo' || arm === 'solo-both', {
+    path: ['alignment', 'backward'],
+    error:
+      'only the solo arms read the long row by alignment alone; train with arm solo or solo-both, or leave alignment.backward at full',
   })
   .refine(
     ({ objective }) => objective.kind !== 'dpo' || objective.loss === 'sigmoid' || objective.labelSmoothing === 0,
@@ -225,6 +267,15 @@ export const runConfigSchema = z
     path: ['frozenWeights'],
     error:
       'without an adapter every parameter is trained and none is frozen; train an adapter (adapter: { kind: lora }), or leave frozenWeights at float32',
+  })
+  .refine(({ engine, precision }) => engine === 'torch' || precision === 'float32', {
+    path: ['precision'],
+    error: 'bfloat16 is computed by PyTorch alone; set engine to torch, or leave precision at float32',
+  })
+  .refine(({ engine, frozenWeights }) => engine === 'onnx' || frozenWeights === 'float32', {
+    path: ['frozenWeights'],
+    error:
+      'PyTorch keeps frozen weights in the precision that it computes in; set precision to bfloat16 for half the memory, and leave frozenWeights at float32',
   });
 
 export const PRESETS = {
@@ -232,19 +283,25 @@ export const PRESETS = {
   paper: { reference: 'per-context', detach: 'none', deadZone: 0 },
 } as const satisfies Record<string, Partial<z.input<typeof alignmentSchema>>>;
 
+const SAMPLED_ON_LONG: readonly unknown[] = ['long', 'distil'];
+
 /** What follows from the arm and the preset, before the defaults of each part. */
 function applyDefaults(input: unknown): unknown {
   if (!isRecord(input)) return input;
   const { preset = 'default', ...config } = input;
   const isKnown = typeof preset === 'string' && Object.hasOwn(PRESETS, preset);
-  const { arm, objective, alignment, sampling } = config;
+  const { arm, objective, alignment, sampling, pairing } = config;
   return {
     ...config,
     // An unknown one is refused as an unknown key.
     ...(isKnown ? {} : { preset }),
-    objective: withDefaults({ kind: arm === 'sft' ? 'sft' : 'dpo' }, objective),
+    objective: withDefaults({ kind: arm === 'sft' || arm === 'distil' ? arm : 'dpo' }, objective),
     alignment: withDefaults(isKnown ? PRESETS[preset as keyof typeof PRESETS] : {}, alignment),
-    sampling: withDefaults({ on: arm === 'long' ? 'long' : 'short' }, sampling),
+    sampling: withDefaults(
+      { on: SAMPLED_ON_LONG.includes(arm) ? 'long' : 'short', ...(arm === 'distil' ? { samplesPerContext: 1 } : {}) },
+      sampling,
+    ),
+    pairing: withDefaults(arm === 'distil' ? { mode: 'samples' } : {}, pairing),
   };
 }
 
@@ -260,7 +317,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 export type RunConfig = z.infer<typeof runConfigSchema>;
 export type RunConfigInput = Omit<z.input<typeof runConfigObject>, 'objective'> & {
   readonly preset?: keyof typeof PRESETS;
-  /** Without a kind: dpo, or sft in the sft arm. */
+  /** Without a kind: dpo, or what the sft and distil arms are named for. */
   readonly objective?:
     z.input<typeof objectiveSchema> | Omit<Extract<z.input<typeof objectiveSchema>, { kind: 'dpo' }>, 'kind'>;
 };
@@ -275,6 +332,7 @@ export type PairingConfig = z.infer<typeof pairingSchema>;
 export type Judge = z.infer<typeof judgeSchema>;
 export type Normalization = z.infer<typeof normalizationSchema>;
 export type AlignmentConfig = z.infer<typeof alignmentSchema>;
+export type AlignmentBackward = z.infer<typeof alignmentBackwardSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
 export type AdapterConfig = z.infer<typeof adapterSchema>;
 export type FrozenWeightsConfig = z.infer<typeof frozenWeightsSchema>;

@@ -1,17 +1,21 @@
 import { z } from 'zod';
+import type { EngineKind } from './engines.ts';
 import {
   adapterSchema,
+  alignmentBackwardSchema,
   alignmentSchema,
   ARMS,
   beyondPositionsSchema,
   contextsSchema,
   controlTokensSchema,
   cutAnswersSchema,
+  engineSchema,
   frozenWeightsSchema,
   judgeSchema,
   normalizationSchema,
   objectiveSchema,
   pairingSchema,
+  precisionSchema,
   promptSchema,
   samplingSchema,
   samplingWeightsSchema,
@@ -21,10 +25,17 @@ import {
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
 /** Absent where it is float32, so that work named before there were others keeps its name. */
 const lowerFormat = frozenWeightsSchema.exclude(['float32']).optional();
+/** What computes, and in what. Absent where it is onnxruntime and float32, which was all there was when the first stages were recorded. */
+const computedBy = {
+  engine: engineSchema.exclude(['onnx']).optional(),
+  precision: precisionSchema.exclude(['float32']).optional(),
+};
 /** Control tokens are tokens where that is absent, as it is where they are. */
 const prompt = promptSchema.extend({ controlTokens: controlTokensSchema.optional() });
 /** Absent where it is none, which was all there was when the first stages were recorded. */
 const normalization = normalizationSchema.optional();
+/** `backward` is absent where it is full, which was all there was when the first stages were recorded. */
+const alignment = alignmentSchema.extend({ backward: alignmentBackwardSchema.optional() });
 
 /**
  * A stage is a piece of work named by what it reads: its identity is the digest of its specification. Runs that need
@@ -48,6 +59,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     sampling: samplingSchema,
     seed: z.int(),
+    ...computedBy,
   }),
   z.strictObject({
     kind: z.literal('pair'),
@@ -66,6 +78,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     split: z.enum(['training', 'held-out']),
     context: z.enum(['short', 'long']),
     frozenWeights: lowerFormat,
+    ...computedBy,
   }),
   z.strictObject({
     kind: z.literal('train'),
@@ -74,9 +87,10 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     arm: z.enum(ARMS),
     objective: objectiveSchema,
-    alignment: alignmentSchema,
+    alignment,
     adapter: adapterSchema.nullable(),
     frozenWeights: lowerFormat,
+    ...computedBy,
     training: trainingSchema,
     seed: z.int(),
   }),
@@ -89,9 +103,10 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     adapter: adapterSchema.nullable(),
     frozenWeights: lowerFormat,
+    ...computedBy,
     pair: digest,
     objective: objectiveSchema,
-    alignment: alignmentSchema,
+    alignment,
   }),
   z.strictObject({
     kind: z.literal('evaluate'),
@@ -109,12 +124,18 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     /** Absent for float32, so that what was evaluated before there were others keeps its name. */
     weights: samplingWeightsSchema.exclude(['float32']).optional(),
     seed: z.int(),
+    ...computedBy,
   }),
 ]);
 
 export type StageSpec = z.infer<typeof stageSpecSchema>;
 export type StageKind = StageSpec['kind'];
 export type StageSpecOf<K extends StageKind> = Extract<StageSpec, { kind: K }>;
+
+/** What computes a stage. */
+export function engineOf(spec: StageSpec): EngineKind {
+  return ('engine' in spec ? spec.engine : undefined) ?? 'onnx';
+}
 
 /** What a job does with its items, and what they are: as its progress names them. */
 export const STAGE_WORK = {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SCOPES } from './api.ts';
-import { runConfigSchema } from './run-config.ts';
+import { engineSchema, runConfigSchema } from './run-config.ts';
 import { RUN_STATES } from './stages.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -30,6 +30,7 @@ export const modelViewSchema = z.object({
   name: z.string(),
   family: z.string(),
   parameters: count,
+  engines: z.array(engineSchema).describe('What can compute it: runs by another are refused'),
   source: modelSourceSchema.nullable().describe('The quantised file that it was dequantised from, if any'),
   warnings: z.array(z.string()).describe('What training or serving it would suffer from, each with what to do'),
   createdAt: time,
@@ -94,6 +95,7 @@ export const RUN_WARNINGS = {
     'contexts of more tokens than the model has positions, or tokens that they may have beyond these',
   'control-tokens': "examples whose texts have one of the model's control tokens",
   model: "what of the model's folder training or serving would suffer from",
+  'exact-answers': 'answers by PyTorch, which has no rounded weights for them',
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 
@@ -274,6 +276,7 @@ export const functionViewSchema = z.object({
   subject: z.string(),
   device: z.string(),
   engine: z.boolean().describe('Whether its jobs need the numeric engine, of which a worker has one'),
+  computedBy: engineSchema.nullable().describe('Which engine computes the jobs of this queue; null: none'),
   priority: count.describe('Of the jobs of an app that wait, those with the lowest number are taken first'),
   timeLimitSeconds: seconds,
   maxAttempts: count,
@@ -329,10 +332,19 @@ export const engineViewSchema = z.object({
   lastUsed: time,
 });
 
+export const poolViewSchema = z.object({
+  name: z.string(),
+  app: z.string(),
+  engines: z
+    .array(engineSchema)
+    .describe('What its workers compute with: runs by another engine are not given to them'),
+});
+
 export const streamViewSchema = z.object({ name: z.string(), messages: count, bytes: count, maxBytes: z.int() });
 
 export const systemViewSchema = z.object({
   functions: z.array(functionViewSchema).describe('By app, in the order in which their jobs are taken'),
+  pools: z.array(poolViewSchema).describe('The workers that there are or may be'),
   streams: z.array(streamViewSchema),
   outbox: z.object({ unpublished: count, oldestSeconds: seconds }),
   workers: z.array(workerViewSchema).describe('Those that took up a job lately, latest first'),

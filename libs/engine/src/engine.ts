@@ -1,29 +1,16 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { SolopoError, type ErrorCode } from '@solopo/contracts';
-import { activeTraceparent, SpanKind, withSpan } from '@solopo/tracing';
-import { childEnvironment, type EngineOptions } from './child.options.ts';
-import { memorySettings } from './memory-settings.ts';
+import { SolopoError, type EngineKind } from '@solopo/contracts';
+import { SpanKind, withSpan } from '@solopo/tracing';
+import type { EngineOptions } from './child.options.ts';
+import { EngineProcess, type RunOptions as TaskOptions } from './engine.process.ts';
+import { forkOnnx } from './onnx.process.ts';
 import { tokensOf } from './task-tokens.ts';
-import type { Activity, EngineState, FromChild, Progress, TaskName, Tasks } from './tasks.ts';
+import type { Activity, EngineState, TaskName, Tasks } from './tasks.ts';
+import { spawnTorch, type Hello, type TorchOptions } from './torch.process.ts';
+import type { TransportListeners } from './transport.ts';
 
-/** Errors of the numeric libraries, by class name, and what they mean to a job. */
-const ERROR_CODE: Readonly<Record<string, ErrorCode>> = {
-  ModelError: 'model-invalid',
-  LogitsNotFiniteError: 'model-invalid',
-  LossNotFiniteError: 'loss-not-finite',
-  DeviceError: 'device-missing',
-  DeviceMemoryError: 'device-memory',
-};
-
-/** The built file, also when this one runs from source (in tests). */
-const CHILD = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? '../dist/engine.child.js' : './engine.child.js', import.meta.url),
-);
-
-export interface RunOptions {
-  readonly onProgress?: (progress: Progress) => void;
-  readonly signal?: AbortSignal;
+export interface RunOptions extends TaskOptions {
+  /** What computes; onnxruntime when absent. */
+  readonly engine?: EngineKind | undefined;
 }
 
 export interface TaskReport {
@@ -39,31 +26,39 @@ export interface EngineListeners {
   readonly onState?: (state: EngineState) => void;
   readonly onTask?: (report: TaskReport) => void;
   readonly onActivity?: (activity: Activity) => void;
+  /** Versions of what the process of Python has loaded. */
+  readonly onHello?: (hello: Hello) => void;
+  /** A line that the process of Python wrote. */
+  readonly onLog?: (line: string) => void;
 }
 
-interface Pending {
-  readonly resolve: (output: never) => void;
-  readonly reject: (error: Error) => void;
-  readonly onProgress: ((progress: Progress) => void) | undefined;
+export interface EngineKinds {
+  /** Where PyTorch is; undefined where it was not set up. */
+  readonly torch?: TorchOptions | undefined;
+}
+
+interface Turn {
+  readonly kind: EngineKind;
+  readonly over: Promise<unknown>;
 }
 
 /**
- * The numeric engine as a service sees it: a child process that is started on first use. Tasks are executed one after
- * another. A task that is aborted takes its process with it (the next task gets a new one): nothing can be half done,
- * since tasks change nothing but the files they are told to write.
+ * The numeric engine as a service sees it: a child process that is started on first use, of onnxruntime or of PyTorch. Tasks are executed
+ * one after another, whichever computes them. A task that is aborted takes its process with it (the next task gets a new one): nothing
+ * can be half done, since tasks change nothing but the files they are told to write.
  */
 export class Engine {
-  #child: ChildProcess | undefined;
-  #sequence = 0;
+  readonly #processes = new Map<EngineKind, EngineProcess>();
+  readonly #turns = new Set<Turn>();
+  #last: EngineProcess | undefined;
   #state: EngineState | undefined;
-  readonly #pending = new Map<number, Pending>();
 
-  constructor(readonly options: EngineOptions & EngineListeners) {}
+  constructor(readonly options: EngineOptions & EngineKinds & EngineListeners) {}
 
   /**
    * One span, which the child's go on with.
    *
-   * @throws SolopoError `model-invalid`, `loss-not-finite`, `device-missing` or `device-memory` for what will fail again;
+   * @throws SolopoError `model-invalid`, `loss-not-finite`, `device-missing`, `device-memory` or `engine-missing` for what will fail again;
    * `engine-failed` when the process died
    */
   async run<K extends TaskName>(
@@ -77,35 +72,46 @@ export class Engine {
   async #run<K extends TaskName>(
     task: K,
     input: Tasks[K]['input'],
-    { onProgress, signal }: RunOptions,
+    { engine: kind = 'onnx', ...options }: RunOptions,
   ): Promise<Tasks[K]['output']> {
-    signal?.throwIfAborted();
-    const child = (this.#child ??= this.#start());
-    const id = (this.#sequence += 1);
-    const abort = (): void => void child.kill('SIGKILL');
+    options.signal?.throwIfAborted();
+    const ended = Promise.withResolvers<void>();
+    const turn = { kind, over: ended.promise };
+    const others = [...this.#turns].filter((other) => other.kind !== kind);
+    this.#turns.add(turn);
+    try {
+      if (others.length > 0)
+        await Promise.race([Promise.all(others.map(({ over }) => over)), abortion(options.signal)]);
+      return await this.#execute(kind, task, input, options);
+    } finally {
+      this.#turns.delete(turn);
+      ended.resolve();
+    }
+  }
+
+  async #execute<K extends TaskName>(
+    kind: EngineKind,
+    task: K,
+    input: Tasks[K]['input'],
+    options: TaskOptions,
+  ): Promise<Tasks[K]['output']> {
     const started = performance.now();
     const report = (outcome: TaskReport['outcome'], tokens = 0): void =>
       this.options.onTask?.({ task, outcome, seconds: (performance.now() - started) / 1000, tokens });
     try {
-      const output = await new Promise<Tasks[K]['output']>((resolve, reject) => {
-        this.#pending.set(id, { resolve, reject, onProgress });
-        signal?.addEventListener('abort', abort, { once: true });
-        child.send({ id, task, input, traceparent: activeTraceparent() });
-      });
+      this.#last = this.#processOf(kind);
+      const output = await this.#last.run(task, input, options);
       report('done', tokensOf(task, input, output));
       return output;
     } catch (error) {
-      report(signal?.aborted === true ? 'aborted' : 'failed');
+      report(options.signal?.aborted === true ? 'aborted' : 'failed');
       throw error;
-    } finally {
-      this.#pending.delete(id);
-      signal?.removeEventListener('abort', abort);
     }
   }
 
-  /** The process, once it runs: for health reports. */
+  /** The process that was last given something, once it runs: for health reports. */
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#last?.pid;
   }
 
   /** Where it computes and what lies there; undefined before its first task. */
@@ -114,47 +120,41 @@ export class Engine {
   }
 
   close(): void {
-    const isIdle = this.#pending.size === 0;
     // An idle child sends its last spans, and ends by itself.
-    if (isIdle && this.options.otlpUrl !== undefined) this.#child?.disconnect();
-    else this.#child?.kill('SIGKILL');
-    this.#child = undefined;
+    const gently = this.options.otlpUrl !== undefined;
+    for (const each of this.#processes.values()) each.close({ gently });
   }
 
-  #start(): ChildProcess {
-    const child = fork(CHILD, [], {
-      execArgv: [],
-      serialization: 'advanced',
-      env: {
-        ...process.env,
-        GLIBC_TUNABLES: memorySettings(process.env.GLIBC_TUNABLES),
-        ...childEnvironment(this.options),
+  /** One kind at a time: there may not be room for the models of two. */
+  #processOf(kind: EngineKind): EngineProcess {
+    for (const each of this.#processes.values()) if (each.kind !== kind) each.close();
+    const known = this.#processes.get(kind);
+    if (known) return known;
+    const made = new EngineProcess(kind, (listeners) => this.#open(kind, listeners), {
+      onState: (state) => {
+        this.#state = state;
+        this.options.onState?.(state);
       },
+      onActivity: (activity) => this.options.onActivity?.(activity),
     });
-    child.on('message', (message: FromChild) => this.#receive(message));
-    child.on('exit', (code, signal) => {
-      if (this.#child === child) this.#child = undefined;
-      const error = new SolopoError(
-        'engine-failed',
-        `the engine process ended (${signal ?? `exit code ${code}`}); the job is tried again with a new one`,
-      );
-      for (const { reject } of this.#pending.values()) reject(error);
-      this.#pending.clear();
-    });
-    return child;
+    this.#processes.set(kind, made);
+    return made;
   }
 
-  #receive(message: FromChild): void {
-    if (message.activity !== undefined) this.options.onActivity?.(message.activity);
-    if (message.kind === 'state') {
-      this.#state = message.state;
-      this.options.onState?.(message.state);
-      return;
-    }
-    const pending = this.#pending.get(message.id);
-    if (!pending) return;
-    if (message.kind === 'progress') pending.onProgress?.(message.progress);
-    else if (message.kind === 'result') pending.resolve(message.output as never);
-    else pending.reject(new SolopoError(ERROR_CODE[message.name] ?? 'engine-failed', message.message));
+  #open(kind: EngineKind, listeners: TransportListeners): ReturnType<typeof forkOnnx> {
+    const { torch, onHello, onLog } = this.options;
+    if (kind === 'onnx') return forkOnnx(this.options, listeners);
+    if (torch === undefined)
+      throw new SolopoError(
+        'engine-missing',
+        'this worker has no torch engine; run ./solopo engine add torch, start the system again, then retry the job',
+      );
+    return spawnTorch({ ...this.options, torch, onLog }, { ...listeners, ...(onHello && { onHello }) });
   }
+}
+
+function abortion(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
 }

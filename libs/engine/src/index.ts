@@ -1,7 +1,8 @@
 export type { EngineOptions } from './child.options.ts';
-export { Engine, type EngineListeners, type RunOptions, type TaskReport } from './engine.ts';
+export { Engine, type EngineKinds, type EngineListeners, type RunOptions, type TaskReport } from './engine.ts';
 export { memorySettings } from './memory-settings.ts';
 export { TaskRunner } from './task-runner.ts';
+export { PROTOCOL, TORCH_PACKAGE, type Hello, type TorchOptions } from './torch.process.ts';
 export type {
   Activity,
   EngineState,

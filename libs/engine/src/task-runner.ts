@@ -22,6 +22,7 @@ import {
   type SamplingWeights,
   type TrainingPair,
 } from '@solopo/lm';
+import { teacherRead } from '@solopo/objectives';
 import { MeasuredRuntime } from './measured-runtime.ts';
 import type { ModelSource, Progress, TakenStep, TaskName, Tasks } from './tasks.ts';
 
@@ -115,7 +116,8 @@ export class TaskRunner {
     const clock = new PhaseClock<'load' | 'steps' | 'checkpoint'>();
     report({ kind: 'loading' });
     const model = await this.#open(source, { frozen: false });
-    const trainer = this.#restore(model, input);
+    const teacher = this.#teacher(model, input);
+    const trainer = this.#restore(model, teacher, input);
     clock.lap('load');
     report({ kind: 'done', count: 0 });
     try {
@@ -138,15 +140,23 @@ export class TaskRunner {
     } finally {
       await trainer.free();
       await this.#close(model, source);
+      await teacher?.free({ weights: source.adapter === undefined });
     }
+  }
+
+  /** The model as it was registered, where the objective learns from it: what is under the adapter, or the folder's own weights again. */
+  #teacher(model: LanguageModel, { model: { folder, adapter }, options }: Tasks['trainSlice']['input']) {
+    if (teacherRead(options) === null) return null;
+    return adapter ? model.withoutAdapter() : LanguageModel.fromFolder(folder, this.runtime, { frozen: true });
   }
 
   #restore(
     model: LanguageModel,
+    teacher: LanguageModel | null,
     { optimizerState, fromStep, options }: Tasks['trainSlice']['input'],
   ): PreferenceTrainer {
-    if (!optimizerState) return new PreferenceTrainer(model, options);
-    return new PreferenceTrainer(model, options, { step: fromStep, tensors: readSafetensors(optimizerState).tensors });
+    const state = optimizerState && { step: fromStep, tensors: readSafetensors(optimizerState).tensors };
+    return new PreferenceTrainer(model, options, state || undefined, teacher);
   }
 
   /** Tells when the model is being loaded, and when the work on it begins. */

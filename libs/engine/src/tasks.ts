@@ -1,3 +1,4 @@
+import type { Precision } from '@solopo/contracts';
 import type {
   ChosenDevice,
   FrozenWeights,
@@ -27,6 +28,8 @@ export interface ModelSource {
   readonly frozenWeights?: FrozenWeights | undefined;
   /** How matrices are kept for answers, which is all that the model then gives; float32 when absent. */
   readonly samplingWeights?: SamplingWeights | undefined;
+  /** What weights and activations are computed in; float32 when absent. Of PyTorch alone. */
+  readonly precision?: Precision | undefined;
 }
 
 export interface SampledAnswers {
@@ -79,10 +82,13 @@ interface Sliced {
   readonly sliceMs?: number;
 }
 
-/** The engine's vocabulary: task name to input and output. Everything crosses a process boundary by structured clone. */
+/**
+ * The engine's vocabulary: task name to input and output (docs/engine-protocol.md). Everything crosses a process boundary: by structured
+ * clone to onnxruntime, as frames to PyTorch.
+ */
 export interface Tasks {
   /** Of the engine as it computes with a model whose weights are kept so. */
-  fingerprint: { readonly input: Pick<ModelSource, 'frozenWeights'>; readonly output: string };
+  fingerprint: { readonly input: Pick<ModelSource, 'frozenWeights' | 'precision'>; readonly output: string };
   sample: {
     readonly input: {
       readonly model: ModelSource;
@@ -141,7 +147,7 @@ export type ToChild = {
   };
 }[TaskName];
 
-/** What onnxruntime did since the last message: by graph, how often and for how long. */
+/** What onnxruntime did since the last message: by graph, how often and for how long. PyTorch has no graphs, and tells none. */
 export interface Activity {
   /** `cpu`, `webgpu`. */
   readonly device: string;

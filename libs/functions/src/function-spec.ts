@@ -1,6 +1,6 @@
-import type { DeviceChoice } from '@solopo/contracts';
+import type { DeviceChoice, EngineKind } from '@solopo/contracts';
 
-export { DEVICE_CHOICES, type DeviceChoice } from '@solopo/contracts';
+export { DEVICE_CHOICES, ENGINES, type DeviceChoice, type EngineKind, type Pool } from '@solopo/contracts';
 
 export const APPS = ['datagen', 'reward', 'trainer'] as const;
 export type App = (typeof APPS)[number];
@@ -36,4 +36,9 @@ export interface FunctionSpec {
   /** The next chunk of a stage starts only when the one before it is done. */
   readonly sequential: boolean;
   readonly scale: { readonly min: number; readonly max: number; readonly idleMs: number };
+}
+
+/** Where the jobs of a function wait that one kind of engine computes; those that need none, in one of their own. */
+export interface Queue extends FunctionSpec {
+  readonly computedBy: EngineKind | null;
 }

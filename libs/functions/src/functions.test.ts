@@ -1,6 +1,19 @@
 import { stageSpecSchema } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
-import { APPS, deviceOf, functionsOf, functionOf, FUNCTIONS, leaseMsOf, STAGE_KINDS, subjectOf } from './index.ts';
+import {
+  APPS,
+  deviceOf,
+  functionsOf,
+  functionOf,
+  functionSubject,
+  FUNCTIONS,
+  leaseMsOf,
+  QUEUES,
+  queuesOfApp,
+  STAGE_KINDS,
+  subjectOf,
+  subjectOfStage,
+} from './index.ts';
 
 describe('the manifest of functions', () => {
   it('has one function per kind of stage, named by it', () => {
@@ -39,6 +52,25 @@ describe('the manifest of functions', () => {
 
   it('has the functions that compute with the numeric engine wait for it, and no others', () => {
     expect(STAGE_KINDS.filter((kind) => !functionOf(kind).engine)).toEqual(['compose', 'pair']);
+  });
+
+  it('has a queue for each engine of what computes, and one of the rest; a stage waits in that of its engine', () => {
+    const subjects = QUEUES.map(({ subject }) => subject);
+    expect(new Set(subjects).size).toBe(2 * STAGE_KINDS.length - 2);
+    expect(
+      subjects.map(functionSubject).every((subject) => STAGE_KINDS.map(subjectOf).includes(subject as never)),
+    ).toBe(true);
+    expect(queuesOfApp('datagen', ['onnx']).map(({ subject }) => subject)).toEqual(
+      functionsOf('datagen').map(({ subject }) => subject),
+    );
+    expect(queuesOfApp('reward', ['torch']).map(({ subject }) => subject)).toEqual([
+      'jobs.reward.score.torch',
+      'jobs.reward.align.torch',
+    ]);
+    const train = { kind: 'train' } as Parameters<typeof subjectOfStage>[0];
+    expect(subjectOfStage(train)).toBe('jobs.trainer.train');
+    expect(subjectOfStage({ ...train, engine: 'torch' } as typeof train)).toBe('jobs.trainer.train.torch');
+    expect(subjectOfStage({ kind: 'compose' } as typeof train)).toBe('jobs.datagen.compose');
   });
 
   it('only training goes slice by slice', () => {

@@ -1,5 +1,12 @@
-import type { DeviceChoice, StageKind } from '@solopo/contracts';
-import type { App, FunctionSpec } from './function-spec.ts';
+import {
+  engineOf,
+  ENGINES,
+  type DeviceChoice,
+  type EngineKind,
+  type StageKind,
+  type StageSpec,
+} from '@solopo/contracts';
+import type { App, FunctionSpec, Queue } from './function-spec.ts';
 import { FUNCTIONS } from './functions.manifest.ts';
 
 /** Longer than the ack wait: a process that was held up for a moment loses its job's message, but not its job. */
@@ -15,9 +22,38 @@ export function subjectOf(kind: StageKind): FunctionSpec['subject'] {
   return FUNCTIONS[kind].subject;
 }
 
+/** `jobs.datagen.sample`, and `jobs.datagen.sample.torch` for what PyTorch computes: only workers that have it take from there. */
+export function queuesOf(spec: FunctionSpec, engines: readonly EngineKind[] = ENGINES): readonly Queue[] {
+  if (!spec.engine) return [{ ...spec, computedBy: null }];
+  return engines.map((kind) => ({
+    ...spec,
+    subject: kind === 'onnx' ? spec.subject : `${spec.subject}.${kind}`,
+    computedBy: kind,
+  }));
+}
+
+/** `jobs.datagen.sample.torch` -> `jobs.datagen.sample`: the subject of the function, whichever engine computes it. */
+export function functionSubject(subject: string): string {
+  return subject.split('.').slice(0, 3).join('.');
+}
+
+/** All there are. */
+export const QUEUES: readonly Queue[] = Object.values<FunctionSpec>(FUNCTIONS).flatMap((spec) => queuesOf(spec));
+
+/** Where the jobs of a stage wait. */
+export function subjectOfStage(spec: StageSpec): FunctionSpec['subject'] {
+  const [queue] = queuesOf(functionOf(spec.kind), [engineOf(spec)]);
+  return queue?.subject ?? subjectOf(spec.kind);
+}
+
 /** Where the app's engine computes, unless its configuration says otherwise. */
 export function deviceOf(app: App): DeviceChoice {
   return functionsOf(app)[0]?.device ?? 'auto';
+}
+
+/** Where a worker of the app with these engines takes its jobs from, in that order. */
+export function queuesOfApp(app: App, engines: readonly EngineKind[] = ENGINES): readonly Queue[] {
+  return functionsOf(app).flatMap((spec) => queuesOf(spec, engines));
 }
 
 /** In the order in which their jobs are taken. */

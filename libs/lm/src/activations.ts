@@ -11,10 +11,18 @@ export interface Activations {
   readonly batch: TreeBatch;
   readonly output: Tensor;
   readonly layers: readonly LayerActivations[];
-  /** Under a frozen head, as soon as known: the gradient of each target's log p, [targets, d] in chunks. */
+  /** What the targets' distributions are held against; null: the targets alone are. */
+  readonly teacher: Teacher | null;
+  /** Under a frozen head, as soon as known: the gradient of each target's log p, or of its KL from the teacher, [targets, d] in chunks. */
   readonly headGradients: Tensor[];
   readonly scope: Scope;
   free(): void;
+}
+
+/** Another model's predictions of the same targets, in their order. */
+export interface Teacher {
+  /** Of the targets [from, to): [to - from, vocabulary]. */
+  logits(from: number, to: number): Promise<Tensor>;
 }
 
 export interface LayerActivations {
@@ -22,7 +30,12 @@ export interface LayerActivations {
   readonly h: Tensor;
   /** Null: computed again. */
   readonly kept: Kept | null;
+  /** Of all tokens, where those before the block's input are constants; absent where there are none. */
+  readonly seen?: Seen;
 }
+
+/** Keys and values [rows, G, tokens, K]. */
+export type Seen = Readonly<Record<'keys' | 'values', Tensor>>;
 
 /** `h_some`: of the block's input, the tokens whose output it makes; absent where these are all. */
 export type Projected = Readonly<Record<'queries' | 'keys' | 'values', Tensor> & { h_some?: Tensor }>;

@@ -124,16 +124,49 @@ export function joinTokens(pieces: number, shape: (tokens: string) => readonly (
   return g;
 }
 
+/** Keys and values [B, G, P, K] of the tokens before, and of those that run [B, G, S, K] -> of all, seen_keys and seen_values [B, G, T, K]. */
+export function joinKeys(config: ModelConfig): Graph {
+  const g = new Graph('join-keys');
+  for (const name of KEYS_AND_VALUES) {
+    const parts = (['past', 'own'] as const).map((part) => ofKeys(g, config, `${part}_${name}`, part));
+    g.output(`seen_${name}`, g.concat(parts, 2, 'T'));
+  }
+  return g;
+}
+
+/** The gradients of all keys and values [B, G, T, K] -> of those that run and are trained; see `ConstantTokens`. */
+export function trainedKeys(config: ModelConfig): Graph {
+  const g = new Graph('trained-keys');
+  const constants = constantInputs(g);
+  for (const name of KEYS_AND_VALUES)
+    g.output(`d_${name}_own`, trainedOf(g, ofKeys(g, config, `d_${name}`, 'T'), constants));
+  return g;
+}
+
+const KEYS_AND_VALUES = ['keys', 'values'] as const;
+
+export const ofKeys = (g: Graph, { kvHeads: G, headSize: K }: ModelConfig, name: string, tokens: string): Value =>
+  g.input(name, 'float32', ['B', G, tokens, K]);
+
+export function constantInputs(g: Graph, own = 'S'): Readonly<Record<'own_from' | 'trained', Value>> {
+  return { own_from: g.input('own_from', 'int64', [1]), trained: g.input('trained', 'float32', ['B', 1, own, 1]) };
+}
+
+/** Of the gradient of all keys or values [B, G, T, K], that of those that run [B, G, S, K], 0 where they are constants. */
+export function trainedOf(g: Graph, dx: Value, { own_from, trained }: ReturnType<typeof constantInputs>): Value {
+  return g.mul(g.slice(dx, 2, own_from, g.shapeOf(dx, 2, 3), trained.shape[2] as Dim), trained);
+}
+
 /** queries [B, S, G, R, K], keys and values [B, G, T, K]: of a layer, or their gradients. */
 export type Projected = Readonly<Record<'queries' | 'keys' | 'values', Value>>;
 
 /** Of the token axis, as floats: its own numbers [1, T], and what says which tokens see which [B, T]. */
 export type TokenInputs = Readonly<Record<'index' | 'prompt_end' | 'branch_start' | 'positions', Value>>;
 
-export function tokenInputs(g: Graph): TokenInputs {
-  const ofTokens = (name: string): Value => g.input(name, 'float32', ['B', 'T']);
+export function tokenInputs(g: Graph, tokens = 'T'): TokenInputs {
+  const ofTokens = (name: string): Value => g.input(name, 'float32', ['B', tokens]);
   return {
-    index: g.input('index', 'float32', [1, 'T']),
+    index: g.input('index', 'float32', [1, tokens]),
     prompt_end: ofTokens('prompt_end'),
     branch_start: ofTokens('branch_start'),
     positions: ofTokens('positions'),
@@ -228,7 +261,7 @@ function gradientsOf(
     g.matMul(g.concat([dO, g.neg(d)], 3), g.concat([values, ones], 3), { transB: true }),
   );
   const behind = g.sub(g.shapeOf(allKeys, 2, 3), keyRange.to);
-  const among = (dx: Value): Value => g.pad(dx, 2, keyRange.from, behind, 'T');
+  const among = (dx: Value): Value => g.pad(dx, 2, keyRange.from, behind, allKeys.shape[2] as Dim);
   return {
     queries: unfold(g.matMul(dScores, keys, { alpha })),
     keys: among(g.matMul(dScores, queries, { transA: true, alpha })),

@@ -20,6 +20,7 @@ import {
   sample,
   type Device,
   type FrozenWeights,
+  type PreferenceOptions,
   type Tensor,
 } from './index.ts';
 import { float32, hostFloats, int64 } from './tensor.ts';
@@ -73,21 +74,22 @@ function modelOn(
   });
 }
 
-const batch = packTrees([
+const trees = [
   { prompt: idsBelow50(20, 1), branches: [idsBelow50(6, 2), idsBelow50(4, 3)] },
   { prompt: idsBelow50(11, 5), branches: [idsBelow50(3, 6), idsBelow50(5, 7)] },
-]);
+];
+const batch = packTrees(trees);
 const dLogps = Float32Array.from(batch.targets, (_target, i) => Math.cos(i));
 
-async function forwardAndBackward(model: LanguageModel) {
+async function forwardAndBackward(model: LanguageModel, given = batch) {
   const { runtime } = model;
-  const activations = await model.forward(batch);
+  const activations = await model.forward(given);
   const statistics = await model.targetStats(activations);
   const sums = new Map();
   // Twice: the second pass adds to the first one's sums.
   await model.backward(activations, dLogps, sums);
   activations.free();
-  const again = await model.forward(batch);
+  const again = await model.forward(given);
   await model.backward(again, dLogps, sums);
   again.free();
   const gradients = await readGradients(runtime, sums);
@@ -122,15 +124,17 @@ describe.each<{ device: Device; form: GraphForm }>([
     if (missing) context.skip(missing);
   };
 
-  for (const [what, adapter] of [
-    ['all parameters', false],
-    ['an adapter', true],
+  for (const [what, adapter, given] of [
+    ['all parameters', false, batch],
+    ['an adapter', true, batch],
+    // The keys and values of 4 columns are constants, and of 9 more the longer row's.
+    ["all parameters, of a prompt's tail", false, packTrees(trees, { tail: 7 })],
   ] as const) {
     test(`log-probabilities, statistics and every gradient of ${what} are the processor's`, async (context) => {
       needsDevice(context);
       const model = modelOn(runtime, { adapter });
-      const actual = await forwardAndBackward(model);
-      const expected = await forwardAndBackward(modelOn(cpu, { adapter }));
+      const actual = await forwardAndBackward(model, given);
+      const expected = await forwardAndBackward(modelOn(cpu, { adapter }), given);
       for (const name of ['logps', 'entropies', 'meanLogits'] as const)
         expect(difference(actual.statistics[name], expected.statistics[name]), name).toBeLessThan(LIMIT);
       expect([...actual.statistics.hits]).toEqual([...expected.statistics.hits]);
@@ -178,6 +182,24 @@ describe.each<{ device: Device; form: GraphForm }>([
     const { y } = await runtime.run('log-sum-exp', graph, { x }, ['y']);
     // log sum exp of 0 to -7 is 0.45834
     expect([...hostFloats(y as Tensor)]).toEqual([expect.closeTo(207.45834, 3), expect.closeTo(-207.54166, 3)]);
+  });
+
+  test("a step of distillation has the processor's loss and gradient, and leaves nothing behind", async (context) => {
+    needsDevice(context);
+    const step = async (model: LanguageModel) => {
+      const options: PreferenceOptions = { ...TEN_STEPS, arm: 'distil', objective: { kind: 'distil' } };
+      const trainer = new PreferenceTrainer(model, options, undefined, model.withoutAdapter());
+      const { metrics } = await trainer.takeStep(TWO_PAIRS);
+      await trainer.free();
+      return metrics;
+    };
+    const model = modelOn(runtime, { adapter: true });
+    const [actual, expected] = [await step(model), await step(modelOn(cpu, { adapter: true }))];
+    expect(expected['kl']).toBeGreaterThan(1e-3);
+    expect(actual['kl']! / expected['kl']!).toBeCloseTo(1, 3);
+    expect(actual['grad_norm']! / expected['grad_norm']!).toBeCloseTo(1, 3);
+    await model.free();
+    expect(runtime.allocated).toEqual({ tensors: 0, bytes: 0 });
   });
 
   test("ten steps end at the processor's weights and moments, and leave as much on the device as they found", async (context) => {

@@ -6,7 +6,7 @@ import { EMBEDDING } from './parameters.ts';
 import type { Scope } from './scope.ts';
 import { lookupFeeds, placesInPieces, type PlacesInPiece } from './table-pieces.ts';
 import { addRow, float32, hostFloats, int64, zerosLike, type Tensor } from './tensor.ts';
-import type { TreeBatch } from './tree-batch.ts';
+import type { Stretch } from './tree-batch.ts';
 
 /** Where a pass begins: the rows of the vocabulary table that the tokens are, and the gradient that reaches them. */
 export class Embedding {
@@ -33,7 +33,7 @@ export class Embedding {
   }
 
   /** Adds the table's gradient, from that of the first layer's input. Piece by piece: no more than one is there twice. */
-  async backward(scope: Scope, { tokens, rows, length }: TreeBatch, dh: Tensor, gradients: Gradients): Promise<void> {
+  async backward(scope: Scope, { tokens, rows, from, to }: Stretch, dh: Tensor, gradients: Gradients): Promise<void> {
     const { runtime, config, key, base } = this.weights;
     const pieces = await base.pieces(EMBEDDING);
     const places = placesInPieces(
@@ -55,8 +55,8 @@ export class Embedding {
       const { d_table_out } = await scope.run(key(`embed-backward ${size}`), () => embedBackward(config, size), {
         d_table: table,
         dh,
-        tokens: int64(inPiece.rows, [rows, length]),
-        inside: float32(inPiece.inside, [rows, length, 1]),
+        tokens: int64(inPiece.rows, [rows, to - from]),
+        inside: float32(inPiece.inside, [rows, to - from, 1]),
       });
       gradients.set(name, scope.release(d_table_out as Tensor));
       runtime.free(table);

@@ -43,8 +43,10 @@ export function embedBackward(config: ModelConfig, rows = config.vocabSize): Gra
 export interface HeadScoreOptions {
   /** The entropy and the mean logit of each row, [M, 1]. */
   readonly statistics: boolean;
-  /** The gradient of each row's log p(target) with respect to its hidden state, d_logps [M, d]. */
+  /** The gradient of each row's log p(target), or of its KL, with respect to its hidden state, d_scores [M, d]. */
   readonly gradients: boolean;
+  /** The KL of each row's distribution from that of teacher_logits [M, V], kls [M, 1]. */
+  readonly teacher: boolean;
 }
 
 /**
@@ -52,10 +54,12 @@ export interface HeadScoreOptions {
  *
  *     z = W x,   p = softmax z,   log sum exp z = z_m - log p_m  with m the most likely token (p_m >= 1 / V),
  *     H = -sum p log p = log sum exp z - sum p z,   d log p_t / dx = W_t - W' p
+ *
+ * and from a teacher's distribution q: KL = sum p (log p - log q),   d KL / dz = p (log p - log q - KL)
  */
 export function headScore(
   config: ModelConfig,
-  { statistics, gradients }: HeadScoreOptions,
+  { statistics, gradients, teacher }: HeadScoreOptions,
   pieces = whole(config),
 ): Graph {
   const g = new Graph('head-score');
@@ -72,12 +76,32 @@ export function headScore(
     g.output('entropies', g.sub(logSumExp, g.reduceSum(g.mul(p, logits), [1])));
     g.output('mean_logits', g.reduceMean(logits, [1]));
   }
+  const distilled = teacher ? divergence(g, config, p, g.sub(logits, logSumExp)) : null;
+  if (distilled) g.output('kls', distilled.kl);
   if (gradients) {
-    const ofTargets = lookup(g, table, ['M'], () => g.reshape(targets, ['M']));
-    const [dh] = differentiate(g, [{ y: x, dy: g.sub(ofTargets, rowsWeighted(g, p, table)) }], [h]);
-    g.output('d_logps', dh as Value);
+    const dx = distilled
+      ? rowsWeighted(g, distilled.dLogits, table)
+      : g.sub(
+          lookup(g, table, ['M'], () => g.reshape(targets, ['M'])),
+          rowsWeighted(g, p, table),
+        );
+    const [dh] = differentiate(g, [{ y: x, dy: dx }], [h]);
+    g.output('d_scores', dh as Value);
   }
   return g;
+}
+
+/** From p and log p [M, V], and the input teacher_logits [M, V]: KL [M, 1], and its gradient with respect to the logits. */
+function divergence(
+  g: Graph,
+  { vocabSize }: ModelConfig,
+  p: Value,
+  logP: Value,
+): Readonly<Record<'kl' | 'dLogits', Value>> {
+  const teacher = g.input('teacher_logits', 'float32', ['M', vocabSize]);
+  const ratio = g.sub(logP, g.sub(teacher, g.reduceLogSumExp(teacher, [1])));
+  const kl = g.reduceSum(g.mul(p, ratio), [1]);
+  return { kl, dLogits: g.mul(p, g.sub(ratio, kl)) };
 }
 
 /** sum [B, T, d] -> the same with factors [M, 1] times updates [M, d] added at its rows [M]. */
@@ -95,21 +119,25 @@ export interface HeadBackwardOptions {
   readonly add: boolean;
   /** dh as d_hidden [B, T, d], added to `d_hidden_sum` where there is one; otherwise as it is, [M, d]. */
   readonly scatter: 'rows' | 'first' | 'add';
+  /** dscores are of each row's KL from the distribution of teacher_logits [M, V], not of its log p. */
+  readonly teacher: boolean;
 }
 
-/** d(sum of logps * dlogps) with respect to the hidden states, the final norm and the output table, by its pieces. */
+/** d(sum of scores * dscores) with respect to the hidden states, the final norm and the output table, by its pieces. */
 export function headBackward(
   config: ModelConfig,
-  { add, scatter }: HeadBackwardOptions,
+  { add, scatter, teacher }: HeadBackwardOptions,
   pieces = whole(config),
 ): Graph {
   const g = new Graph('head-backward');
   const inputs = headInputs(g, config, pieces);
   const { h, hidden, norm, table } = inputs;
-  const logps = targetLogps(g, config, inputs);
-  const dy = g.input('dlogps', 'float32', ['M', 1]);
+  const dScores = g.input('dscores', 'float32', ['M', 1]);
+  const scored = teacher
+    ? targetDivergence(g, config, inputs, dScores)
+    : { y: targetLogps(g, config, inputs), dy: dScores };
   const states = scatter === 'rows' ? h : hidden;
-  const [dStates, dNorm, ...dTable] = differentiate(g, [{ y: logps, dy }], [states, norm, ...table]) as [
+  const [dStates, dNorm, ...dTable] = differentiate(g, [scored], [states, norm, ...table]) as [
     Value,
     Value,
     ...Value[],
@@ -240,4 +268,16 @@ function targetLogps(g: Graph, config: ModelConfig, { h, norm, table }: HeadInpu
   const targets = g.input('targets', 'int64', ['M', 1]);
   const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
   return g.sub(g.gatherElements(logits, targets), g.reduceLogSumExp(logits, [1]));
+}
+
+/** The logits, and their gradient from that of each row's KL. */
+function targetDivergence(
+  g: Graph,
+  config: ModelConfig,
+  { h, norm, table }: HeadInputs,
+  dKl: Value,
+): Readonly<Record<'y' | 'dy', Value>> {
+  const logits = logitsOf(g, rmsNorm(g, config, h, norm), table);
+  const logP = g.sub(logits, g.reduceLogSumExp(logits, [1]));
+  return { y: logits, dy: g.mul(divergence(g, config, g.softmax(logits), logP).dLogits, dKl) };
 }

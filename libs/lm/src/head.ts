@@ -1,8 +1,9 @@
-import type { Activations } from './activations.ts';
+import type { Activations, Teacher } from './activations.ts';
 import { collectGradients, sumsSoFar, type Gradients } from './gradients.ts';
 import { addToRows, headBackward, headDraw, headPredict, headScore } from './head.graph.ts';
 import { LogitsNotFiniteError } from './model.error.ts';
 import type { ModelWeights } from './model-weights.ts';
+import type { Feeds } from './runtime.ts';
 import type { Scope } from './scope.ts';
 import { lookupFeeds } from './table-pieces.ts';
 import { addRow, float32, hostFloats, hostIntegers, int64, zerosLike, type Tensor } from './tensor.ts';
@@ -27,11 +28,11 @@ export class Head {
   }
 
   /**
-   * Of each target; entropies and mean logits only with `statistics`, otherwise empty.
+   * Of each target; entropies and mean logits only with `statistics`, otherwise empty; divergences where there is a teacher.
    * @throws LogitsNotFiniteError as do `predict` (of the most likely token) and `distributions`
    */
   async score(activations: Activations, statistics: boolean): Promise<TargetStatistics> {
-    const { batch, output, scope, headGradients } = activations;
+    const { batch, output, scope, headGradients, teacher } = activations;
     const { targets } = batch;
     const { config, key } = this.weights;
     // One pass over the vocabulary gives what the backward pass will ask of a frozen head, too.
@@ -42,9 +43,15 @@ export class Head {
       hits: new Uint8Array(targets.length),
       entropies: column(),
       meanLogits: column(),
+      kls: new Float32Array(teacher ? targets.length : 0),
     };
-    const fetched = ['logps', 'argmax', ...(statistics ? ['entropies', 'mean_logits'] : [])];
-    const wanted = { statistics, gradients };
+    const fetched = [
+      'logps',
+      'argmax',
+      ...(statistics ? ['entropies', 'mean_logits'] : []),
+      ...(teacher ? ['kls'] : []),
+    ];
+    const wanted = { statistics, gradients, teacher: teacher !== null };
     const { pieces, feeds, weights } = await this.weights.head();
     for (const [from, to] of this.#chunks(targets.length)) {
       const chunk = targets.slice(from, to);
@@ -57,16 +64,22 @@ export class Head {
           ...feeds,
           ...rowFeeds(output, placesOf(batch, chunk)),
           ...(gradients ? lookupFeeds(ids, [ids.length], pieces) : {}),
+          ...(await teacherFeeds(teacher, from, to)),
           targets: int64(ids, [ids.length, 1]),
         },
         fetched,
         weights,
       );
-      if (gradients) headGradients.push(outputs.d_logps as Tensor);
+      if (gradients) headGradients.push(outputs.d_scores as Tensor);
       const logps = hostFloats(outputs.logps as Tensor);
       await this.#demandFinite(logps);
       result.logps.set(logps, from);
       const argmax = hostIntegers(outputs.argmax as Tensor);
+      if (teacher) {
+        const kls = hostFloats(outputs.kls as Tensor);
+        await this.#demandFinite(kls);
+        result.kls.set(kls, from);
+      }
       ids.forEach((token, i) => (result.hits[from + i] = Number(argmax[i]) === token ? 1 : 0));
       if (!statistics) continue;
       result.entropies.set(hostFloats(outputs.entropies as Tensor), from);
@@ -125,16 +138,16 @@ export class Head {
   }
 
   /**
-   * The gradient of the last block's output [rows, length - readFrom, d], from that of each target's log p; adds those of the head
-   * where it is trained.
+   * The gradient of the last block's output [rows, length - readFrom, d], from that of each target's log p, or of its KL where there is a
+   * teacher; adds those of the head where it is trained.
    */
-  async backward(scope: Scope, activations: Activations, dLogps: Float32Array, gradients: Gradients): Promise<Tensor> {
+  async backward(scope: Scope, activations: Activations, dScores: Float32Array, gradients: Gradients): Promise<Tensor> {
     return this.#frozen
-      ? this.#frozenBackward(scope, activations, dLogps)
-      : this.#trainedBackward(scope, activations, dLogps, gradients);
+      ? this.#frozenBackward(scope, activations, dScores)
+      : this.#trainedBackward(scope, activations, dScores, gradients);
   }
 
-  async #frozenBackward(scope: Scope, activations: Activations, dLogps: Float32Array): Promise<Tensor> {
+  async #frozenBackward(scope: Scope, activations: Activations, dScores: Float32Array): Promise<Tensor> {
     const { batch, output, headGradients } = activations;
     const { runtime, config, key } = this.weights;
     if (headGradients.length === 0) await this.score(activations, false);
@@ -142,7 +155,7 @@ export class Head {
     for (const [i, [from, to]] of this.#chunks(batch.targets.length).entries()) {
       const rows = headGradients[i] as Tensor;
       const places = placesOf(batch, batch.targets.slice(from, to));
-      const factors = dLogps.slice(from, to);
+      const factors = dScores.slice(from, to);
       if (!runtime.keepsOnDevice) {
         addRows(dHidden, rows, places, factors);
         continue;
@@ -161,14 +174,15 @@ export class Head {
 
   async #trainedBackward(
     scope: Scope,
-    { batch, output }: Activations,
-    dLogps: Float32Array,
+    { batch, output, teacher }: Activations,
+    dScores: Float32Array,
     gradients: Gradients,
   ): Promise<Tensor> {
     const { runtime, config, key } = this.weights;
     const active = batch.targets
-      .map((target, i) => ({ ...target, dLogp: dLogps[i] as number }))
-      .filter(({ dLogp }) => dLogp !== 0);
+      .map((target, i) => ({ ...target, dScore: dScores[i] as number }))
+      // The teacher's rows are those of all targets.
+      .filter(({ dScore }) => dScore !== 0 || teacher !== null);
     const { pieces, names, feeds, weights } = await this.weights.head();
     let dHidden = runtime.keepsOnDevice ? null : zerosLike(output);
     for (const [from, to] of this.#chunks(active.length)) {
@@ -179,19 +193,20 @@ export class Head {
       const places = placesOf(batch, chunk);
       const column = [chunk.length, 1];
       const outputs = await scope.run(
-        key(`head-backward ${scatter} ${add} ${pieces.join()}`),
-        () => headBackward(config, { add, scatter }, pieces),
+        key(`head-backward ${scatter} ${add} ${pieces.join()}${teacher ? ' from teacher' : ''}`),
+        () => headBackward(config, { add, scatter, teacher: teacher !== null }, pieces),
         {
           ...feeds,
           ...rowFeeds(output, places),
           ...sums,
           ...(dHidden ? { d_hidden_sum: dHidden } : {}),
+          ...(await teacherFeeds(teacher, from, to)),
           targets: int64(
             Int32Array.from(chunk, ({ token }) => token),
             column,
           ),
-          dlogps: float32(
-            Float32Array.from(chunk, ({ dLogp }) => dLogp),
+          dscores: float32(
+            Float32Array.from(chunk, ({ dScore }) => dScore),
             column,
           ),
         },
@@ -230,6 +245,12 @@ export interface TargetStatistics {
   readonly entropies: Float32Array;
   /** Mean over the vocabulary. */
   readonly meanLogits: Float32Array;
+  /** KL of the predicted distribution from the teacher's, in nats; empty where there is none. */
+  readonly kls: Float32Array;
+}
+
+async function teacherFeeds(teacher: Teacher | null, from: number, to: number): Promise<Feeds> {
+  return teacher ? { teacher_logits: await teacher.logits(from, to) } : {};
 }
 
 /** `rows`: places in `hidden`, row * columns + column. */
@@ -238,7 +259,7 @@ function rowFeeds(hidden: Tensor, rows: readonly number[]): Readonly<Record<'hid
 }
 
 /** Where the hidden states of targets stand in the last block's output. */
-function placesOf(batch: TreeBatch, targets: readonly Pick<Target, 'index'>[]): number[] {
+export function placesOf(batch: TreeBatch, targets: readonly Pick<Target, 'index'>[]): number[] {
   return targets.map(({ index }) => outputIndex(batch, index));
 }
 

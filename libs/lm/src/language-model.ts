@@ -1,10 +1,10 @@
-import type { Activations, LayerActivations } from './activations.ts';
+import type { Activations, LayerActivations, Teacher } from './activations.ts';
 import type { BlockShape } from './block.graph.ts';
 import { Decoder } from './decoder.ts';
 import { Embedding } from './embedding.ts';
 import { packWeight, type FrozenWeights, type StoredTensors } from './frozen-weights.ts';
 import type { Gradients } from './gradients.ts';
-import { Head, type TargetStatistics } from './head.ts';
+import { Head, placesOf, type TargetStatistics } from './head.ts';
 import { LayersInParts, type Recompute } from './layers-in-parts.ts';
 import { LayersInSessions } from './layers-in-sessions.ts';
 import type { Layers, OnLayer } from './layers.ts';
@@ -23,7 +23,7 @@ import { Scope } from './scope.ts';
 import { hostFloats, hostIntegers, type Tensor } from './tensor.ts';
 import type { DrawOptions, TokenDistribution } from './token-distribution.ts';
 import { TokenAxis } from './token-geometry.ts';
-import type { TreeBatch } from './tree-batch.ts';
+import { firstKept, stretchOf, type TreeBatch } from './tree-batch.ts';
 
 export interface LanguageModelOptions {
   /** Attention takes its queries in chunks of so many tokens. Default 256. */
@@ -139,6 +139,11 @@ export class LanguageModel {
     return new LanguageModel(this.config, this.#weights.base, this.runtime, adapter, this.options);
   }
 
+  /** The same weights, which are not copied, as they are without an adapter: the frozen reference. */
+  withoutAdapter(): LanguageModel {
+    return new LanguageModel(this.config, this.#weights.base, this.runtime, null, { ...this.options, frozen: true });
+  }
+
   /**
    * Gives back the adapter's memory on the device, and that of the weights, with the sessions that hold some. The model is not used
    * afterwards; without `weights` others that share them are.
@@ -177,9 +182,16 @@ export class LanguageModel {
     };
   }
 
-  /** Runs every block, and keeps what the backward pass needs. */
-  async forward(batch: TreeBatch): Promise<Activations> {
-    return this.#activations(batch, (scope) => this.#layers.forward(scope, batch));
+  /** Runs every block, and keeps what the backward pass needs: of each target's log p or, where there is a teacher, of its KL from that. */
+  async forward(batch: TreeBatch, teacher: Teacher | null = null): Promise<Activations> {
+    return this.#activations(batch, (scope) => this.#layers.forward(scope, batch), teacher);
+  }
+
+  /** Predictions of the targets of activations, which must be there as long as they are asked for. */
+  teacherOf({ batch, output }: Activations): Teacher {
+    return {
+      logits: (from, to) => this.#head.predict(output, placesOf(batch, batch.targets.slice(from, to)), 'logits'),
+    };
   }
 
   /** Runs every block for its output alone; nothing is kept for a backward pass. */
@@ -201,12 +213,13 @@ export class LanguageModel {
   async #activations(
     batch: TreeBatch,
     run: (scope: Scope) => Promise<Pick<Activations, 'output' | 'layers'>>,
+    teacher: Teacher | null = null,
   ): Promise<Activations> {
     if (this.shape.rounded)
       throw new ModelError('a model with rounded weights gives answers alone; open it with samplingWeights float32');
     const scope = new Scope(this.runtime);
     try {
-      return { batch, ...(await run(scope)), headGradients: [], scope, free: () => scope.close() };
+      return { batch, ...(await run(scope)), teacher, headGradients: [], scope, free: () => scope.close() };
     } catch (error) {
       scope.close();
       throw error;
@@ -218,7 +231,7 @@ export class LanguageModel {
     return this.#head.score(activations, false);
   }
 
-  /** As targetLogps, with the entropy and the mean logit of each row. */
+  /** As targetLogps, with the entropy and the mean logit of each row and, where there is a teacher, the KL from that. */
   async targetStats(activations: Activations): Promise<TargetStatistics> {
     return this.#head.score(activations, true);
   }
@@ -245,24 +258,25 @@ export class LanguageModel {
   }
 
   /**
-   * Adds to `gradients` the gradient of sum(dLogps * log p(target)) with respect to what is trainable. Targets whose
-   * derivative is 0 are left out. What the activations kept of the blocks is freed.
+   * Adds to `gradients` the gradient of sum(dScores * score(target)) with respect to what is trainable: a score is log p or, where there is
+   * a teacher, the KL from that. Targets whose derivative is 0 are left out. What the activations kept of the blocks is freed.
    */
-  async backward(activations: Activations, dLogps: Float32Array, gradients: Gradients): Promise<void> {
+  async backward(activations: Activations, dScores: Float32Array, gradients: Gradients): Promise<void> {
     const { batch, layers, scope: tapeScope } = activations;
-    if (dLogps.every((dLogp) => dLogp === 0)) return;
+    if (dScores.every((dScore) => dScore === 0)) return;
     await this.runtime.scoped(async (scope) => {
-      let dh = await this.#head.backward(scope, activations, dLogps, gradients);
-      const geometry = await this.#tokens.geometry(scope, batch);
+      let dh = await this.#head.backward(scope, activations, dScores, gradients);
+      const stretch = stretchOf(batch, firstKept(batch));
+      const geometry = await this.#tokens.geometry(scope, stretch);
       const tape = [...layers];
       for (let layer = this.config.layers - 1; layer >= 0; layer--) {
         // Taken off the tape: what a block kept is let go as soon as the block is done.
-        const { h, kept } = tape.pop() as LayerActivations;
-        dh = await this.#layers.backward(scope, layer, { h, kept }, dh, geometry(layer), gradients);
-        if (kept) tapeScope.free(...Object.values(kept));
-        tapeScope.free(h);
+        const activations = tape.pop() as LayerActivations;
+        dh = await this.#layers.backward(scope, layer, activations, dh, geometry(layer), gradients);
+        const { h, kept, seen } = activations;
+        tapeScope.free(h, ...Object.values(kept ?? {}), ...Object.values(seen ?? {}));
       }
-      if (!this.shape.lora) await this.#embedding.backward(scope, batch, dh, gradients);
+      if (!this.shape.lora) await this.#embedding.backward(scope, stretch, dh, gradients);
     });
   }
 

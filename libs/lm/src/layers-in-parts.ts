@@ -1,5 +1,5 @@
-import type { Activations, Kept, LayerActivations, Projected } from './activations.ts';
-import { attentionBackward, attentionForward, joinTokens } from './attention.graph.ts';
+import type { Activations, Kept, LayerActivations, Projected, Seen } from './activations.ts';
+import { attentionBackward, attentionForward, joinKeys, joinTokens, trainedKeys } from './attention.graph.ts';
 import {
   finishBackward,
   finishForward,
@@ -9,13 +9,13 @@ import {
 } from './block.graph.ts';
 import type { Embedding } from './embedding.ts';
 import { collectGradients, sumsSoFar, type Gradients } from './gradients.ts';
-import type { Layers, OnLayer } from './layers.ts';
+import { CONSTANT_TOKENS, type Layers, type OnLayer } from './layers.ts';
 import type { ModelWeights } from './model-weights.ts';
 import type { Feeds, Outputs } from './runtime.ts';
 import type { Scope } from './scope.ts';
 import type { Tensor } from './tensor.ts';
 import type { TokenAxis, TokenGeometry } from './token-geometry.ts';
-import type { TreeBatch } from './tree-batch.ts';
+import { firstKept, stretchesBefore, stretchOf, type Stretch, type TreeBatch } from './tree-batch.ts';
 
 /**
  * Passes through the layers part by part: project, attention a chunk of queries at a time, finish. Each part is fed its weights, or is
@@ -30,12 +30,17 @@ export class LayersInParts implements Layers {
   ) {}
 
   async forward(scope: Scope, batch: TreeBatch): Promise<Pick<Activations, 'output' | 'layers'>> {
-    const firstKept = this.weights.config.layers - this.#layersKept(batch);
+    const past = await this.#constants(scope, batch);
+    const stretch = stretchOf(batch, firstKept(batch));
+    const firstLayerKept = this.weights.config.layers - this.#layersKept(stretch);
     const layers: LayerActivations[] = [];
-    const output = await this.#through(scope, batch, firstKept, (h, given) => {
-      const keeps = layers.length >= firstKept;
-      layers.push({ h, kept: keeps ? (given as Kept) : null });
-      if (!keeps) scope.free(...Object.values(given));
+    const output = await this.#through(scope, stretch, { firstKept: firstLayerKept, past }, (h, given) => {
+      const keeps = layers.length >= firstLayerKept;
+      const seen = past && { keys: given.keys, values: given.values };
+      layers.push({ h, kept: keeps ? (given as Kept) : null, ...(seen && { seen }) });
+      if (keeps) return;
+      const left = Object.values(given).filter((tensor) => tensor !== seen?.keys && tensor !== seen?.values);
+      scope.free(...left);
     });
     return { output, layers };
   }
@@ -45,7 +50,7 @@ export class LayersInParts implements Layers {
   }
 
   async prefill(scope: Scope, batch: TreeBatch, onLayer: OnLayer): Promise<Tensor> {
-    return this.#through(scope, batch, this.weights.config.layers, (h, given) => {
+    return this.#through(scope, stretchOf(batch), { firstKept: this.weights.config.layers, past: null }, (h, given) => {
       const kept = onLayer(given);
       scope.free(h, ...Object.values(given).filter((tensor) => !kept.includes(tensor)));
     });
@@ -54,7 +59,7 @@ export class LayersInParts implements Layers {
   async backward(
     outer: Scope,
     layer: number,
-    { h, kept }: LayerActivations,
+    { h, kept, seen }: LayerActivations,
     dOutput: Tensor,
     geometry: TokenGeometry,
     gradients: Gradients,
@@ -63,7 +68,7 @@ export class LayersInParts implements Layers {
     const { outputs } = geometry;
     return runtime.scoped(async (scope) => {
       const { queries, keys, values, h_some, mixed, ...finished } =
-        kept ?? (await this.#block(scope, layer, h, geometry, { output: false, activations: true })).given;
+        kept ?? (await this.#block(scope, layer, h, geometry, { output: false, activations: true, seen })).given;
       const { feeds, weights } = await this.weights.layer(layer);
       const trained = this.weights.trainedIn(layer);
       const { add, sums } = sumsSoFar(gradients, trained);
@@ -94,17 +99,37 @@ export class LayersInParts implements Layers {
     });
   }
 
-  /** Runs every block; `onBlock` is given its input and what it made of it, from the layer `firstKept` on with its activations. */
+  /** By layer, keys and values of the columns before the first that keeps more; null: there are none. */
+  async #constants(scope: Scope, batch: TreeBatch): Promise<readonly Seen[] | null> {
+    let past: readonly Seen[] | null = null;
+    for (const stretch of stretchesBefore(batch, CONSTANT_TOKENS)) {
+      const seen: Seen[] = [];
+      const passed = { firstKept: this.weights.config.layers, past };
+      const output = await this.#through(scope, stretch, passed, (h, { keys, values, ...others }) => {
+        seen.push({ keys, values });
+        scope.free(h, ...Object.values(others));
+      });
+      scope.free(output);
+      past = seen;
+    }
+    return past;
+  }
+
+  /**
+   * Runs every block; `onBlock` is given its input and what it made of it, from the layer `firstKept` on with its activations. Behind
+   * `past` keys and values, which are freed, those that it is given are of all tokens.
+   */
   async #through(
     scope: Scope,
-    batch: TreeBatch,
-    firstKept: number,
+    stretch: Stretch,
+    { firstKept, past }: { readonly firstKept: number; readonly past: readonly Seen[] | null },
     onBlock: (h: Tensor, given: Given) => void,
   ): Promise<Tensor> {
-    const geometry = await this.tokens.geometry(scope, batch);
-    let h = await this.embedding.forward(scope, batch.tokens, [batch.rows, batch.length]);
+    const { rows, from, to, tokens } = stretch;
+    const geometry = await this.tokens.geometry(scope, stretch);
+    let h = await this.embedding.forward(scope, tokens, [rows, to - from]);
     for (let layer = 0; layer < this.weights.config.layers; layer++) {
-      const wanted = { output: true, activations: layer >= firstKept };
+      const wanted = { output: true, activations: layer >= firstKept, past: past?.[layer] };
       const { output, given } = await this.#block(scope, layer, h, geometry(layer), wanted);
       onBlock(h, given);
       h = output as Tensor;
@@ -117,18 +142,20 @@ export class LayersInParts implements Layers {
     layer: number,
     h: Tensor,
     geometry: TokenGeometry,
-    wanted: { readonly output: boolean; readonly activations: boolean },
+    { past, seen, ...wanted }: BlockOptions,
   ): Promise<{ readonly output: Tensor | undefined; readonly given: Given }> {
     const { key, shape } = this.weights;
     const { outputs } = geometry;
     const { feeds, weights } = await this.weights.layer(layer);
-    const projected = (await scope.run(
+    const own = (await scope.run(
       key(`project-forward ${outputs}`),
       () => projectForward(shape, { outputs }),
       { ...geometry.feeds, ...feeds, h },
       [],
       weights,
     )) as Outputs & Projected;
+    const projected = { ...own, ...(past ? await this.#seenBehind(scope, past, own) : seen) };
+    if (past ?? seen) scope.free(own.keys, own.values);
     const mixed = await this.#attend(scope, projected, geometry);
     const { h_out: output, ...activations } = await scope.run(
       key(`finish-forward ${JSON.stringify(wanted)}`),
@@ -138,6 +165,19 @@ export class LayersInParts implements Layers {
       weights,
     );
     return { output, given: { ...projected, ...activations, mixed } };
+  }
+
+  /** The keys and values of all tokens. Those of the tokens before are freed. */
+  async #seenBehind(scope: Scope, past: Seen, own: Seen): Promise<Seen> {
+    const { config, key } = this.weights;
+    const { seen_keys, seen_values } = await scope.run(key('join-keys'), () => joinKeys(config), {
+      past_keys: past.keys,
+      past_values: past.values,
+      own_keys: own.keys,
+      own_values: own.values,
+    });
+    scope.free(past.keys, past.values);
+    return { keys: seen_keys as Tensor, values: seen_values as Tensor };
   }
 
   async #attend(scope: Scope, projected: Projected, geometry: TokenGeometry): Promise<Tensor> {
@@ -154,7 +194,7 @@ export class LayersInParts implements Layers {
     return this.#join(scope, pieces, (tokens) => ['B', tokens, config.heads * config.headSize]);
   }
 
-  /** d_mixed -> d_queries, d_keys and d_values, summed over the chunks. */
+  /** d_mixed -> d_queries, and d_keys and d_values of the tokens that run, summed over the chunks. */
   async #attentionBackward(
     scope: Scope,
     forward: Readonly<Record<'queries' | 'keys' | 'values' | 'mixed' | 'd_mixed', Tensor>>,
@@ -177,7 +217,17 @@ export class LayersInParts implements Layers {
       sums = more;
     }
     const shape = (tokens: string) => ['B', tokens, kvHeads, heads / kvHeads, headSize];
-    return { ...sums, d_queries: await this.#join(scope, dQueries, shape) };
+    return { ...(await this.#trainedKeys(scope, sums, geometry)), d_queries: await this.#join(scope, dQueries, shape) };
+  }
+
+  /** Of d_keys and d_values of all tokens, which are freed, what is not the gradient of constants. */
+  async #trainedKeys(scope: Scope, sums: Outputs, { constants }: TokenGeometry): Promise<Outputs> {
+    if (!constants) return sums;
+    const { config, key } = this.weights;
+    const feeds = { ...constants, ...sums };
+    const { d_keys_own, d_values_own } = await scope.run(key('trained-keys'), () => trainedKeys(config), feeds);
+    scope.free(...Object.values(sums));
+    return { d_keys: d_keys_own as Tensor, d_values: d_values_own as Tensor };
   }
 
   /** Pieces along the token axis, joined; they are freed. */
@@ -197,14 +247,23 @@ export class LayersInParts implements Layers {
   }
 
   /** How many of the last blocks keep what their backward pass reads. */
-  #layersKept({ rows, length }: TreeBatch): number {
+  #layersKept({ rows, from, to }: Stretch): number {
     const { config, runtime } = this.weights;
     const { layers, heads, kvHeads, headSize, hiddenSize, intermediateSize } = config;
     if (this.recompute !== 'auto') return this.recompute === 'none' ? layers : 0;
     const floatsPerToken = 2 * heads * headSize + 2 * kvHeads * headSize + hiddenSize + 2 * intermediateSize;
-    const layerBytes = 4 * rows * length * floatsPerToken;
+    const layerBytes = 4 * rows * (to - from) * floatsPerToken;
     return Math.min(layers, Math.floor(runtime.freeBytes / 2 / layerBytes));
   }
+}
+
+interface BlockOptions {
+  readonly output: boolean;
+  readonly activations: boolean;
+  /** Keys and values of the tokens before those that run. */
+  readonly past?: Seen | undefined;
+  /** Keys and values of all tokens, where they are there already. */
+  readonly seen?: Seen | undefined;
 }
 
 /** What the backward pass computes again: see `LanguageModelOptions`. */

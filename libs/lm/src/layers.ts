@@ -5,12 +5,15 @@ import type { Tensor } from './tensor.ts';
 import type { TokenGeometry } from './token-geometry.ts';
 import type { TreeBatch } from './tree-batch.ts';
 
+/** Of the tokens that keys and values alone are kept of, so many go through the layers at once, padding counted. */
+export const CONSTANT_TOKENS = 2048;
+
 /**
  * How passes go through a model's layers: in parts that are fed their weights (`LayersInParts`), or in sessions of whole layers that
  * hold them (`LayersInSessions`). What a pass leaves is the scope's.
  */
 export interface Layers {
-  /** The last layer's output, and what each layer's backward pass reads. */
+  /** The last layer's output, and what each layer's backward pass reads: of constants (`gradientFrom`), keys and values alone. */
   forward(scope: Scope, batch: TreeBatch): Promise<Pick<Activations, 'output' | 'layers'>>;
 
   /** The last layer's output alone. */

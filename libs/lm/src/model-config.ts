@@ -112,7 +112,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
 }
 
 /** What files of these kinds hold is not this architecture's parameters, so each is told by its name. */
-function refuseOtherKinds(config: ConfigReader): void {
+export function refuseOtherKinds(config: ConfigReader): void {
   const quantization = config.get('quantization_config');
   if (typeof quantization === 'object' && quantization !== null) {
     const { quant_method: method } = quantization as { quant_method?: unknown };

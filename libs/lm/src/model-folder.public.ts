@@ -7,6 +7,7 @@ export {
   type Ignored,
   type TextCheck,
 } from './folder-check/folder-check.ts';
+export type { ForeignModel } from './folder-check/foreign-model.ts';
 export { frozenWeightsOf, type FrozenWeights } from './frozen-weights.ts';
 export { parseModelConfig, type ModelConfig } from './model-config.ts';
 export { readModelConfig } from './model-folder.ts';

@@ -129,7 +129,7 @@ export function weightFiles(folder: string): string[] {
   return files;
 }
 
-function readJson(folder: string, file: string): unknown {
+export function readJson(folder: string, file: string): unknown {
   const path = join(folder, file);
   if (!existsSync(path)) throw new ModelError(`${file} is missing from the model folder`);
   try {

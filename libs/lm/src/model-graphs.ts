@@ -26,10 +26,14 @@ export function modelGraphs(shape: BlockShape): Map<string, Graph> {
     ['project-backward', projectBackward(shape, { outputs: 'all', add: false })],
     ['project-backward-last', projectBackward(shape, { outputs: 'some', add: false })],
     ['layers-forward', layersForward(shape, [0, config.layers], 'output')],
-    ...(lora ? ([['layer-backward', layerBackward(shape, { outputs: 'all', window: null })]] as const) : []),
+    ...(lora
+      ? ([['layer-backward', layerBackward(shape, { outputs: 'all', window: null, behind: false })]] as const)
+      : []),
     ['block-decode', blockDecode(shape, { first: false })],
-    ['head-score', headScore(config, { statistics: true, gradients: lora !== null })],
-    ...(lora ? [] : ([['head-backward', headBackward(config, { add: false, scatter: 'rows' })]] as const)),
+    ['head-score', headScore(config, { statistics: true, gradients: lora !== null, teacher: false })],
+    ...(lora
+      ? []
+      : ([['head-backward', headBackward(config, { add: false, scatter: 'rows', teacher: false })]] as const)),
     ['head-logits', headPredict(config, 'logits')],
     ['head-draw', headDraw(config)],
   ]);

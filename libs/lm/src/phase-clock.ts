@@ -1,5 +1,5 @@
 /** Where a step's time goes. */
-export type StepPhase = 'data' | 'forward' | 'loss' | 'backward' | 'optimizer';
+export type StepPhase = 'data' | 'reference' | 'forward' | 'loss' | 'backward' | 'optimizer';
 
 export type PhaseSeconds = Readonly<Record<string, number>>;
 

@@ -5,8 +5,10 @@ import {
   promptRead,
   rowName,
   rowsRead,
+  teacherRead,
   tokenMetrics,
   trainedContext,
+  trainedTail,
   type ObjectiveOptions,
   type PairTerm,
   type Prompt,
@@ -17,7 +19,7 @@ import {
 } from '@solopo/objectives';
 import { AdamW, clipFactor, type AdamWOptions, type OptimizerState } from './adamw.ts';
 import { freeGradients, type Gradients } from './gradients.ts';
-import type { Activations } from './activations.ts';
+import type { Activations, Teacher } from './activations.ts';
 import type { LanguageModel } from './language-model.ts';
 import { responseStatistics } from './response-statistics.ts';
 import { learningRateAt, type ScheduleOptions } from './schedule.ts';
@@ -91,7 +93,13 @@ export class PreferenceTrainer {
     readonly model: LanguageModel,
     readonly options: PreferenceOptions,
     state?: OptimizerState,
+    /** The frozen reference, where it is the teacher (`teacherRead`); the caller's to free. */
+    private readonly teacher: LanguageModel | null = null,
   ) {
+    if (teacherRead(options) !== null && teacher === null)
+      throw new RangeError(
+        `the ${options.objective.kind} objective has a teacher; give the trainer the frozen reference`,
+      );
     this.#optimizer = new AdamW(options.optimizer, model.trained, state);
   }
 
@@ -168,9 +176,10 @@ export class PreferenceTrainer {
       for (const contexts of passes) {
         const last = contexts === passes.at(-1);
         const batches: Batch[] = [];
+        const taught: Activations[] = [];
         try {
           for (const context of contexts)
-            await LossNotFiniteError.of(step, () => this.#forward(group, context, scores, batches));
+            await LossNotFiniteError.of(step, () => this.#forward(group, context, scores, { batches, taught }));
           const own = group.map(({ aligned = true }, i) =>
             pairTerm(this.options, scores.rows[i] as Rows, { aligned: aligned && last }),
           );
@@ -182,16 +191,16 @@ export class PreferenceTrainer {
           this.#clock.lap('loss');
           for (const { activations, places } of batches) {
             result.policyTokens += activations.batch.tokenCount;
-            const dLogps = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
+            const dScores = Float32Array.from(activations.batch.targets, ({ tree, branch }) => {
               const { pair, context, rows } = places[tree] as Place;
               const row = branch === PROMPT_BRANCH ? promptOf(context) : (rows[branch] as Row);
               return (own[pair]?.gradients[row] ?? 0) / pairs.length;
             });
-            await this.model.backward(activations, dLogps, gradients);
+            await this.model.backward(activations, dScores, gradients);
             this.#clock.lap('backward');
           }
         } finally {
-          for (const { activations } of batches) activations.free();
+          for (const activations of [...batches.map((batch) => batch.activations), ...taught]) activations.free();
         }
       }
     }
@@ -212,12 +221,12 @@ export class PreferenceTrainer {
     return treesOf(this.options, pair).reduce((sum, { tree }) => sum + treeLength(tree), 0);
   }
 
-  /** Adds to `scores`, and to `batches` as it goes: whoever has the list frees what is on it. */
+  /** Adds to `scores`, and to the lists as it goes: whoever has them frees what is on them. */
   async #forward(
     pairs: readonly TrainingPair[],
     context: 'short' | 'long',
     { rows, statistics }: Scores,
-    batches: Batch[],
+    { batches, taught }: { readonly batches: Batch[]; readonly taught: Activations[] },
   ): Promise<void> {
     const places = pairs.flatMap((pair, index) =>
       treesOf(this.options, pair)
@@ -228,10 +237,12 @@ export class PreferenceTrainer {
     const scorePrompt = promptRead(this.options) === promptOf(context);
     const batch = packTrees(
       places.map(({ tree }) => tree),
-      { ...this.model.packing, scorePrompt },
+      { ...this.model.packing, scorePrompt, tail: trainedTail(this.options, context) },
     );
     this.#clock.lap('data');
-    const activations = await this.model.forward(batch);
+    const teacher = await this.#teach(places.map(({ pair }) => pairs[pair] as TrainingPair));
+    if (teacher) taught.push(teacher.activations);
+    const activations = await this.model.forward(batch, teacher?.predictions);
     batches.push({ activations, places });
     const stats = await this.model.targetStats(activations);
     this.#clock.lap('forward');
@@ -239,13 +250,33 @@ export class PreferenceTrainer {
     places.forEach(({ pair, rows: names }, tree) => {
       const [own, measured] = [rows[pair], statistics[pair]] as [(typeof rows)[0], (typeof statistics)[0]];
       names.forEach((row, branch) => {
-        const { logp, tokens } = (measured[row] = of(tree, branch));
+        const { logp, tokens, kl } = (measured[row] = of(tree, branch));
         const reference = pairs[pair]?.reference[row];
-        own[row] = { policy: logp, tokens, ...(reference === undefined ? {} : { reference }) };
+        own[row] = {
+          policy: logp,
+          tokens,
+          ...(reference === undefined ? {} : { reference }),
+          ...(kl === undefined ? {} : { kl }),
+        };
       });
       const { logp, tokens } = of(tree, PROMPT_BRANCH);
       if (scorePrompt) own[promptOf(context)] = { policy: logp, tokens };
     });
+  }
+
+  /** What the teacher predicts of the chosen answers under the short contexts; null where the objective has none. */
+  async #teach(
+    pairs: readonly TrainingPair[],
+  ): Promise<{ readonly activations: Activations; readonly predictions: Teacher } | null> {
+    const { teacher } = this;
+    if (teacherRead(this.options) === null || !teacher) return null;
+    const trees = pairs.map(({ short, chosen }) => ({
+      prompt: demandContext(short, 'short', this.options),
+      branches: [chosen],
+    }));
+    const activations = await teacher.infer(packTrees(trees, teacher.packing));
+    this.#clock.lap('reference');
+    return { activations, predictions: teacher.teacherOf(activations) };
   }
 }
 
@@ -283,10 +314,8 @@ function treesOf(options: ObjectiveOptions, pair: TrainingPair): Omit<Place, 'pa
   const wanted = rowsRead(options, pair.aligned);
   return (['short', 'long'] as const).flatMap((context) => {
     const rows = wanted.filter((row) => row.startsWith(context));
-    const prompt = pair[context];
     if (rows.length === 0) return [];
-    if (!prompt)
-      throw new RangeError(`the ${options.arm} arm reads the ${context} context, which the pair does not have`);
+    const prompt = demandContext(pair[context], context, options);
     return [
       {
         context,
@@ -295,4 +324,13 @@ function treesOf(options: ObjectiveOptions, pair: TrainingPair): Omit<Place, 'pa
       },
     ];
   });
+}
+
+function demandContext(
+  prompt: Int32Array | undefined,
+  context: 'short' | 'long',
+  { arm }: ObjectiveOptions,
+): Int32Array {
+  if (!prompt) throw new RangeError(`the ${arm} arm reads the ${context} context, which the pair does not have`);
+  return prompt;
 }

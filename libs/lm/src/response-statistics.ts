@@ -11,7 +11,7 @@ import { PROMPT_BRANCH, treeLength, type Target, type Tree } from './tree-batch.
 /** Sums over the targets of each response, or prompt, in their order and in double precision; by tree and branch. */
 export function responseStatistics(
   targets: readonly Pick<Target, 'tree' | 'branch'>[],
-  { logps, hits, entropies, meanLogits }: TargetStatistics,
+  { logps, hits, entropies, meanLogits, kls }: TargetStatistics,
 ): (tree: number, branch: number) => ResponseStatistics {
   const rows = new Map<string, { -readonly [K in keyof ResponseStatistics]: number }>();
   targets.forEach(({ tree, branch }, i) => {
@@ -23,6 +23,7 @@ export function responseStatistics(
     row.hits += hits[i] as number;
     row.entropy += entropies[i] as number;
     row.meanLogit += meanLogits[i] as number;
+    if (kls.length > 0) row.kl = (row.kl ?? 0) + (kls[i] as number);
   });
   return (tree, branch) => rows.get(`${tree} ${branch}`) ?? EMPTY;
 }

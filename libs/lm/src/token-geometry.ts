@@ -4,7 +4,7 @@ import { RotaryTable } from './rotary.ts';
 import type { Runtime } from './runtime.ts';
 import type { Scope } from './scope.ts';
 import { float32, int64, type Tensor } from './tensor.ts';
-import type { TreeBatch } from './tree-batch.ts';
+import type { Stretch } from './tree-batch.ts';
 
 /*
  * The token axis of a batch as the layers' graphs read it: who sees whom, by what angles tokens are rotated, and the chunks that
@@ -14,14 +14,19 @@ import type { TreeBatch } from './tree-batch.ts';
 const QUERY_CHUNK = 256;
 const MIN_QUERY_CHUNK = 32;
 
-/** The feeds that a batch's layers of a kind share: of the token axis, and the ranges of each chunk of queries. */
+/** The feeds that the layers of a kind share in a pass: of the token axis, and the ranges of each chunk of queries. */
 export interface TokenGeometry {
   /** Of which tokens the layer makes its output. */
   readonly outputs: 'all' | 'some';
   readonly feeds: Readonly<Record<string, Tensor>>;
   readonly window: number | null;
   readonly chunks: readonly Readonly<Record<(typeof CHUNK_COLUMNS)[number], Tensor>>[];
+  /** Where not all keys and values have a gradient. */
+  readonly constants: ConstantTokens | null;
 }
+
+/** `own_from`: the first token that runs; `trained` [B, 1, S, 1], of those that run: 1 where its keys and values have a gradient, else 0. */
+export type ConstantTokens = Readonly<Record<'own_from' | 'trained', Tensor>>;
 
 export interface TokenAxisOptions {
   /** Attention takes its queries in chunks of so many tokens. Default 256. */
@@ -43,10 +48,8 @@ export class TokenAxis {
   }
 
   /** By layer; layers of a kind share theirs. The last one makes its output from `readFrom` on. */
-  async geometry(
-    scope: Scope,
-    { rows, length, readFrom, positions, promptEnd, branchStart, sequenceLengths }: TreeBatch,
-  ): Promise<(layer: number) => TokenGeometry> {
+  async geometry(scope: Scope, stretch: Stretch): Promise<(layer: number) => TokenGeometry> {
+    const { rows, from, to: length, readFrom, positions, promptEnd, branchStart, sequenceLengths } = stretch;
     const places = (values: Int32Array): Promise<Tensor> =>
       scope.upload(float32(Float32Array.from(values), [values.length / length, length]));
     const shared = {
@@ -56,20 +59,23 @@ export class TokenAxis {
       index: await places(Int32Array.from({ length }, (_, i) => i)),
     };
     const size = this.#queryChunk(rows, length);
-    const chunks = queryChunks(0, length, size);
+    const chunks = queryChunks(from, length, size);
+    const constants = await this.#constants(scope, stretch);
+    const own = length - from;
+    const ownPositions = from === 0 ? positions : positions.filter((_, place) => place % length >= from);
     const ofKind = new Map<LayerKind, TokenGeometry>();
     for (const kind of this.config.layerKinds) {
-      const { cos, sin } = this.rotary(kind, positions, sequenceLengths, length);
+      const { cos, sin } = this.rotary(kind, ownPositions, sequenceLengths, own);
       const feeds = { ...shared, cos: await scope.upload(cos), sin: await scope.upload(sin) };
-      ofKind.set(kind, { outputs: 'all', feeds, window: kind.slidingWindow, chunks });
+      ofKind.set(kind, { outputs: 'all', feeds, window: kind.slidingWindow, chunks, constants });
     }
     const last = this.config.layers - 1;
     const whole = (layer: number) => ofKind.get(layerKind(this.config, layer)) as TokenGeometry;
-    if (readFrom === 0 && !this.options.lastOfSome) return whole;
+    if (readFrom === from && !this.options.lastOfSome) return whole;
     const ofLast: TokenGeometry = {
       ...whole(last),
       outputs: 'some',
-      feeds: { ...whole(last).feeds, output_from: int64([readFrom], [1]), output_to: int64([length], [1]) },
+      feeds: { ...whole(last).feeds, output_from: int64([readFrom - from], [1]), output_to: int64([own], [1]) },
       chunks: queryChunks(readFrom, length, size),
     };
     return (layer) => (layer === last ? ofLast : whole(layer));
@@ -93,6 +99,15 @@ export class TokenAxis {
     });
     const dims = [sequenceLengths.length, length, 1, 1, half];
     return { cos: float32(cos, dims), sin: float32(sin, dims) };
+  }
+
+  async #constants(scope: Scope, { rows, from, to, gradientFrom }: Stretch): Promise<ConstantTokens | null> {
+    if (gradientFrom.every((first) => first === 0)) return null;
+    const own = to - from;
+    const trained = Float32Array.from({ length: rows * own }, (_, i) =>
+      from + (i % own) >= (gradientFrom[Math.floor(i / own)] as number) ? 1 : 0,
+    );
+    return { own_from: int64([from], [1]), trained: await scope.upload(float32(trained, [rows, 1, own, 1])) };
   }
 
   /** Queries a chunk: a chunk's scores and their gradients take no more than a small part of the device's memory. */

@@ -27,6 +27,8 @@ export interface TreeBatch {
   readonly sequenceLengths: Int32Array;
   /** The first column of which the last block's output is read: the last block gives it from there on. */
   readonly readFrom: number;
+  /** Of each row: keys and values of the tokens before this column are constants of the backward pass, which ends there. */
+  readonly gradientFrom: Int32Array;
   readonly targets: readonly Target[];
   /** Tokens without padding. */
   readonly tokenCount: number;
@@ -56,6 +58,8 @@ export interface PackOptions {
   readonly sharePromptsUpTo?: number;
   /** The trees are a part of these: rows are as long, and their output is read from the same column on, as in a batch of them all. */
   readonly partOf?: readonly Tree[];
+  /** How many of a prompt's last tokens have a gradient, beside the branches'. Default: all. */
+  readonly tail?: number;
 }
 
 /**
@@ -64,7 +68,7 @@ export interface PackOptions {
  */
 export function packTrees(
   trees: readonly Tree[],
-  { scorePrompt = false, sharePromptsUpTo = Infinity, partOf = trees }: PackOptions = {},
+  { scorePrompt = false, sharePromptsUpTo = Infinity, partOf = trees, tail = Infinity }: PackOptions = {},
 ): TreeBatch {
   const rows = trees.flatMap((tree, index) => rowsOf(tree, sharePromptsUpTo).map((row) => ({ ...row, tree: index })));
   const laidOut = partOf === trees ? rows : partOf.flatMap((tree) => rowsOf(tree, sharePromptsUpTo));
@@ -75,6 +79,7 @@ export function packTrees(
   rows.forEach(({ prompt, branches, firstBranch, tree }, row) => {
     const start = row * batch.length;
     batch.sequenceLengths[row] = prompt.length + Math.max(0, ...branches.map(({ length }) => length));
+    batch.gradientFrom[row] = Math.max(0, prompt.length - tail);
     for (let t = 0; t < prompt.length; t++) place(batch, start + t, prompt[t] as number, t, 0, 0);
     let column = prompt.length;
     branches.forEach((tokens, index) => {
@@ -95,6 +100,57 @@ export function packTrees(
   });
   const readFrom = scorePrompt ? 0 : Math.min(...laidOut.map(({ prompt }) => prompt.length - 1));
   return { ...batch, readFrom: Math.max(0, readFrom), targets: [...targets, ...promptTargets], tokenCount };
+}
+
+/** Columns of a batch that run behind those before them, whose keys and values are there. */
+export interface Stretch extends Pick<TreeBatch, 'rows' | 'sequenceLengths' | 'readFrom' | 'gradientFrom'> {
+  /** The first column that runs, and the one behind the last. */
+  readonly from: number;
+  readonly to: number;
+  /** Of the columns that run. */
+  readonly tokens: Int32Array;
+  /** Of all columns up to the last. */
+  readonly positions: Int32Array;
+  readonly promptEnd: Int32Array;
+  readonly branchStart: Int32Array;
+}
+
+/** A batch's columns up to `to`; a stretch that is not the batch's end is run for its keys and values. */
+export function stretchOf(batch: TreeBatch, from = 0, to = batch.length): Stretch {
+  const { rows, length, sequenceLengths, readFrom, gradientFrom } = batch;
+  const columns = (values: Int32Array, first: number): Int32Array => {
+    if (first === 0 && to === length) return values;
+    const cut = new Int32Array(rows * (to - first));
+    for (let row = 0; row < rows; row++)
+      cut.set(values.subarray(row * length + first, row * length + to), row * (to - first));
+    return cut;
+  };
+  return {
+    rows,
+    sequenceLengths,
+    // Of a last layer that nobody reads the output of, one token's is made.
+    readFrom: to === length ? readFrom : to - 1,
+    gradientFrom: to === length ? gradientFrom : new Int32Array(rows),
+    from,
+    to,
+    tokens: columns(batch.tokens, from),
+    positions: columns(batch.positions, 0),
+    promptEnd: columns(batch.promptEnd, 0),
+    branchStart: columns(batch.branchStart, 0),
+  };
+}
+
+/** The first column that keeps anything for the backward pass but keys and values. */
+export function firstKept({ gradientFrom, readFrom }: Pick<TreeBatch, 'gradientFrom' | 'readFrom'>): number {
+  return Math.min(readFrom, ...gradientFrom);
+}
+
+/** The columns before the first that is kept, a part at a time: more do not go through the layers at once. */
+export function stretchesBefore(batch: TreeBatch, maxTokens: number): readonly Stretch[] {
+  const end = firstKept(batch);
+  const count = Math.ceil((end * batch.rows) / maxTokens);
+  const step = Math.ceil(end / count);
+  return Array.from({ length: count }, (_, i) => stretchOf(batch, i * step, Math.min(end, (i + 1) * step)));
 }
 
 /** A tree as one row, or as one row a branch. */
@@ -124,6 +180,7 @@ function allocate(rows: number, length: number) {
     promptEnd: empty(),
     branchStart: empty(),
     sequenceLengths: new Int32Array(rows),
+    gradientFrom: new Int32Array(rows),
   };
 }
 

@@ -16,6 +16,7 @@ import type { Reward } from './reward.ts';
  *   be pulled down to meet it.
  * - `deadZone`: where |d| <= deadZone * |dr / d log pi| * tokens the term is 0, and so is its slope. At the first step of
  *   DPO the true gap is 0, and rounding alone would decide the sign of a full-size gradient.
+ * - `backward`: what of the long row has a gradient; see `AlignmentBackward`. The value of the term does not depend on it.
  */
 export interface AlignmentOptions {
   readonly alpha: number;
@@ -25,7 +26,15 @@ export interface AlignmentOptions {
   readonly detach: 'none' | 'short';
   readonly deadZone: number;
   readonly fraction: number;
+  /** Absent: `full`. */
+  readonly backward?: AlignmentBackward | undefined;
 }
+
+/**
+ * Which tokens of the long row have a gradient: all; the last so many of the prompt, and the answer; or the places that predict the
+ * answer's tokens (the prompt's last token and the answer, as `tail: 1`). Of the tokens before, keys and values are constants.
+ */
+export type AlignmentBackward = 'full' | 'response' | { readonly tail: number };
 
 export interface AlignmentTerm {
   readonly loss: number;

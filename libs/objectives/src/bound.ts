@@ -1,4 +1,4 @@
-import { marginLoss, rewardOf, type Objective } from './objective.ts';
+import { isPreference, marginLoss, rewardOf, type Objective } from './objective.ts';
 import type { Rows } from './rows.ts';
 
 /**
@@ -10,11 +10,11 @@ import type { Rows } from './rows.ts';
  *
  * So `solo-both` with alpha >= K and each reward's own reference is a certificate; chosen-only alignment leaves d_l free
  * and is none. K is 1, for ORPO beta (of its preference part; its likelihood is on x_short alone). IPO's slope has no
- * limit and label smoothing rises with the margin: no bound; nor does SFT have a margin.
+ * limit and label smoothing rises with the margin: no bound; nor have SFT and distillation a margin.
  */
 export function longLossBound(objective: Objective, rows: Rows): { bound: number; slack: number } | null {
   if (
-    objective.kind === 'sft' ||
+    !isPreference(objective) ||
     (objective.kind === 'dpo' && (objective.loss === 'ipo' || objective.labelSmoothing > 0))
   )
     return null;

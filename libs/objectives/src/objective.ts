@@ -1,4 +1,5 @@
 import type { AlignmentOptions } from './alignment.ts';
+import type { DistilOptions } from './distil.ts';
 import { dpoLoss, dpoReward, type DpoOptions } from './dpo.ts';
 import { orpoLoss, orpoReward, type OrpoOptions } from './orpo.ts';
 import type { MarginLoss, Reward } from './reward.ts';
@@ -6,9 +7,14 @@ import { rowOf, scoredRowOf, type Row, type Rows } from './rows.ts';
 import { sftReward, type SftOptions } from './sft.ts';
 import { simpoLoss, simpoReward, type SimpoOptions } from './simpo.ts';
 
-export type Arm = 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
-export type Objective = DpoOptions | SimpoOptions | OrpoOptions | SftOptions;
-export type PreferenceObjective = Exclude<Objective, SftOptions>;
+export type Arm = 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
+export type Objective = DpoOptions | SimpoOptions | OrpoOptions | SftOptions | DistilOptions;
+export type PreferenceObjective = Exclude<Objective, SftOptions | DistilOptions>;
+
+/** Whether it prefers one answer to another: the others read the chosen one alone. */
+export function isPreference(objective: Objective): objective is PreferenceObjective {
+  return objective.kind !== 'sft' && objective.kind !== 'distil';
+}
 
 export interface ObjectiveOptions {
   readonly arm: Arm;
@@ -26,6 +32,7 @@ export function rewardOf(objective: Objective, rows: Rows, row: Row): Reward {
     case 'orpo':
       return orpoReward(rowOf(rows, row));
     case 'sft':
+    case 'distil':
       return sftReward(rowOf(rows, row));
   }
 }

@@ -1,11 +1,15 @@
 import { softplus } from './numbers.ts';
 import { marginLoss, rewardOf, type ObjectiveOptions, type PreferenceObjective } from './objective.ts';
 import { alignmentMetrics, alignResponse } from './pair-alignment.ts';
-import { rowOf, scoredRowOf, type Prompt, type Row, type Rows } from './rows.ts';
+import { distilLoss } from './distil.ts';
+import { distilledRowOf, rowOf, scoredRowOf, type Prompt, type Row, type Rows } from './rows.ts';
 import { alignedResponses, trainedContext } from './rows-read.ts';
 import { negativeLogLikelihood } from './sft.ts';
 
-/** What one pair contributes: values, and the derivative of the loss with respect to each row's summed log-probability. */
+/**
+ * What one pair contributes: values, and the derivative of the loss with respect to each row's summed log-probability; where the
+ * objective distils, with respect to its summed divergence from the teacher.
+ */
 export interface PairTerm {
   /** L_PO + L_RA */
   readonly loss: number;
@@ -55,6 +59,11 @@ export function contextTerm(
     const { policy } = rowOf(rows, chosen);
     const { loss, slope } = negativeLogLikelihood([rowOf(rows, chosen)]);
     return { loss, gradients: { [chosen]: slope }, metrics: { 'logps/chosen': policy, nll_loss: loss } };
+  }
+  if (objective.kind === 'distil') {
+    const row = distilledRowOf(rows, chosen);
+    const { loss, slope } = distilLoss(row);
+    return { loss, gradients: { [chosen]: slope }, metrics: { 'logps/chosen': row.policy, kl: loss } };
   }
   const [rewardChosen, rewardRejected] = [rewardOf(objective, rows, chosen), rewardOf(objective, rows, rejected)];
   const margin = rewardChosen.value - rewardRejected.value;

@@ -11,6 +11,8 @@ export interface RowLogps {
   readonly policy: number;
   /** sum_t log pi_ref(y_t | x, y_<t); read only where the objective needs it. */
   readonly reference?: number;
+  /** sum_t KL(pi(. | x, y_<t) || pi_ref(. | x_short, y_<t)); read only where the objective needs it. */
+  readonly kl?: number;
   readonly tokens: number;
 }
 
@@ -39,6 +41,17 @@ export function scoredRowOf(rows: Rows, row: Row): ScoredRow {
     );
   }
   return { ...found, reference };
+}
+
+/** A row with its divergence from the teacher. */
+export function distilledRowOf(rows: Rows, row: Row): RowLogps & { readonly kl: number } {
+  const found = rowOf(rows, row);
+  const { kl } = found;
+  if (kl === undefined)
+    throw new MissingRowError(
+      `the objective reads how far row "${row}" is from its teacher, which was not run; run the teacher on the answer that teacherRead() names`,
+    );
+  return { ...found, kl };
 }
 
 export type ScoredRow = RowLogps & { readonly reference: number };

@@ -9,6 +9,8 @@ export interface ResponseStatistics {
   readonly entropy: number;
   /** Sum of the logits' means over the vocabulary. */
   readonly meanLogit: number;
+  /** Sum of the predicted distributions' KL from a teacher's, in nats; absent where there is none. */
+  readonly kl?: number;
 }
 
 /** TRL's `logits/*`, `entropy` (of both responses) and `mean_token_accuracy` (of the chosen one): means over all their tokens. */
@@ -24,7 +26,7 @@ export function tokenMetrics(
   };
 }
 
-function perToken(responses: readonly ResponseStatistics[], name: keyof ResponseStatistics): number {
-  const sum = (of: keyof ResponseStatistics): number => responses.reduce((total, response) => total + response[of], 0);
+function perToken(responses: readonly ResponseStatistics[], name: Exclude<keyof ResponseStatistics, 'kl'>): number {
+  const sum = (of: typeof name | 'tokens'): number => responses.reduce((total, response) => total + response[of], 0);
   return sum(name) / sum('tokens');
 }

@@ -118,6 +118,7 @@ describe('the stage machine', () => {
 
   it.each([
     ['sft', { arm: 'sft' }],
+    ['distil', { arm: 'distil' }],
     ['simpo', { objective: { kind: 'simpo' } }],
     ['orpo, solo-both', { arm: 'solo-both', objective: { kind: 'orpo' } }],
     ['simpo with per-context references', { objective: { kind: 'simpo' }, alignment: { reference: 'per-context' } }],
@@ -166,6 +167,38 @@ describe('the stage machine', () => {
     // Answers and accuracies are of the model as it is registered.
     for (const label of ['sample', 'evaluate base 4', 'evaluate 40 4'])
       expect(lower.labels.get(label), label).toBe(plain.labels.get(label));
+  });
+
+  it('does with PyTorch, in its precision, whatever a model computes; onnxruntime leaves every stage as it was', () => {
+    const settings = [{}, { engine: 'torch' }, { engine: 'torch', precision: 'bfloat16' }] as const;
+    const [plain, torch, half] = settings.map((changes) => {
+      const run = runToTraining({ arm: 'short', ...changes }, 'score training short');
+      run.versions = [version(40)];
+      run.finish('train', ...HELD_OUT_SCORES);
+      return run;
+    }) as [RunUnderTest, RunUnderTest, RunUnderTest];
+    const computed = ['sample', 'score training short', ...HELD_OUT_SCORES, 'train', 'align 0', 'align 40'];
+    for (const label of [...computed, 'evaluate base 4', 'evaluate 40 4']) {
+      expect(plain.spec(label), label).not.toHaveProperty('engine');
+      expect(torch.spec(label), label).toMatchObject({ engine: 'torch' });
+      expect(torch.spec(label), label).not.toHaveProperty('precision');
+      expect(half.spec(label), label).toMatchObject({ engine: 'torch', precision: 'bfloat16' });
+    }
+    for (const run of [torch, half]) expect(run.labels.get('compose')).toBe(plain.labels.get('compose'));
+    expect(new Set([plain, torch, half].map((run) => run.labels.get('pair'))).size).toBe(3);
+  });
+
+  it('trains with the gradient of a tail under a name of its own; the whole gradient leaves every stage as it was', () => {
+    const [whole, tail] = [{}, { alignment: { backward: { tail: 16 } } }].map((changes) => {
+      const run = runToTraining(changes, 'score training short');
+      run.versions = [version(40)];
+      run.finish('train', ...HELD_OUT_SCORES);
+      return run;
+    }) as [RunUnderTest, RunUnderTest];
+    expect(tail.spec('train')).toMatchObject({ alignment: { backward: { tail: 16 } } });
+    expect(whole.spec('train')).not.toHaveProperty('alignment.backward');
+    // A measurement has no gradient.
+    for (const label of ['align 0', 'align 40']) expect(tail.labels.get(label), label).toBe(whole.labels.get(label));
   });
 
   it('evaluates the last policy version, whatever the order they came in', () => {

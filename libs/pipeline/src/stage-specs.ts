@@ -21,7 +21,14 @@ export function composeSpec({ config, dataset, model }: Run): StageSpecOf<'compo
 
 export function sampleSpec(run: Run): StageSpecOf<'sample'> {
   const { sampling, seed } = run.config;
-  return { kind: 'sample', compose: digestOf(composeSpec(run)), model: run.model, sampling, seed };
+  return {
+    kind: 'sample',
+    compose: digestOf(composeSpec(run)),
+    model: run.model,
+    sampling,
+    seed,
+    ...computedBy(run),
+  };
 }
 
 export function pairSpec(run: Run): StageSpecOf<'pair'> {
@@ -47,7 +54,15 @@ export function heldOutScoreSpecs(run: Run): readonly StageSpecOf<'score'>[] {
 }
 
 function scoreSpec(run: Run, split: 'training' | 'held-out', context: 'short' | 'long'): StageSpecOf<'score'> {
-  return { kind: 'score', pair: digestOf(pairSpec(run)), model: run.model, split, context, ...lowerFormat(run) };
+  return {
+    kind: 'score',
+    pair: digestOf(pairSpec(run)),
+    model: run.model,
+    split,
+    context,
+    ...lowerFormat(run),
+    ...computedBy(run),
+  };
 }
 
 export function trainSpec(run: Run): StageSpecOf<'train'> {
@@ -60,9 +75,10 @@ export function trainSpec(run: Run): StageSpecOf<'train'> {
     model: run.model,
     arm,
     objective,
-    alignment,
+    alignment: alignmentOf(alignment),
     adapter,
     ...lowerFormat(run),
+    ...computedBy(run),
     training,
     seed,
   };
@@ -78,9 +94,10 @@ export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'>
     model: run.model,
     adapter: adapterOf(run, policy.digest),
     ...lowerFormat(run),
+    ...computedBy(run),
     pair: digestOf(pairSpec(run)),
     objective,
-    alignment,
+    alignment: measuredAlignment(alignment),
   };
 }
 
@@ -104,6 +121,7 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
     maxNewTokens,
     ...(weights === 'float32' ? {} : { weights }),
     seed,
+    ...computedBy(run),
   }));
 }
 
@@ -114,6 +132,27 @@ function adapterOf({ model, config }: Run, policy: string): StageSpecOf<'evaluat
 
 function lowerFormat({ config: { frozenWeights } }: Run): Pick<StageSpecOf<'train'>, 'frozenWeights'> {
   return frozenWeights === 'float16' || frozenWeights === 'int8' ? { frozenWeights } : {};
+}
+
+/** A run by onnxruntime in float32 shares its work with those created before there was a choice. */
+function computedBy({ config: { engine, precision } }: Run): Pick<StageSpecOf<'train'>, 'engine' | 'precision'> {
+  return {
+    ...(engine === 'torch' ? { engine } : {}),
+    ...(precision === 'bfloat16' ? { precision } : {}),
+  };
+}
+
+/** A run with the whole long row's gradient has the name that it had before there was a choice. */
+function alignmentOf({ backward, ...alignment }: Run['config']['alignment']): StageSpecOf<'train'>['alignment'] {
+  return { ...alignment, ...(backward === 'response' || typeof backward === 'object' ? { backward } : {}) };
+}
+
+/** A measurement has no gradient. */
+function measuredAlignment({
+  backward: _,
+  ...alignment
+}: Run['config']['alignment']): StageSpecOf<'align'>['alignment'] {
+  return alignment;
 }
 
 /** A run in which control tokens are tokens shares its work with those created before there was a choice. */

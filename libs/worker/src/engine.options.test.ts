@@ -26,3 +26,11 @@ it("hands a worker's settings on to its engine", () => {
     maxBufferBytes: 134_217_728,
   });
 });
+
+it('computes with onnxruntime alone until it is told of PyTorch, and refuses engines that there are not', () => {
+  expect(config({})).toMatchObject({ engines: ['onnx'] });
+  const both = config({ SOLOPO_ENGINES: 'onnx, torch', SOLOPO_TORCH_PYTHON: '/opt/torch/bin/python' });
+  expect(engineOptions('trainer', both)).toMatchObject({ torch: { python: '/opt/torch/bin/python' } });
+  for (const wrong of ['jax', 'onnx,onnx', 'onnx;torch', ','])
+    expect(() => config({ SOLOPO_ENGINES: wrong }), wrong).toThrow(/SOLOPO_ENGINES: must be some of onnx, torch/);
+});

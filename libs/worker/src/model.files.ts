@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
-import type { AdapterConfig, FrozenWeightsConfig, SamplingWeightsConfig } from '@solopo/contracts';
+import type { AdapterConfig, FrozenWeightsConfig, Precision, SamplingWeightsConfig } from '@solopo/contracts';
 import type { ModelSource } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
 import { TextModel } from '@solopo/text';
@@ -15,6 +15,7 @@ export interface PolicyOfModel {
   readonly frozenWeights?: FrozenWeightsConfig | undefined;
   /** For answers alone. */
   readonly samplingWeights?: SamplingWeightsConfig | undefined;
+  readonly precision?: Precision | undefined;
 }
 
 /** Registered models as folders on this machine's disk, and their tokenizers. */
@@ -29,12 +30,13 @@ export class ModelFiles {
 
   async source(
     model: string,
-    { policy = model, adapter = null, frozenWeights, samplingWeights }: PolicyOfModel = {},
+    { policy = model, adapter = null, frozenWeights, samplingWeights, precision }: PolicyOfModel = {},
   ): Promise<ModelSource> {
     const folder = await this.folder(model);
     const format = {
       ...(frozenWeights === undefined ? {} : { frozenWeights }),
       ...(samplingWeights === undefined ? {} : { samplingWeights }),
+      ...(precision === undefined ? {} : { precision }),
     };
     if (policy === model) return { folder, ...format };
     const weights = await this.artifact(policy);

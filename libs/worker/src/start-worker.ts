@@ -1,21 +1,35 @@
 import type { Type } from '@nestjs/common';
 import { connectJobs, connectRpc } from '@solopo/bus';
-import { functionsOf, type App } from '@solopo/functions';
+import { queuesOfApp, type App } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { bootstrap, loadConfig } from '@solopo/platform';
 import { buryJob } from './bury-job.ts';
 import { workerConfigSchema } from './worker.config.ts';
 
-/** The life of a worker process: it consumes what the functions manifest gives to its app. */
-export async function startWorker(name: App, module: Type, { rpc = false } = {}): Promise<void> {
+interface WorkerParts {
+  /** Whether it answers questions. */
+  readonly rpc?: boolean;
+  /** In place of the module where the worker has PyTorch: it has it among its imports. */
+  readonly withTorch?: Type;
+}
+
+/** The life of a worker process: it consumes what the functions manifest gives to its app and engines. */
+export async function startWorker(
+  name: App,
+  module: Type,
+  { rpc = false, withTorch = module }: WorkerParts = {},
+): Promise<void> {
   const config = loadConfig(workerConfigSchema);
   await bootstrap({
     name,
-    module,
+    module: config.engines.includes('torch') ? withTorch : module,
     config,
     configure: (app) => {
       const ledger = app.get(Ledger);
-      connectJobs(app, { functions: functionsOf(name), onDeadLetter: (letter) => buryJob(ledger, letter) });
+      connectJobs(app, {
+        functions: queuesOfApp(name, config.engines),
+        onDeadLetter: (letter) => buryJob(ledger, letter),
+      });
       if (rpc) connectRpc(app, config.natsUrl, name);
     },
   });

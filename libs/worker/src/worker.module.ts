@@ -98,6 +98,8 @@ function startEngine(app: App) {
     const engine: Engine = new Engine({
       ...options,
       ...engineMetrics(metrics, app),
+      onHello: ({ versions }) => logger.info({ ...versions }, 'the torch engine is up'),
+      onLog: (line) => logger.info({ engine: 'torch' }, line),
       onState: (state) => {
         chosen.set({ device: state.device }, 1);
         allocated.set(state.allocatedBytes);

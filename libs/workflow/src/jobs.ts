@@ -1,5 +1,5 @@
 import type { Job, StageSpec } from '@solopo/contracts';
-import { functionOf, subjectOf } from '@solopo/functions';
+import { functionOf, subjectOfStage } from '@solopo/functions';
 import type { LedgerTransaction } from '@solopo/ledger';
 
 interface JobSource {
@@ -28,7 +28,7 @@ export async function enqueueRest(
 }
 
 async function enqueue(tx: LedgerTransaction, { spec }: JobSource, jobs: readonly Job[]): Promise<void> {
-  const subject = subjectOf(spec.kind);
+  const subject = subjectOfStage(spec);
   await tx.outbox.add(jobs.map((job) => ({ subject, messageId: job.id, payload: job })));
 }
 

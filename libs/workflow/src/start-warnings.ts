@@ -4,7 +4,7 @@ import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
 /**
  * What a run's configuration and inputs give reason to look at before anything is done.
  *
- * @throws SolopoError `config-invalid` where the configuration asks to refuse it
+ * @throws SolopoError `config-invalid` where the configuration asks to refuse it, or its engine does not have the model
  */
 export async function startWarnings(
   tx: LedgerTransaction,
@@ -12,15 +12,36 @@ export async function startWarnings(
   inputs: ResolvedInputs,
 ): Promise<RunWarning[]> {
   return [
-    ...(await ofTheModel(tx, inputs)),
+    ...(await ofTheModel(tx, config, inputs)),
     ...(await questionsInBoth(tx, config, inputs)),
     ...(await contextsTooLong(tx, config, inputs)),
+    ...answersByTorch(config),
   ];
 }
 
-async function ofTheModel(tx: LedgerTransaction, { model }: ResolvedInputs): Promise<RunWarning[]> {
-  const { warnings } = await tx.models.require(model);
+async function ofTheModel(
+  tx: LedgerTransaction,
+  { engine }: RunConfig,
+  { model }: ResolvedInputs,
+): Promise<RunWarning[]> {
+  const { name, warnings, engines } = await tx.models.require(model);
+  if (!engines.includes(engine))
+    throw new SolopoError(
+      'config-invalid',
+      `engine is ${engine}, and the model ${name} can be computed by ${engines.join(', ')} alone; set engine to ${engines[0] ?? 'another'}, or take another model.`,
+    );
   return warnings.length === 0 ? [] : [{ kind: 'model', count: warnings.length, message: warnings.join(' ') }];
+}
+
+/** Rounded weights for answers are onnxruntime's. */
+function answersByTorch({ engine, precision, sampling, evaluation }: RunConfig): RunWarning[] {
+  const asked = [
+    ...(sampling.weights === 'float32' ? [] : [`sampling.weights (${sampling.weights})`]),
+    ...(evaluation === null || evaluation.weights === 'float32' ? [] : [`evaluation.weights (${evaluation.weights})`]),
+  ];
+  if (engine !== 'torch' || asked.length === 0) return [];
+  const message = `PyTorch answers in the run's precision, ${precision}, whatever ${asked.join(' and ')} say; leave them out, or set engine to onnx.`;
+  return [{ kind: 'exact-answers', count: asked.length, message }];
 }
 
 async function questionsInBoth(

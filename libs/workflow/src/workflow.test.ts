@@ -1,4 +1,4 @@
-import { digestOf, eventSchema, type Arm, type Job } from '@solopo/contracts';
+import { digestOf, eventSchema, sha256, type Arm, type Job } from '@solopo/contracts';
 import type { Ledger, LedgerTransaction } from '@solopo/ledger';
 import { composeSpec, type ChunkRange } from '@solopo/pipeline';
 import { waitFor } from '@solopo/testing';
@@ -13,6 +13,27 @@ const start = (ledger: Ledger, changes: Parameters<typeof configOf>[0] = {}) =>
   ledger.transaction((tx) => startRun(tx, configOf(changes)));
 
 describe('a run', () => {
+  it('of a model that its engine does not have is refused; by the one that has it, it begins', async () => {
+    const { ledger } = fixture;
+    const config = { engines: ['torch'], warnings: [] };
+    await ledger.models.register({
+      digest: sha256('foreign'),
+      name: 'foreign',
+      family: 'olmo2',
+      config,
+      files: {},
+      parameters: 1,
+    });
+    await expect(start(ledger, { model: 'foreign' })).rejects.toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringMatching(
+        /^engine is onnx, and the model foreign can be computed by torch alone; set engine to torch/,
+      ) as string,
+    });
+    const id = await start(ledger, { model: 'foreign', engine: 'torch' });
+    expect((await ledger.runs.view(id)).state).toBe('running');
+  });
+
   it('goes through every stage, with no process of its own', async () => {
     const { ledger } = fixture;
     const executor = new FakeExecutor(ledger);

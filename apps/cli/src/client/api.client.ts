@@ -72,6 +72,12 @@ export class ApiClient {
     return this.#ask('post', '/v1/models', { json: { name, files } });
   }
 
+  /** What workers compute with. */
+  async engines(): Promise<ReadonlySet<string>> {
+    const { pools } = await this.#ask('get', '/v1/system', {});
+    return new Set(pools.flatMap(({ engines }) => engines));
+  }
+
   models(): Promise<readonly ModelView[]> {
     return this.#ask('get', '/v1/models', {});
   }

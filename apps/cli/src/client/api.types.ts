@@ -569,7 +569,7 @@ export interface components {
        * @default solo
        * @enum {string}
        */
-      readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
       /**
        * @default {
        *       "kind": "dpo"
@@ -618,6 +618,10 @@ export interface components {
              * @enum {string}
              */
             readonly context?: 'short' | 'long';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'distil';
           };
       /** @default {} */
       readonly alignment?: {
@@ -647,6 +651,12 @@ export interface components {
         readonly deadZone?: number;
         /** @default 1 */
         readonly fraction?: number;
+        /** @default full */
+        readonly backward?:
+          | ('full' | 'response')
+          | {
+              readonly tail: number;
+            };
       };
       /** @default null */
       readonly adapter?: {
@@ -678,6 +688,16 @@ export interface components {
        * @enum {string}
        */
       readonly frozenWeights?: 'float32' | 'float16' | 'int8';
+      /**
+       * @default onnx
+       * @enum {string}
+       */
+      readonly engine?: 'onnx' | 'torch';
+      /**
+       * @default float32
+       * @enum {string}
+       */
+      readonly precision?: 'float32' | 'bfloat16';
       /** @default {} */
       readonly prompt?: {
         readonly system?: string;
@@ -750,7 +770,7 @@ export interface components {
          * @default sampled
          * @enum {string}
          */
-        readonly mode?: 'sampled' | 'gold-chosen';
+        readonly mode?: 'sampled' | 'gold-chosen' | 'samples';
         /**
          * @default sub-em
          * @enum {string}
@@ -922,6 +942,8 @@ export interface components {
       readonly device: string;
       /** @description Whether its jobs need the numeric engine, of which a worker has one */
       readonly engine: boolean;
+      /** @description Which engine computes the jobs of this queue; null: none */
+      readonly computedBy: ('onnx' | 'torch') | null;
       /** @description Of the jobs of an app that wait, those with the lowest number are taken first */
       readonly priority: number;
       readonly timeLimitSeconds: number;
@@ -987,6 +1009,8 @@ export interface components {
       readonly name: string;
       readonly family: string;
       readonly parameters: number;
+      /** @description What can compute it: runs by another are refused */
+      readonly engines: readonly ('onnx' | 'torch')[];
       /** @description The quantised file that it was dequantised from, if any */
       readonly source: {
         /** @constant */
@@ -1006,6 +1030,8 @@ export interface components {
       readonly name: string;
       readonly family: string;
       readonly parameters: number;
+      /** @description What can compute it: runs by another are refused */
+      readonly engines: readonly ('onnx' | 'torch')[];
       /** @description The quantised file that it was dequantised from, if any */
       readonly source: {
         /** @constant */
@@ -1163,7 +1189,7 @@ export interface components {
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */
@@ -1180,7 +1206,7 @@ export interface components {
        * @default solo
        * @enum {string}
        */
-      readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both';
+      readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
       readonly objective:
         | {
             /** @constant */
@@ -1224,6 +1250,10 @@ export interface components {
              * @enum {string}
              */
             readonly context: 'short' | 'long';
+          }
+        | {
+            /** @constant */
+            readonly kind: 'distil';
           };
       readonly alignment: {
         /** @default 1 */
@@ -1252,6 +1282,12 @@ export interface components {
         readonly deadZone: number;
         /** @default 1 */
         readonly fraction: number;
+        /** @default full */
+        readonly backward:
+          | ('full' | 'response')
+          | {
+              readonly tail: number;
+            };
       };
       /** @default null */
       readonly adapter: {
@@ -1283,6 +1319,16 @@ export interface components {
        * @enum {string}
        */
       readonly frozenWeights: 'float32' | 'float16' | 'int8';
+      /**
+       * @default onnx
+       * @enum {string}
+       */
+      readonly engine: 'onnx' | 'torch';
+      /**
+       * @default float32
+       * @enum {string}
+       */
+      readonly precision: 'float32' | 'bfloat16';
       readonly prompt: {
         readonly system?: string;
         /**
@@ -1351,7 +1397,7 @@ export interface components {
          * @default sampled
          * @enum {string}
          */
-        readonly mode: 'sampled' | 'gold-chosen';
+        readonly mode: 'sampled' | 'gold-chosen' | 'samples';
         /**
          * @default sub-em
          * @enum {string}
@@ -1514,6 +1560,13 @@ export interface components {
     readonly System: {
       /** @description By app, in the order in which their jobs are taken */
       readonly functions: readonly components['schemas']['Function'][];
+      /** @description The workers that there are or may be */
+      readonly pools: readonly {
+        readonly name: string;
+        readonly app: string;
+        /** @description What its workers compute with: runs by another engine are not given to them */
+        readonly engines: readonly ('onnx' | 'torch')[];
+      }[];
       readonly streams: readonly components['schemas']['Stream'][];
       readonly outbox: {
         readonly unpublished: number;

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { ENGINES } from '@solopo/contracts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { addressOptions, leaf, optionsOf, whole } from '../command-line/command.ts';
 import type { Context, OnlineOptions } from '../command-line/context.ts';
@@ -55,6 +56,11 @@ export function demoCommand(context: Context): Command {
     .option('--model <path>', 'another model folder or GGUF file')
     .addOption(new Option('--arms <names>', `arms to compare, of ${DEMO_ARMS.join(', ')}`).argParser(armsOf))
     .addOption(new Option('--objective <name>', 'the preference objective').choices(DEMO_OBJECTIVES).default('dpo'))
+    .addOption(
+      new Option('--engine <name>', 'what computes the runs; torch is set up first (./solopo engine add torch)')
+        .choices(ENGINES)
+        .default('onnx'),
+    )
     .option('--lora', 'train a low-rank adapter in place of every parameter')
     .addOption(
       new Option('--tokenizer <name>', 'of the random model for real text').choices(TEXT_NAMES).default('qwen2.5'),

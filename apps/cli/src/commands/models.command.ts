@@ -38,8 +38,10 @@ function add(context: Context): Command {
           say,
           async before() {
             const checked = await checkFolder(folder);
+            const { faults, foreign } = checked;
             say(`${describeFolderCheck(checked, { verdict: false })}\n`);
-            if (checked.faults.length > 0) throw new Error(refusalOf(path, checked.faults));
+            const isForTorch = foreign !== null && faults.length === 1 && (await api.engines()).has('torch');
+            if (faults.length > 0 && !isForTorch) throw new Error(refusalOf(path, faults));
           },
         }),
       );

@@ -52,7 +52,7 @@ const QUICK: typeof FULL = { records: 24, heldOutPairs: 4, epochs: 1, stepsPerSl
 /** Real questions and paragraphs: the gold answer against a sampled wrong one. */
 export function corpusPlan(
   corpus: RealCorpus,
-  { quick, seed, model, arms, objective, lora, tokenizer }: DemoOptions,
+  { quick, seed, model, arms, objective, engine, lora, tokenizer }: DemoOptions,
 ): DemoPlan {
   const size = quick ? QUICK : FULL;
   const { title, format, training, evaluation, longTokens, documents } = CORPORA[corpus];
@@ -79,6 +79,7 @@ export function corpusPlan(
     arms: arms ?? ['solo'],
     settings: {
       seed,
+      engine,
       objective: objective === 'dpo' ? { kind: 'dpo', beta: 0.1 } : { kind: objective },
       alignment: { alpha: 1, reference: 'shared', detach: 'short' },
       adapter: lora ? { kind: 'lora', rank: 8, alpha: 16 } : null,

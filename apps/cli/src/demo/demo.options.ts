@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { EngineKind } from '@solopo/contracts';
 import { UsageError } from '../usage.error.ts';
 import type { TextName } from './text-names.ts';
 
@@ -28,6 +29,8 @@ export interface DemoOptions {
   /** The arms to compare; the corpus's own when absent. */
   readonly arms: readonly DemoArm[] | undefined;
   readonly objective: DemoObjective;
+  /** What computes its runs. */
+  readonly engine: EngineKind;
   /** Trains an adapter in place of every parameter. */
   readonly lora: boolean;
   /** Of the random model for real text. */
@@ -53,6 +56,7 @@ export function demoOptions({ json, ...values }: DemoValues): DemoOptions {
     model: undefined,
     arms: undefined,
     objective: 'dpo',
+    engine: 'onnx',
     lora: false,
     tokenizer: 'qwen2.5',
   } as const;

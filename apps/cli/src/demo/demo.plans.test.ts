@@ -42,6 +42,8 @@ describe('a plan', () => {
     [{ real: true }],
     [{ real: true, quick: true, objective: 'orpo', arms: ['short', 'solo'] }],
     [{ real: true, softwareDriver: 'swiftshader' }],
+    [{ engine: 'torch' }],
+    [{ corpus: 'musique', engine: 'torch' }],
   ])('%j is a valid run configuration', (values) => {
     const { settings, arms } = planOf(values);
     for (const arm of arms) {
@@ -55,6 +57,16 @@ describe('a plan', () => {
       };
       expect(runConfigSchema.safeParse(config).error).toBeUndefined();
     }
+  });
+
+  it('by PyTorch says so in its runs, and asks for no rounded weights', () => {
+    for (const values of [{}, { real: true }, { corpus: 'hotpotqa' }] as const) {
+      expect(planOf(values).settings).toMatchObject({ engine: 'onnx' });
+      const { engine, sampling, evaluation } = planOf({ ...values, engine: 'torch' }).settings;
+      expect(engine).toBe('torch');
+      for (const part of [sampling, evaluation]) expect(part?.weights ?? 'float32').toBe('float32');
+    }
+    expect(planOf({ real: true }).settings.sampling).toMatchObject({ weights: 'int8' });
   });
 
   it('on a driver in software is smaller with --quick, has every stage, and says so first', () => {

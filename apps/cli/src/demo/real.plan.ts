@@ -55,7 +55,9 @@ const OBJECTIVES = {
 
 /** A real model on real questions: SoLoPO with DPO and LoRA, in minutes on two cores. */
 export function realPlan(options: DemoOptions): DemoPlan {
-  const { quick, softwareDriver, seed, model, arms, objective, downloads } = options;
+  const { quick, softwareDriver, seed, model, arms, objective, engine, downloads } = options;
+  // Rounded weights for answers are onnxruntime's: before and after alike, some points less than float32 gives, and faster.
+  const weights = engine === 'onnx' ? 'int8' : 'float32';
   const size = softwareDriver !== null ? TINY : quick ? QUICK : FULL;
   const env = process.env;
   return {
@@ -80,6 +82,7 @@ export function realPlan(options: DemoOptions): DemoPlan {
     arms: arms ?? ['solo'],
     settings: {
       seed,
+      engine,
       objective: OBJECTIVES[objective],
       alignment: { alpha: objective === 'orpo' ? 0.3 : 1, reference: 'shared', detach: 'short' },
       adapter: { kind: 'lora', rank: 16, alpha: 32 },
@@ -90,7 +93,7 @@ export function realPlan(options: DemoOptions): DemoPlan {
         samplesPerContext: size.samplesPerContext,
         temperature: 0.7,
         maxNewTokens: MAX_NEW_TOKENS,
-        weights: 'int8',
+        weights,
       },
       // The model is right in one answer of twenty: the gold answer is chosen, against one that it gives and that is wrong.
       pairing: { mode: 'gold-chosen', judge: 'sub-em', maxPairs: size.maxPairs, heldOutPairs: size.heldOutPairs },
@@ -107,8 +110,7 @@ export function realPlan(options: DemoOptions): DemoPlan {
         questions: size.questions,
         judge: 'sub-em',
         maxNewTokens: MAX_NEW_TOKENS,
-        // Before and after alike: some points less than float32 gives, and faster.
-        weights: 'int8',
+        weights,
       },
     },
   };

@@ -54,7 +54,7 @@ const OBJECTIVES = {
 
 /** Three ways to train on the same pairs: on short contexts, on long ones, and SoLoPO. */
 export function retrievalPlan(options: DemoOptions): DemoPlan {
-  const { seed, model, arms, objective, lora } = options;
+  const { seed, model, arms, objective, engine, lora } = options;
   const size = sizeOf(options);
   const longest = Math.max(...size.documents);
   const training = { seed: TRAINING_SEED + seed, count: size.examples, documents: LONG_DOCUMENTS };
@@ -69,6 +69,7 @@ export function retrievalPlan(options: DemoOptions): DemoPlan {
     arms: arms ?? ['short', 'expand-long', 'solo'],
     settings: {
       seed,
+      engine,
       objective: OBJECTIVES[objective],
       alignment: { alpha: objective === 'orpo' ? 0.3 : 1, reference: 'shared', detach: 'short' },
       adapter: lora ? { kind: 'lora', rank: 8, alpha: 16 } : null,

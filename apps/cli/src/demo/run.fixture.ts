@@ -138,6 +138,7 @@ export const MODEL: ModelView = {
   family: 'llama',
   parameters: 1,
   source: null,
+  engines: ['onnx', 'torch'],
   warnings: [],
   createdAt: '2025-01-01T00:00:00.000Z',
 };

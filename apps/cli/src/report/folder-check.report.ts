@@ -22,7 +22,9 @@ export function refusalOf(path: string, faults: readonly string[]): string {
   return `${path} cannot be registered; mend it, and look at it again with solopo models check:\n${items(faults)}`;
 }
 
-function modelOf({ format, config, parameters, weights, adapter }: FolderCheck): string {
+function modelOf({ format, config, foreign, parameters, weights, adapter }: FolderCheck): string {
+  if (foreign !== null)
+    return `${foreign.family}, ${whole(foreign.parameters)} numbers in its files, vocabulary ${whole(foreign.vocabSize)}: no family that onnxruntime's graphs are made for, or a setting that they do not have.`;
   if (config === null || parameters === null) return 'Not known: there is no configuration that can be read.';
   const { family, layers, hiddenSize, heads, kvHeads, vocabSize, tiedEmbeddings } = config;
   const rows: (readonly [string, string])[] = [
@@ -152,7 +154,9 @@ function transformersOf({
   return `AutoTokenizer makes a ${tokenizerClass}${own}: the same ids as here.`;
 }
 
-function verdictOf({ faults, warnings, path }: FolderCheck): string {
+function verdictOf({ faults, foreign, warnings, path }: FolderCheck): string {
+  if (foreign !== null && faults.length === 1)
+    return `REFUSED by onnxruntime, FOR PYTORCH ALONE: where workers have it (./solopo engine add torch), it can be registered for runs with engine: torch.\n${items(faults)}`;
   if (faults.length > 0) return `REFUSED: it cannot be registered.\n${items(faults)}`;
   const worth =
     warnings.length === 0

@@ -21,7 +21,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
   ) {}
 
   async execute({ stage, spec, range }: Work<'evaluate'>, context: JobContext): Promise<Effects> {
-    const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens, weights } = spec;
+    const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens, weights, precision } = spec;
     const text = await this.models.text(model);
     const folder = await this.models.folder(model);
     const composed: {
@@ -49,7 +49,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     } = await this.engine.run(
       'sample',
       {
-        model: await this.models.source(model, { policy, adapter, samplingWeights: weights }),
+        model: await this.models.source(model, { policy, adapter, samplingWeights: weights, precision }),
         prompts: prompts.map(({ tokens }) => ({ tokens, key: [0, 0] })),
         options: { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens, eosIds: text.eosIds, seed },
         batchTokens: this.config.batchTokens,
@@ -57,6 +57,7 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
         sliceMs: FUNCTIONS.evaluate.sliceMs,
       },
       {
+        engine: spec.engine,
         signal: context.signal,
         onProgress: tellJob(context, {
           kind: 'evaluate',

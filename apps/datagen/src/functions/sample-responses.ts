@@ -29,7 +29,7 @@ export class SampleResponses implements JobFunction<'sample'> {
     } = await this.engine.run(
       'sample',
       {
-        model: await this.models.source(spec.model, { samplingWeights: weights }),
+        model: await this.models.source(spec.model, { samplingWeights: weights, precision: spec.precision }),
         prompts: contexts.map(({ tokens, digest }) => ({ tokens, key: promptKey(digest) })),
         options: {
           samplesPerPrompt: samplesPerContext,
@@ -44,6 +44,7 @@ export class SampleResponses implements JobFunction<'sample'> {
         sliceMs: FUNCTIONS.sample.sliceMs,
       },
       {
+        engine: spec.engine,
         signal: context.signal,
         onProgress: tellJob(context, {
           kind: 'sample',

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { QueueStats } from '@solopo/bus';
 import { ERROR_CODES, RUN_STATES } from '@solopo/contracts';
-import { STAGE_KINDS, subjectOf } from '@solopo/functions';
+import { QUEUES } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { Metrics } from '@solopo/platform';
 
@@ -103,7 +103,7 @@ export class StoreMetrics {
         ]);
         waiting.set(backlog.unpublished);
         lag.set(backlog.oldestSeconds);
-        for (const subject of STAGE_KINDS.map(subjectOf))
+        for (const { subject } of QUEUES)
           for (const code of Object.keys(ERROR_CODES)) letters.set({ subject, code }, 0);
         for (const { subject, code, letters: count } of buried) letters.set({ subject, code }, count);
         for (const state of RUN_STATES) runs.set({ state }, 0);

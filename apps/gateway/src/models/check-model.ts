@@ -1,19 +1,37 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { modelSourceSchema, SolopoError, type ModelSource } from '@solopo/contracts';
-import { checkFolder, type ModelConfig } from '@solopo/lm/model-folder';
+import { ENGINES, modelSourceSchema, SolopoError, type EngineKind, type ModelSource } from '@solopo/contracts';
+import { checkFolder, type ForeignModel, type ModelConfig } from '@solopo/lm/model-folder';
 
 export interface CheckedModel {
-  readonly config: ModelConfig;
+  readonly config: ModelConfig | Pick<ForeignModel, 'family' | 'maxPositions' | 'vocabSize'>;
+  /** What can compute it. */
+  readonly engines: readonly EngineKind[];
   readonly parameters: number;
   readonly warnings: readonly string[];
 }
 
-/** Whether the folder is a model that the workers can use: configuration, weights by their headers, tokenizer, chat template. */
-export async function checkModel(folder: string): Promise<CheckedModel> {
-  const { config, parameters, faults, warnings } = await checkFolder(folder);
-  if (config !== null && parameters !== null && faults.length === 0) return { config, parameters, warnings };
-  throw new SolopoError('model-invalid', `${faults.join('. ')}. Mend the model's files and register it again.`);
+/**
+ * Whether the folder is a model that the workers can use: configuration, weights by their headers, tokenizer, chat template. One that
+ * onnxruntime has no graphs for is registered for PyTorch, where workers have it: that says with the first run whether it has the model.
+ */
+export async function checkModel(folder: string, has: ReadonlySet<EngineKind>): Promise<CheckedModel> {
+  const { config, foreign, parameters, faults, warnings } = await checkFolder(folder);
+  if (config !== null && parameters !== null && faults.length === 0)
+    return { config, parameters, warnings, engines: ENGINES };
+  if (foreign !== null && faults.length === 1 && has.has('torch')) {
+    const { reason, parameters: stored, ...facts } = foreign;
+    const only = `Only runs with engine: torch can use it: ${reason}.`;
+    return { config: facts, parameters: stored, warnings: [only, ...warnings], engines: ['torch'] };
+  }
+  const elsewhere =
+    foreign !== null && faults.length === 1
+      ? ' Runs with engine: torch could use it, if workers had PyTorch (./solopo engine add torch).'
+      : '';
+  throw new SolopoError(
+    'model-invalid',
+    `${faults.join('. ')}. Mend the model's files and register it again.${elsewhere}`,
+  );
 }
 
 /** What a converter wrote into config.json of where the numbers come from. Other tools' `source` is not ours. */

@@ -90,6 +90,7 @@ describe('a model', () => {
       parameters,
       digest: digestOf(digests),
       warnings: [],
+      engines: ['onnx', 'torch'],
     });
 
     const again = await registerModel(gateway.url, 'tiny', files);

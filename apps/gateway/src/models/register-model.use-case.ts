@@ -2,7 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
 import { createModelSchema, digestOf, SolopoError, type ModelView } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
+import { CONFIG } from '@solopo/platform';
 import type { z } from 'zod';
+import type { GatewayConfig } from '../gateway.config.ts';
 import { checkModel, readSource } from './check-model.ts';
 
 type Command = z.infer<typeof createModelSchema>;
@@ -12,20 +14,22 @@ export class RegisterModel {
   constructor(
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
     @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(CONFIG) private readonly config: GatewayConfig,
   ) {}
 
   /** The same files under the same name are the same model, however often they are registered. */
   async execute({ name, files }: Command): Promise<ModelView> {
     await this.#demandArtifacts(files);
     const folder = await this.artifacts.materialize(files);
-    const { config, parameters, warnings } = await checkModel(folder);
+    const has = new Set(this.config.pools.flatMap(({ engines }) => engines));
+    const { config, parameters, warnings, engines } = await checkModel(folder, has);
     const source = await readSource(folder);
     const digest = digestOf(files);
     await this.ledger.models.register({
       digest,
       name,
       family: config.family,
-      config: { ...config, ...(source && { source }), warnings },
+      config: { ...config, ...(source && { source }), warnings, engines },
       files,
       parameters,
     });

@@ -23,11 +23,12 @@ export class InspectPair {
 
   /** Computed by a reward worker, now. Whoever scales workers is told that one is wanted. */
   async execute({ run, pair, step }: Query): Promise<Inspection> {
-    await this.ledger.runs.require(run);
+    const { config } = await this.ledger.runs.require(run);
+    const subject = config.engine === 'torch' ? 'reward.inspect.torch' : 'reward.inspect';
     const question = { run, pair, step: step ?? (await this.ledger.versions.list(run)).at(-1)?.step ?? 0 };
     try {
       return await wantingWorker(this.nats, 'reward', async () =>
-        inspectionSchema.parse(await this.rpc.call('reward.inspect', question, this.config.inspectionMs)),
+        inspectionSchema.parse(await this.rpc.call(subject, question, this.config.inspectionMs)),
       );
     } catch (error) {
       throw SolopoError.from(error).code === 'not-ready' ? nobody(error) : error;

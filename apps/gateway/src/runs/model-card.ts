@@ -90,8 +90,13 @@ function accuracyTable(evaluations: readonly EvaluationView[], step: number): st
 
 function settings(values: Readonly<Record<string, unknown>>): string {
   return Object.entries(values)
-    .map(([key, value]) => `${key} \`${Array.isArray(value) ? value.join(' ') : String(value)}\``)
+    .map(([key, value]) => `${key} \`${wordsOf(value)}\``)
     .join(', ');
+}
+
+function wordsOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join(' ');
+  return typeof value === 'object' && value !== null ? Object.entries(value).flat().join(' ') : String(value);
 }
 
 function oneLine(text: string): string {

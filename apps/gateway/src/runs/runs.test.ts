@@ -92,6 +92,19 @@ describe('a run', () => {
     expect((await asked(4)).warnings).toEqual([]);
   });
 
+  it('by an engine that no workers have is refused, with what to do', async () => {
+    const { body } = await request(gateway.url)
+      .post('/v1/runs')
+      .send(config({ engine: 'torch' }))
+      .expect(422);
+    expect(body).toMatchObject({
+      code: 'config-invalid',
+      detail: expect.stringMatching(
+        /^engine is torch, which no workers of datagen, reward, trainer have, .*run \.\/solopo engine add torch .* or set engine to onnx\.$/,
+      ) as string,
+    });
+  });
+
   it('with contexts longer than the model tells of it, or is refused', async () => {
     const long = { maxTokens: 4090 };
     const [fits, beyond] = [

@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { QueueStats } from '@solopo/bus';
 import type { FunctionView, HeldJobView, StageKind, SystemView, WorkerView } from '@solopo/contracts';
-import { APPS, functionOf, functionsOf, type FunctionSpec } from '@solopo/functions';
+import { APPS, functionOf, queuesOfApp, type Queue } from '@solopo/functions';
 import { Ledger, type KindWork, type LeaseRecord, type WorkerDeviceRecord, type WorkerRecord } from '@solopo/ledger';
+import { CONFIG } from '@solopo/platform';
+import type { GatewayConfig } from '../gateway.config.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -11,6 +13,7 @@ export class DescribeSystem {
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(QueueStats) private readonly stats: QueueStats,
+    @Inject(CONFIG) private readonly config: GatewayConfig,
   ) {}
 
   /** What there is to do, who did it lately, and on what. */
@@ -30,13 +33,14 @@ export class DescribeSystem {
       Promise.all(leases.map((lease) => this.#heldJob(lease))),
     ]);
     return {
-      functions: APPS.flatMap(functionsOf).map((spec) =>
+      functions: APPS.flatMap((app) => queuesOfApp(app)).map((spec) =>
         functionView(
           spec,
           queues.find(({ subject }) => subject === spec.subject),
-          work.find(({ kind }) => kind === spec.name),
+          work.find(({ kind, engine }) => kind === spec.name && (spec.computedBy ?? 'onnx') === engine),
         ),
       ),
+      pools: this.config.pools,
       streams: streams.map(({ stream, ...state }) => ({ name: stream, ...state })),
       outbox,
       workers: workers.map((worker) =>
@@ -66,7 +70,7 @@ export class DescribeSystem {
 }
 
 function functionView(
-  { name, app, subject, device, engine, priority, timeLimitMs, maxAttempts, sequential, scale }: FunctionSpec,
+  { name, app, subject, device, engine, computedBy, priority, timeLimitMs, maxAttempts, sequential, scale }: Queue,
   queue: Awaited<ReturnType<QueueStats['queues']>>[number] | undefined,
   work: KindWork | undefined,
 ): FunctionView {
@@ -76,6 +80,7 @@ function functionView(
     subject,
     device,
     engine,
+    computedBy,
     priority,
     timeLimitSeconds: timeLimitMs / 1000,
     maxAttempts,

@@ -17,7 +17,12 @@ export async function systemPage({ signal, follow }) {
       part(
         'Functions and queues',
         'What waits for the engines of which app, in the order in which it is taken',
-        functionsTable(system.functions),
+        functionsTable(queuesInUse(system)),
+      ),
+      part(
+        'Pools',
+        'Workers that there are or may be, and what they compute with; a run that none of them can compute is refused',
+        poolsTable(system.pools),
       ),
       part(
         'Workers',
@@ -77,12 +82,35 @@ function table(name, columns, rows, empty) {
   );
 }
 
+/** Those of an engine that no pool has are shown where jobs wait in them. */
+function queuesInUse({ functions, pools }) {
+  const has = ({ app, computedBy }) =>
+    computedBy === null || pools.some((pool) => pool.app === app && pool.engines.includes(computedBy));
+  return functions.filter((f) => has(f) || f.waiting + f.working + f.chunksDone + f.chunksFailed > 0);
+}
+
+function poolsTable(pools) {
+  return table(
+    'Pools',
+    ['Pool', 'App', 'Engines'],
+    pools.map(({ name, app, engines }) => [h('b', {}, name), tag(app), engines.join(', ')]),
+    'Nothing says which workers there are.',
+  );
+}
+
 function functionsTable(functions) {
   return table(
     'Functions',
     ['Function', 'Taken', 'Waiting', 'Working', 'Oldest', 'Done', 'Failed', 'A chunk takes', 'Limits', 'Scale'],
     functions.map((f) => [
-      [h('b', {}, f.name), h('span', { class: 'sub' }, ` ${f.app} · ${f.engine ? f.device : 'without the engine'}`)],
+      [
+        h('b', {}, f.name),
+        h(
+          'span',
+          { class: 'sub' },
+          ` ${f.app} · ${f.computedBy === null ? 'without an engine' : `${f.computedBy}, ${f.device}`}`,
+        ),
+      ],
       f.engine ? NTH[f.priority] : NONE,
       count(f.waiting, 'attention-now'),
       count(f.working, 'live'),
@@ -172,7 +200,7 @@ function deviceCell(device) {
 
 const megabytes = (bytes) => `${whole(Math.round(bytes / 1e6))} MB`;
 
-/** `onnxruntime 1.30.0; cpu float32; threads 1; layout 1; AMD EPYC` */
+/** `onnxruntime 1.30.0; cpu float32; threads 1; layout 1; AMD EPYC`; of PyTorch in the same order. */
 function enginesTable(engines) {
   return table(
     'Engines',

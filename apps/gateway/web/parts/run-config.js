@@ -7,6 +7,8 @@ const ORDER = [
   'model',
   'dataset',
   'seed',
+  'engine',
+  'precision',
   'objective',
   'alignment',
   'training',

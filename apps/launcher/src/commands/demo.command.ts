@@ -7,6 +7,7 @@ import { DATA } from '../data-folders.ts';
 import type { LauncherOptions } from '../options.ts';
 import { runSystem } from '../run-system.ts';
 import type { ServicePlan } from '../service.plan.ts';
+import { installedTorch } from '../torch/torch.folder.ts';
 
 /**
  * The client's demo against a system of its own. Unless a folder is named, it begins with an empty one; the real one keeps its folder,
@@ -15,6 +16,10 @@ import type { ServicePlan } from '../service.plan.ts';
 export async function demo(options: LauncherOptions, plan: ServicePlan): Promise<number> {
   const isReal = options.rest.includes('--real');
   const dataDir = options.data ?? (isReal ? DATA.real : DATA.demo);
+  if (asksForTorch(options.rest) && installedTorch(dataDir) === undefined)
+    throw new Error(
+      'demo --engine torch needs the torch engine, which is not set up; run ./solopo engine add torch first.',
+    );
   const begin = () => rm(dataDir, { recursive: true, force: true });
   const prepare = options.data === undefined && !isReal ? begin : undefined;
   const { port, threads, device, verbose: echo } = options;
@@ -37,4 +42,9 @@ export async function demo(options: LauncherOptions, plan: ServicePlan): Promise
       return code;
     },
   );
+}
+
+/** Known before anything is started, not when its runs are refused. */
+function asksForTorch(args: readonly string[]): boolean {
+  return args.some((word, i) => word === '--engine=torch' || (word === 'torch' && args[i - 1] === '--engine'));
 }

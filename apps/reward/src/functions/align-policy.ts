@@ -112,7 +112,7 @@ export class AlignPolicy implements JobFunction<'align'> {
   }
 
   async #measure(
-    { model, policy, adapter, frozenWeights }: StageSpecOf<'align'>,
+    { model, policy, adapter, frozenWeights, precision, engine }: StageSpecOf<'align'>,
     all: readonly Tree[],
     options: MeasureOptions,
     onProgress: (progress: Progress) => void,
@@ -121,13 +121,13 @@ export class AlignPolicy implements JobFunction<'align'> {
     return this.engine.run(
       'measure',
       {
-        model: await this.models.source(model, { policy, adapter, frozenWeights }),
+        model: await this.models.source(model, { policy, adapter, frozenWeights, precision }),
         trees: all,
         batchTokens: this.config.batchTokens,
         scorePrompt: false,
         ...options,
       },
-      { signal, onProgress },
+      { engine, signal, onProgress },
     );
   }
 
@@ -137,13 +137,17 @@ export class AlignPolicy implements JobFunction<'align'> {
    * score is near enough: this is a measurement, and no gradient follows from it.
    */
   async #references(
-    { pair, model, objective, frozenWeights }: StageSpecOf<'align'>,
+    { pair, model, objective, frozenWeights, precision, engine: by }: StageSpecOf<'align'>,
     pairs: readonly PairRecord[],
     context: JobContext,
   ): Promise<Readonly<Record<string, number>>[]> {
     if (objective.kind !== 'dpo') return pairs.map(() => ({}));
     const positions = pairs.map(({ position }) => position);
-    const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
+    const engine = await this.engine.run(
+      'fingerprint',
+      { frozenWeights, precision },
+      { engine: by, signal: context.signal },
+    );
     const recorded = await this.ledger.scores.all(pair, model, positions);
     // Of what is said of a row last counts: the engine's own, before that the first one recorded.
     const near = recorded.filter((score) => frozenWeightsOf(score.engine) === (frozenWeights ?? 'float32')).reverse();

@@ -18,16 +18,20 @@ export class ScorePairs implements JobFunction<'score'> {
   ) {}
 
   async execute(
-    { spec: { pair, model, context: kind, split, frozenWeights }, range, start }: Work<'score'>,
+    { spec: { pair, model, context: kind, split, frozenWeights, precision, engine: by }, range, start }: Work<'score'>,
     context: JobContext,
   ): Promise<Effects> {
     const pairs = await this.ledger.pairs.list(pair, split, { from: start, to: range.to });
     const from = range.from - start;
-    const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
+    const engine = await this.engine.run(
+      'fingerprint',
+      { frozenWeights, precision },
+      { engine: by, signal: context.signal },
+    );
     const { logps, tokens } = await this.engine.run(
       'score',
       {
-        model: await this.models.source(model, { frozenWeights }),
+        model: await this.models.source(model, { frozenWeights, precision }),
         trees: pairs.map(({ chosen, rejected, ...contexts }) => ({
           prompt: contexts[kind],
           branches: [chosen, rejected],
@@ -36,7 +40,11 @@ export class ScorePairs implements JobFunction<'score'> {
         batchTokens: this.config.batchTokens,
         sliceMs: FUNCTIONS.score.sliceMs,
       },
-      { signal: context.signal, onProgress: tellJob(context, { kind: 'score', total: pairs.length - from }) },
+      {
+        engine: by,
+        signal: context.signal,
+        onProgress: tellJob(context, { kind: 'score', total: pairs.length - from }),
+      },
     );
     const scores = pairs.slice(from, from + logps.length).flatMap(({ position }, i) =>
       (['chosen', 'rejected'] as const).map((response, branch): Score => {

@@ -38,7 +38,8 @@ export class TrainSlice implements JobFunction<'train'> {
   ) {}
 
   async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
-    const { run, training, seed, arm, objective, alignment, frozenWeights } = spec;
+    const { run, training, seed, arm, objective, alignment, frozenWeights, precision } = spec;
+    const by = { engine: spec.engine, signal: context.signal };
     const before = range.from === 0 ? null : await this.#stepBefore(run, range.from);
     const counted = {
       tokens: before?.metrics['num_tokens'] ?? 0,
@@ -55,12 +56,9 @@ export class TrainSlice implements JobFunction<'train'> {
       const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
       const records = await this.ledger.pairs.training(spec.pair, ordinals);
       phases.lap('data');
-      const engine = await this.engine.run('fingerprint', { frozenWeights }, { signal: context.signal });
+      const engine = await this.engine.run('fingerprint', { frozenWeights, precision }, by);
       phases.lap('load');
-      const { sums, rescored } = await this.references.read(spec, records, engine, {
-        signal: context.signal,
-        onProgress,
-      });
+      const { sums, rescored } = await this.references.read(spec, records, engine, { ...by, onProgress });
       phases.lap('reference');
       const pairs = records.map((record) => ({
         record,
@@ -94,7 +92,7 @@ export class TrainSlice implements JobFunction<'train'> {
         out,
       };
       phases.lap('load');
-      const { steps } = await this.engine.run('trainSlice', input, { signal: context.signal, onProgress });
+      const { steps } = await this.engine.run('trainSlice', input, { ...by, onProgress });
       phases.lap('steps');
 
       const parameters = await this.artifacts.put(createReadStream(out.weights));
@@ -166,10 +164,10 @@ export class TrainSlice implements JobFunction<'train'> {
   }
 
   async #source(
-    { model, adapter, frozenWeights, seed }: StageSpecOf<'train'>,
+    { model, adapter, frozenWeights, precision, seed }: StageSpecOf<'train'>,
     parameters: string | undefined,
   ): Promise<TrainSliceInput['model']> {
-    const source = await this.models.source(model, { policy: parameters, adapter, frozenWeights });
+    const source = await this.models.source(model, { policy: parameters, adapter, frozenWeights, precision });
     return adapter && parameters === undefined ? { ...source, adapter: { options: adapter, seed } } : source;
   }
 

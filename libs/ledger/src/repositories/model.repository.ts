@@ -1,11 +1,11 @@
-import { modelSourceSchema, SolopoError, type ModelView } from '@solopo/contracts';
+import { ENGINES, modelSourceSchema, SolopoError, type EngineKind, type ModelView } from '@solopo/contracts';
 import type { Queries } from '../tables/database.ts';
 
 export interface NewModel {
   readonly digest: string;
   readonly name: string;
   readonly family: string;
-  /** With its `source`, where it has one, and `warnings`. */
+  /** With its `source`, where it has one, `warnings`, and the `engines` that can compute it. */
   readonly config: Readonly<Record<string, unknown>>;
   /** File name to artifact digest. */
   readonly files: Readonly<Record<string, string>>;
@@ -66,10 +66,11 @@ export class ModelRepository {
   }
 }
 
-/** Models that are older than these records have none. */
-function toldOf({ source, warnings }: NewModel['config']): Pick<ModelView, 'source' | 'warnings'> {
+/** Models that are older than these records have none; every engine has those. */
+function toldOf({ source, warnings, engines }: NewModel['config']): Pick<ModelView, 'source' | 'warnings' | 'engines'> {
   return {
     source: modelSourceSchema.safeParse(source).data ?? null,
     warnings: Array.isArray(warnings) ? warnings.map(String) : [],
+    engines: Array.isArray(engines) ? (engines as EngineKind[]) : ENGINES,
   };
 }

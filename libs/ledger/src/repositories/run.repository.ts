@@ -266,7 +266,7 @@ export class RunRepository {
 
 /** What must be equal for two stages of a kind to take about the same time an item. */
 const ALIKE = sql.join(
-  ['model', 'documents', 'context', 'arm', 'adapter', 'frozenWeights'].map(
+  ['model', 'documents', 'context', 'arm', 'adapter', 'frozenWeights', 'engine', 'precision'].map(
     (key) => sql`other.spec -> ${sql.lit(key)} is not distinct from stages.spec -> ${sql.lit(key)}`,
   ),
   sql` and `,

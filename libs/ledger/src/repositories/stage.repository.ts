@@ -1,4 +1,4 @@
-import { SolopoError, type StageKind, type StageSpec } from '@solopo/contracts';
+import { SolopoError, type EngineKind, type StageKind, type StageSpec } from '@solopo/contracts';
 import { sql } from 'kysely';
 import type { Queries } from '../tables/database.ts';
 import type { WorkState } from '../tables/live.tables.ts';
@@ -39,6 +39,7 @@ export interface ChunkProgress {
 
 /** Chunks of all stages of a kind. */
 export interface KindWork {
+  readonly engine: EngineKind;
   readonly kind: StageKind;
   readonly done: number;
   readonly failed: number;
@@ -226,11 +227,12 @@ export class StageRepository {
       .innerJoin('stages', 'stages.digest', 'stage_chunks.stage')
       .select([
         'stages.kind',
+        sql<EngineKind>`coalesce(stages.spec ->> 'engine', 'onnx')`.as('engine'),
         sql<number>`count(*) filter (where stage_chunks.state = 'done')`.as('done'),
         sql<number>`count(*) filter (where stage_chunks.state = 'failed')`.as('failed'),
         sql<number | null>`avg(seconds) filter (where stage_chunks.state = 'done')`.as('meanSeconds'),
       ])
-      .groupBy('stages.kind')
+      .groupBy(['stages.kind', sql`stages.spec ->> 'engine'`])
       .execute();
   }
 

@@ -24,6 +24,43 @@ function change(file: string, changes: object): void {
   put(file, JSON.stringify({ ...json, ...changes }));
 }
 
+describe('a model that the graphs here do not have', () => {
+  it('is told as what PyTorch may have it for, with the reason as its only fault', async () => {
+    change('config.json', { model_type: 'olmo2' });
+    const { faults, config, foreign } = await checkFolder(folder);
+    expect(config).toBeNull();
+    expect(faults).toEqual([
+      expect.stringMatching(/^config\.json: model_type "olmo2" is not supported; supported are "/),
+    ]);
+    expect(foreign).toEqual({
+      reason: faults[0],
+      family: 'olmo2',
+      parameters: 143_360,
+      maxPositions: 4096,
+      vocabSize: 211,
+    });
+  });
+
+  it('has its other faults beside: a vocabulary without room, an adapter, weights that are not there', async () => {
+    change('config.json', { model_type: 'olmo2', vocab_size: 5 });
+    expect((await checkFolder(folder)).faults).toEqual([
+      expect.stringContaining('model_type "olmo2"'),
+      expect.stringMatching(/tokenizer\.json has ids up to \d+, vocab_size 5/),
+    ]);
+    put('adapter_config.json', '{}');
+    expect(await checkFolder(folder)).toMatchObject({
+      foreign: null,
+      faults: [expect.anything(), expect.stringMatching(/merge the two first/)],
+    });
+    rmSync(join(folder, 'adapter_config.json'));
+    rmSync(join(folder, 'model.safetensors'));
+    expect(await checkFolder(folder)).toMatchObject({
+      foreign: null,
+      faults: [expect.anything(), expect.stringContaining('neither model.safetensors')],
+    });
+  });
+});
+
 describe('a model folder', () => {
   it('that is whole is told in all its parts', async () => {
     put('pytorch_model.bin', 'old');

@@ -20,6 +20,7 @@ import { hasAdapter, idleSettingsOf, readAdapterConfig, readModelConfig } from '
 import { ModelError } from '../model.error.ts';
 import { parameterCount } from '../parameters.ts';
 import type { PeftAdapter } from '../peft-adapter.ts';
+import { readForeignModel, type ForeignModel } from './foreign-model.ts';
 import { otherThanAFolder, sortFiles, type FolderFiles } from './folder-files.ts';
 import { lengthsOf, type Lengths } from './lengths.ts';
 import { storedWeights, type StoredWeights } from './stored-weights.ts';
@@ -33,6 +34,11 @@ export interface FolderCheck {
   /** What training or serving it would suffer from, each with what to do. */
   readonly warnings: readonly string[];
   readonly config: ModelConfig | null;
+  /**
+   * Where this program's own graphs do not have the model: what another, PyTorch, may have it for. Its reason is one of the faults; where
+   * it is the only one, the model can be registered for runs by PyTorch.
+   */
+  readonly foreign: ForeignModel | null;
   /** By the configuration. */
   readonly parameters: number | null;
   readonly weights: StoredWeights | null;
@@ -95,7 +101,8 @@ export async function checkFolder(path: string): Promise<FolderCheck> {
   const text = texts && attempt(faults, () => new TextModel(texts));
   const transformers = texts && text && transformersTokens(texts);
   const textCheck = texts && text && attempt(faults, () => checkText(text, texts));
-  if (config && text) attempt(faults, () => demandRoom(config, text));
+  const sized = config ?? part.foreign;
+  if (sized && text) attempt(faults, () => demandRoom(sized, text));
   const { faults: _, textFiles: __, ...facts } = part;
   return {
     path,
@@ -115,13 +122,14 @@ export async function checkFolder(path: string): Promise<FolderCheck> {
   };
 }
 
-type Parts = Pick<FolderCheck, 'faults' | 'config' | 'weights' | 'adapter' | 'files' | 'ignored'> & {
+type Parts = Pick<FolderCheck, 'faults' | 'config' | 'foreign' | 'weights' | 'adapter' | 'files' | 'ignored'> & {
   readonly textFiles: TextFiles | null;
 };
 
 const NOTHING: Parts = {
   faults: [],
   config: null,
+  foreign: null,
   weights: null,
   adapter: null,
   files: { read: [], ignored: [] },
@@ -135,6 +143,8 @@ async function folderParts(folder: string): Promise<Parts> {
   const other = otherThanAFolder(files);
   if (other !== null) return { ...NOTHING, faults: [other], files };
   const said = attempt(faults, () => readModelConfig(folder));
+  const [reason] = faults;
+  const foreign = reason === undefined ? null : attempt(faults, () => readForeignModel(folder, reason));
   const found = said && attempt(faults, () => inspectModelFiles(folder));
   const stored = found ? storedWeights(folder, said, found) : null;
   const config = found?.config ?? said;
@@ -148,6 +158,7 @@ async function folderParts(folder: string): Promise<Parts> {
   return {
     faults: [...faults],
     config,
+    foreign,
     weights: stored?.weights ?? null,
     adapter: adapter && adapterCheck(adapter),
     files,
@@ -225,7 +236,7 @@ function comesBack(text: TextModel): Finding {
     : { name, state: 'note', detail: `the sample text comes back as ${JSON.stringify(back)}` };
 }
 
-function demandRoom({ vocabSize }: ModelConfig, { vocabularySize, eosIds }: TextModel): void {
+function demandRoom({ vocabSize }: Pick<ModelConfig, 'vocabSize'>, { vocabularySize, eosIds }: TextModel): void {
   if (vocabularySize > vocabSize) {
     throw new ModelError(
       `tokenizer.json has ids up to ${vocabularySize - 1}, vocab_size ${vocabSize} in config.json has no room for them`,

@@ -62,14 +62,16 @@ export async function caseDifferences(
     throw new Error('the fixture is of another model; make it again as tools/parity/README.md says');
   const objective = PAIR_CASES[name]!;
   const pairs = await scoredPairs(runtime, reference, trained, referencePairs(PAIRS_A_CASE), objective);
-  const trainer = new PreferenceTrainer(policyOf(runtime, reference, trained, modelOptions), {
+  const step: PreferenceOptions = {
     ...objective,
     optimizer: { betas: [0, 0.9], epsilon: 1e-8, weightDecay: 0 },
     schedule: { learningRate: 1e-3, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
     clipNorm: 1e9,
     microBatchTokens,
     steps: 1,
-  });
+  };
+  const policy = policyOf(runtime, reference, trained, modelOptions);
+  const trainer = new PreferenceTrainer(policy, step, undefined, frozenOf(runtime, reference, trained));
   const { metrics } = await trainer.takeStep(pairs);
   const moments = await trainer.optimizerTensors();
   const parameters =
@@ -94,7 +96,7 @@ export async function curveDifferences(runtime: Runtime, name: string): Promise<
   const reference = curveModel(modelName);
   const pairs = await scoredPairs(runtime, reference, trained, referencePairs(CURVE_STEPS * PAIRS_A_STEP), options);
   const policy = policyOf(runtime, reference, trained);
-  const trainer = new PreferenceTrainer(policy, options);
+  const trainer = new PreferenceTrainer(policy, options, undefined, frozenOf(runtime, reference, trained));
   const { steps, weights } = expected.curves[name]!;
   const metrics: Record<string, number> = {};
   const losses: number[] = [];
@@ -128,16 +130,21 @@ function policyOf(
   return new LanguageModel(config, weights, runtime, own, options);
 }
 
-/** The pairs with the log-probabilities of the frozen reference: a model near a full policy, an adapter's base. */
+/** The frozen reference: a model near a full policy, an adapter's base. */
+function frozenOf(runtime: Runtime, { config, weights }: ReferenceModel, trained: Trained): LanguageModel {
+  const frozen = trained === 'full' ? referenceNear(weights, PAIRS_REFERENCE_SHARE) : weights;
+  return new LanguageModel(config, frozen, runtime);
+}
+
+/** The pairs with the log-probabilities of the frozen reference. */
 async function scoredPairs(
   runtime: Runtime,
-  { config, weights }: ReferenceModel,
+  reference: ReferenceModel,
   trained: Trained,
   pairs: ReturnType<typeof referencePairs>,
   { alignment }: Pick<PreferenceOptions, 'alignment'>,
 ): Promise<TrainingPair[]> {
-  const frozen = trained === 'full' ? referenceNear(weights, PAIRS_REFERENCE_SHARE) : weights;
-  const model = new LanguageModel(config, frozen, runtime);
+  const model = frozenOf(runtime, reference, trained);
   const trees = pairs.flatMap(({ short, long, chosen, rejected }) =>
     [short, long].map((prompt) => ({ prompt, branches: [chosen, rejected] })),
   );
@@ -149,10 +156,8 @@ async function scoredPairs(
     ['longRejected', 1, 1],
   ];
   return pairs.map((pair, i) => {
-    const reference = Object.fromEntries(
-      rows.map(([row, tree, branch]) => [row, sumOf(scores[2 * i + tree]![branch]!)]),
-    );
-    return withReference(pair, reference, alignment);
+    const sums = Object.fromEntries(rows.map(([row, tree, branch]) => [row, sumOf(scores[2 * i + tree]![branch]!)]));
+    return withReference(pair, sums, alignment);
   });
 }
 

@@ -95,6 +95,9 @@ export const PAIR_CASES: Readonly<Record<string, ObjectiveOptions>> = {
   'dpo, squared, short detached': of('solo-both', DPO, { distance: 'squared', detach: 'short' }),
   'simpo, smooth-l1, one side': of('solo-both', SIMPO, { distance: 'smooth-l1', sides: 'one' }),
   'dpo, a fraction': of('solo', DPO, { fraction: 0.5 }),
+  distil: of('distil', { kind: 'distil' }),
+  'dpo, gradient of the tail': of('solo', DPO, { backward: { tail: 6 } }),
+  'simpo, gradient of the response': of('solo-both', SIMPO, { backward: 'response', detach: 'short' }),
 };
 export const PAIRS_A_CASE = 4;
 
@@ -113,6 +116,13 @@ export const CURVES: Readonly<
   'simpo, solo-both': curve('pairs', 'full', of('solo-both', SIMPO), 'constant-then-linear'),
   'orpo, solo, adapter': curve('pairs', 'lora', of('solo', ORPO), 'cosine'),
   'gemma3: dpo, solo': curve('gemma3', 'full', of('solo', DPO), 'cosine'),
+  'gemma3: distil': curve('gemma3', 'full', of('distil', { kind: 'distil' }), 'cosine'),
+  'gemma3: dpo, solo, gradient of the tail': curve(
+    'gemma3',
+    'full',
+    of('solo', DPO, { backward: { tail: 5 } }),
+    'linear',
+  ),
 };
 
 function curve(

@@ -1,0 +1,14 @@
+/** What does a run's numbers: onnxruntime, which the services bring, or PyTorch in a process of Python, which is set up apart. */
+export const ENGINES = ['onnx', 'torch'] as const;
+export type EngineKind = (typeof ENGINES)[number];
+
+/** What weights and activations are computed in. Sums of gradients and what is trained are float32 always. */
+export const PRECISIONS = ['float32', 'bfloat16'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
+/** Workers of one app that have the same engines: a Deployment of the chart, the processes that the launcher starts. */
+export interface Pool {
+  readonly name: string;
+  readonly app: string;
+  readonly engines: readonly EngineKind[];
+}

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { ConfigReader } from '../config-reader.ts';
+import { refuseOtherKinds } from '../model-config.ts';
+import { hasAdapter, readJson, weightFiles } from '../model-folder.ts';
+import { ModelError } from '../model.error.ts';
+import { readSafetensorsHeader } from '../safetensors.ts';
+
+/** A model of a family, or with a setting, that these graphs do not have: what its files say of it to a program that may have it. */
+export interface ForeignModel {
+  /** Why it is foreign. */
+  readonly reason: string;
+  /** `model_type`. */
+  readonly family: string;
+  /** Numbers in its safetensors files. */
+  readonly parameters: number;
+  readonly maxPositions: number | null;
+  readonly vocabSize: number;
+}
+
+/**
+ * @throws ModelError for what no program could train here: other kinds of models, weights that are not there, an adapter beside the weights
+ */
+export function readForeignModel(folder: string, reason: string): ForeignModel {
+  const config = new ConfigReader(readJson(folder, 'config.json'));
+  refuseOtherKinds(config);
+  const family = config.get('model_type');
+  if (typeof family !== 'string') throw new ModelError('config.json: model_type is missing, or no word');
+  if (hasAdapter(folder))
+    throw new ModelError(
+      `a PEFT adapter beside a model of ${family} is not merged; merge the two first (merge_and_unload of PEFT), and register the result`,
+    );
+  const parameters = weightFiles(folder)
+    .flatMap((file) => [...readSafetensorsHeader(join(folder, file)).tensors.values()])
+    .reduce((sum, { dims }) => sum + dims.reduce((product, size) => product * size, 1), 0);
+  return {
+    reason,
+    family,
+    parameters,
+    maxPositions: config.optionalWhole('max_position_embeddings'),
+    vocabSize: config.whole('vocab_size'),
+  };
+}
