@@ -124,7 +124,7 @@ test('MuSiQue goes through every stage: gold answers against sampled wrong ones,
   // A model of random weights ends no answer: what is rejected is what was drawn, and only the gold answers have an end.
   expect(run.warnings.map(({ kind }) => kind)).toContain('cut-answers');
   const { responses } = await get<PairDetails>(`pairs/${pairs[0]?.digest}`);
-  expect(responses.rejected.pieces).toHaveLength(6);
+  expect(responses.rejected?.pieces).toHaveLength(6);
   expect(responses.chosen.pieces.join('')).toContain('<|im_end|>');
 
   const steps = await get<StepView[]>('steps');

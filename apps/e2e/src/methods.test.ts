@@ -1,4 +1,13 @@
-import type { AlignmentView, EvaluationView, RunConfigInput, RunView, StepView } from '@solopo/contracts';
+import type {
+  AlignmentView,
+  EvaluationView,
+  Inspection,
+  PairDetails,
+  PairView,
+  RunConfigInput,
+  RunView,
+  StepView,
+} from '@solopo/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
 import { System } from './system.ts';
@@ -24,6 +33,9 @@ const RUNS: Record<string, Changes> = {
   paper: { preset: 'paper' },
   'half aligned': { alignment: { fraction: 0.5, reference: 'per-context' } },
   'orpo with the prompt': { objective: { kind: 'orpo', nll: 'all' } },
+  'gradient of the tail': { objective: { kind: 'dpo' }, alignment: { backward: { tail: 8 } } },
+  distil: { arm: 'distil', objective: { kind: 'distil' } },
+  'lora distil': { arm: 'distil', adapter, objective: { kind: 'distil' } },
 };
 
 let system: System;
@@ -88,6 +100,7 @@ const ALIGNMENT = [
 /** Eight documents of eleven tokens or so. */
 const LENGTH = 'pairs/length_le_128';
 const LIKELIHOOD = ['nll_loss'];
+const OWN_METRICS: Readonly<Record<string, readonly string[]>> = { sft: LIKELIHOOD, distil: ['kl'] };
 const ODDS = ['log_odds_ratio', 'log_odds_chosen'];
 
 describe.each(Object.keys(RUNS))('%s', (name) => {
@@ -97,7 +110,7 @@ describe.each(Object.keys(RUNS))('%s', (name) => {
     const { arm, objective } = run.config;
     const names = [
       ...ALWAYS,
-      ...(objective.kind === 'sft' ? LIKELIHOOD : PREFERENCE),
+      ...(OWN_METRICS[objective.kind] ?? PREFERENCE),
       ...(objective.kind === 'orpo' ? [...LIKELIHOOD, ...ODDS] : []),
       ...(arm === 'solo' || arm === 'solo-both' ? ALIGNMENT : []),
     ];
@@ -117,19 +130,22 @@ describe.each(Object.keys(RUNS))('%s', (name) => {
     for (const { metrics } of run.alignments) {
       for (const [metric, value] of Object.entries(metrics)) expect(Number.isFinite(value), metric).toBe(true);
       expect(metrics).toMatchObject({ pairs: 8, [LENGTH]: 8 });
+      const { kind } = run.config.objective;
+      // An answer alone has no margin, and its divergence is not measured.
+      const ofPairs = kind === 'distil' ? [] : ['eval_loss', 'solo/margin_long', 'solo/accuracy_long'];
       for (const metric of [
-        'eval_loss',
+        ...ofPairs,
         'eval_entropy',
         'eval_mean_token_accuracy',
-        'solo/margin_long',
-        'solo/accuracy_long',
+        'eval_logps/chosen',
         'solo/gap_p95',
         'solo/logp_no_context_per_token',
       ])
         expect(metrics).toHaveProperty([metric]);
+      expect('eval_logps/rejected' in metrics).toBe(!(kind in OWN_METRICS));
       const thirds = ['first', 'middle', 'last'].map((third) => metrics[`pairs/evidence_${third}`] ?? 0);
       expect(thirds.reduce((a, b) => a + b)).toBe(8);
-      if (run.config.objective.kind === 'sft') expect(metrics).not.toHaveProperty(['solo/bound']);
+      if (kind in OWN_METRICS) expect(metrics).not.toHaveProperty(['solo/bound']);
       else expect(metrics['solo/bound_slack']).toBeGreaterThanOrEqual(-1e-9);
     }
     const [base, policy] = run.alignments.map(({ metrics }) => metrics) as [
@@ -142,7 +158,16 @@ describe.each(Object.keys(RUNS))('%s', (name) => {
 });
 
 test('what was read and made is verified in the ledger, adapters and unaligned pairs too', async () => {
-  for (const name of ['half aligned', 'lora solo', 'lora int8', 'sft short', 'simpo solo-both']) {
+  for (const name of [
+    'half aligned',
+    'lora solo',
+    'lora int8',
+    'sft short',
+    'simpo solo-both',
+    'gradient of the tail',
+    'distil',
+    'lora distil',
+  ]) {
     const { body } = await system.api.get(`/v1/runs/${runOf(name).id}/verify`).expect(200);
     expect(body, name).toMatchObject({ ok: true });
   }
@@ -161,6 +186,8 @@ describe('what the runs cost', () => {
     expect(tokens('half aligned')).toBeGreaterThan(tokens('dpo short'));
     expect(tokens('half aligned')).toBeLessThan(tokens('dpo solo'));
     expect(tokens('lora sft')).toBe(tokens('sft short'));
+    // What has no gradient runs forward all the same.
+    expect(tokens('gradient of the tail')).toBe(tokens('dpo solo'));
     // The paper's form scores the reference under both contexts.
     expect(runOf('paper').referenceTokens).toBeGreaterThan(runOf('dpo solo').referenceTokens);
   });
@@ -174,10 +201,40 @@ describe('what the runs cost', () => {
       );
     expect(stages('compose').size).toBe(1);
     expect(stages('sample').size).toBe(2);
-    expect(stages('pair').size).toBe(2);
+    // Of the long contexts' samples pairs are made, and items of one answer.
+    expect(stages('pair').size).toBe(3);
     // Short pairs: training short and long, held-out short and long; long pairs: training long, held-out short and long.
     // Over int8 weights: short pairs' training short, held-out short and long.
     expect(stages('score').size).toBe(7 + 3);
+  });
+});
+
+test('the gradient of the tail has the loss of the whole, and another norm', () => {
+  const [tail, whole] = [firstStep('gradient of the tail'), firstStep('dpo solo')];
+  expect(tail['loss']).toBeCloseTo(whole['loss']!, 5);
+  expect(Math.abs(tail['grad_norm']! / whole['grad_norm']! - 1)).toBeGreaterThan(1e-4);
+});
+
+describe('distillation', () => {
+  test('is of one drawn answer a question, without a rejected one, which no export of preferences has', async () => {
+    const path = `/v1/runs/${runOf('distil').id}/pairs`;
+    const pairs = (await system.api.get(`${path}?limit=5`).expect(200)).body as PairView[];
+    expect(pairs).toHaveLength(5);
+    for (const { chosen, rejected } of pairs) expect([typeof chosen, rejected]).toEqual(['string', null]);
+    const shown = (await system.api.get(`${path}/${pairs[0]!.digest}`).expect(200)).body as PairDetails;
+    expect(shown.responses).toMatchObject({ chosen: { logps: { short: null, long: null } }, rejected: null });
+    const inspected = (await system.api.get(`${path}/${pairs[0]!.digest}/inspection?step=2`).expect(200))
+      .body as Inspection;
+    expect(inspected.long).toMatchObject({
+      chosen: { logps: { length: shown.responses.chosen.pieces.length } },
+      rejected: null,
+    });
+    await system.api.get(`${path}.jsonl?format=trl`).expect(409);
+  });
+
+  test('starts from the same divergence with an adapter as with all parameters', () => {
+    expect(firstStep('lora distil')['kl']).toBeCloseTo(firstStep('distil')['kl']!, 5);
+    expect(firstStep('distil')['kl']).toBeGreaterThan(0);
   });
 });
 
@@ -230,6 +287,8 @@ test('an objective that does not fit its arm is refused with what to do', async 
   };
   await refused({ arm: 'sft', objective: { kind: 'dpo' } }, 'objective.kind');
   await refused({ arm: 'long', sampling: { on: 'short' } }, 'sampling.on');
+  await refused({ arm: 'expand-long', alignment: { backward: 'response' } }, 'alignment.backward');
+  await refused({ arm: 'distil', objective: { kind: 'distil' }, pairing: { mode: 'gold-chosen' } }, 'pairing.mode');
   await refused({ objective: { kind: 'dpo', loss: 'hinge', labelSmoothing: 0.1 } }, 'objective.labelSmoothing');
   await refused({ alignment: { fraction: 0 } }, 'alignment.fraction');
   await refused({ preset: 'papers' as never }, 'preset');

@@ -117,7 +117,8 @@ describe('three arms through the real services', () => {
     );
     expect(policy.policy).toBe(solo.policyDigest);
     expect(policy.long.chosen.logps).not.toEqual(base.long.chosen.logps);
-    for (const { attention } of [base.short.chosen, base.long.rejected, policy.short.rejected, policy.long.chosen]) {
+    for (const shown of [base.short.chosen, base.long.rejected, policy.short.rejected, policy.long.chosen]) {
+      const { attention } = shown!;
       expect(attention).toHaveLength(3);
       for (const { evidence, rest, response } of attention) expect(evidence + rest + response).toBeCloseTo(1, 4);
     }

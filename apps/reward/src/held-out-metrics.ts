@@ -2,7 +2,11 @@ import { meanMetrics, tokenMetrics, type ResponseStatistics } from '@solopo/obje
 
 export interface MeasuredPair {
   /** Of its responses over the short context. */
-  readonly statistics: Readonly<Record<'chosen' | 'rejected', ResponseStatistics>>;
+  readonly statistics: {
+    readonly chosen: ResponseStatistics;
+    /** Null: it has none. */
+    readonly rejected: ResponseStatistics | null;
+  };
   readonly metrics: Readonly<Record<string, number>>;
   readonly longTokens: number;
   /** Where the evidence lies in the long context: from 0, its start, to 1; null where nothing is known of it. */
@@ -16,7 +20,7 @@ const BY_GROUP = ['solo/gap_abs', 'solo/logp_gap_per_token', 'solo/margin_long',
 export function heldOutMetrics(pairs: readonly MeasuredPair[]): Record<string, number> {
   const tokens = tokenMetrics(
     pairs.map(({ statistics }) => statistics.chosen),
-    pairs.map(({ statistics }) => statistics.rejected),
+    pairs.flatMap(({ statistics }) => statistics.rejected ?? []),
   );
   const groups = Map.groupBy(
     pairs.flatMap((pair) => groupsOf(pair).map((group) => ({ group, metrics: pair.metrics }))),

@@ -4,17 +4,19 @@ import {
   contextTerm,
   longLossBound,
   rewardOf,
+  rowOf,
   type ResponseStatistics,
   type Row,
-  type RowLogps,
   type Rows,
 } from '@solopo/objectives';
 
 /** A pair that is never trained on, as a policy version sees it. */
 export interface HeldOutPair {
-  readonly statistics: Readonly<Record<Row, ResponseStatistics>>;
+  /** Of what was measured: both answers, or the chosen one where there is no other. */
+  readonly statistics: Readonly<Record<'shortChosen' | 'longChosen', ResponseStatistics>> &
+    Readonly<Partial<Record<Row, ResponseStatistics>>>;
   /** What the objective reads: the rows with their references, and the short prompt where it is scored. */
-  readonly rows: Rows & Readonly<Record<Row, RowLogps>>;
+  readonly rows: Rows;
   /** log pi(y_w | the question alone): what the answer owes to no context. */
   readonly probe: ResponseStatistics;
 }
@@ -22,13 +24,19 @@ export interface HeldOutPair {
 /**
  * One pair's figures. TRL's names with `eval_` are of the short context, whatever the arm trains on, so that arms compare.
  * Margins and accuracies of the objective's own rewards, each against its own reference, are `solo/margin_short` and
- * `solo/margin_long`, `solo/accuracy_short` and `solo/accuracy_long`.
+ * `solo/margin_long`, `solo/accuracy_short` and `solo/accuracy_long`. An answer alone has neither margin nor loss here: its divergence
+ * asks for the teacher's whole distributions.
  */
 export function heldOutPairMetrics(
   options: Pick<StageSpecOf<'align'>, 'objective' | 'alignment'>,
   { rows, probe }: HeldOutPair,
 ): Record<string, number> {
   const { objective } = options;
+  const ofAnswer = {
+    ...alignmentMetrics(options, rows),
+    'solo/logp_no_context_per_token': probe.logp / probe.tokens,
+  };
+  if (objective.kind === 'distil') return { 'eval_logps/chosen': rowOf(rows, 'shortChosen').policy, ...ofAnswer };
   const short = contextTerm(options, rows, 'short');
   // Preference alone: ORPO's likelihood is on the short context.
   const long = contextTerm(withoutLikelihood(options), rows, 'long');
@@ -39,13 +47,12 @@ export function heldOutPairMetrics(
   return {
     eval_loss: short.loss,
     ...Object.fromEntries(Object.entries(short.metrics).map(([name, value]) => [`eval_${name}`, value])),
-    ...alignmentMetrics(options, rows),
+    ...ofAnswer,
     'solo/margin_short': marginShort,
     'solo/accuracy_short': marginShort > 0 ? 1 : 0,
     'solo/loss_long': long.loss,
     'solo/margin_long': marginLong,
     'solo/accuracy_long': marginLong > 0 ? 1 : 0,
-    'solo/logp_no_context_per_token': probe.logp / probe.tokens,
     ...(bound ? { 'solo/bound': bound.bound, 'solo/bound_slack': bound.slack } : {}),
   };
 }

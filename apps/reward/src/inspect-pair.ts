@@ -25,12 +25,13 @@ export class InspectPair {
     const pair = await this.ledger.pairs.detail(pairing.digest, digest);
     const { frozenWeights, precision, engine: by } = run.config;
     const engine = await this.engine.run('fingerprint', { frozenWeights, precision }, { engine: by });
-    const [shortChosen, shortRejected, longChosen, longRejected] = await this.engine.run(
+    const responses = pair.rejected === null ? [pair.chosenTokens] : [pair.chosenTokens, pair.rejectedTokens];
+    const inspected = await this.engine.run(
       'inspect',
       {
         model: await this.models.source(model, { policy, adapter: run.config.adapter, frozenWeights, precision }),
         rows: CONTEXTS.flatMap((context) =>
-          [pair.chosenTokens, pair.rejectedTokens].map((response) => ({
+          responses.map((response) => ({
             prompt: pair[context].tokens,
             response,
             evidence: pair[context].evidence,
@@ -43,8 +44,8 @@ export class InspectPair {
       policy,
       step,
       engine,
-      short: { chosen: viewOf(shortChosen), rejected: viewOf(shortRejected) },
-      long: { chosen: viewOf(longChosen), rejected: viewOf(longRejected) },
+      short: contextView(inspected.slice(0, responses.length), pair.rejected !== null),
+      long: contextView(inspected.slice(responses.length), pair.rejected !== null),
     };
   }
 
@@ -55,6 +56,10 @@ export class InspectPair {
     const steps = [0, ...versions.map((candidate) => candidate.step)].join(', ');
     throw new SolopoError('not-found', `Run ${run} has no policy of step ${step}; there are those of ${steps}.`);
   }
+}
+
+function contextView([chosen, rejected]: readonly InspectedResponse[], hasRejected: boolean): Inspection['short'] {
+  return { chosen: viewOf(chosen), rejected: hasRejected ? viewOf(rejected) : null };
 }
 
 function viewOf(response: InspectedResponse | undefined): Inspection['short']['chosen'] {

@@ -17,7 +17,10 @@ export function readSlices(kept: readonly unknown[]): SlicedPair[] {
   return (kept as readonly SlicedPair[]).map((pair) => ({
     ...pair,
     metrics: numbers(pair.metrics),
-    statistics: { chosen: numbers(pair.statistics.chosen), rejected: numbers(pair.statistics.rejected) },
+    statistics: {
+      chosen: numbers(pair.statistics.chosen),
+      rejected: pair.statistics.rejected && numbers(pair.statistics.rejected),
+    },
   }));
 }
 

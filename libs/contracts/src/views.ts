@@ -201,7 +201,7 @@ export const pairViewSchema = z.object({
   heldOut: z.boolean(),
   question: z.string(),
   chosen: z.string(),
-  rejected: z.string(),
+  rejected: z.string().nullable().describe('Null: the pair has no rejected answer (pairing.mode samples)'),
   shortTokens: count,
   longTokens: count,
 });
@@ -224,7 +224,7 @@ export const responseViewSchema = z.object({
 export const pairDetailsSchema = pairViewSchema.extend({
   short: contextViewSchema,
   long: contextViewSchema,
-  responses: z.object({ chosen: responseViewSchema, rejected: responseViewSchema }),
+  responses: z.object({ chosen: responseViewSchema, rejected: responseViewSchema.nullable() }),
 });
 
 const share = z.number().min(0).max(1);
@@ -241,7 +241,10 @@ export const inspectedResponseSchema = z.object({
   attention: z.array(attentionSchema).describe('By layer; the three add up to 1'),
 });
 
-const inspectedContextSchema = z.object({ chosen: inspectedResponseSchema, rejected: inspectedResponseSchema });
+const inspectedContextSchema = z.object({
+  chosen: inspectedResponseSchema,
+  rejected: inspectedResponseSchema.nullable(),
+});
 
 /** What a model makes of a pair, computed when asked: nothing of it is kept. */
 export const inspectionSchema = z.object({

@@ -14,12 +14,12 @@ const configOf = (file: string): RunConfig => runConfigSchema.parse(parse(source
 
 describe('the run files in examples', () => {
   it('are there', () => {
-    expect(FILES).toHaveLength(10);
+    expect(FILES).toHaveLength(11);
   });
 
   it.each(FILES)('%s is a run', (file) => {
     const { name } = configOf(file);
-    expect(`examples/${name.replace('retrieval-', 'retrieval-six-arms/')}.yaml`).toBe(file);
+    expect(`examples/${name.replace('retrieval-', 'retrieval-arms/')}.yaml`).toBe(file);
   });
 
   it.each(FILES.filter((file) => !file.includes('retrieval')))(
@@ -41,11 +41,12 @@ describe('the run files in examples', () => {
   it('has each arm of the retrieval task once, in nothing else different', () => {
     const configs = FILES.filter((file) => file.includes('retrieval')).map(configOf);
     expect(configs.map(({ arm }) => arm).sort()).toEqual([...ARMS].sort());
-    const shared = ({ name, arm, objective, sampling, ...rest }: RunConfig) => ({
+    const shared = ({ name, arm, objective, sampling, pairing, ...rest }: RunConfig) => ({
       ...rest,
       named: name === `retrieval-${arm}`,
       beta: objective.kind === 'dpo' ? objective.beta : 0.5,
       sampling: { ...sampling, on: 'short' },
+      pairing: { ...pairing, mode: 'sampled' },
     });
     for (const config of configs) {
       expect(shared(config)).toEqual(shared(configs[0]!));

@@ -23,7 +23,16 @@ export { MAX_MEAN_LOGP, orpoLoss, orpoReward, type OrpoOptions } from './orpo.ts
 export { alignmentMetrics, alignResponse } from './pair-alignment.ts';
 export { contextTerm, pairTerm, rowName, type PairTerm } from './pair-term.ts';
 export type { MarginLoss, Reward } from './reward.ts';
-export { MissingRowError, ROWS, type Prompt, type Row, type RowLogps, type Rows, type ScoredRow } from './rows.ts';
+export {
+  MissingRowError,
+  rowOf,
+  ROWS,
+  type Prompt,
+  type Row,
+  type RowLogps,
+  type Rows,
+  type ScoredRow,
+} from './rows.ts';
 export {
   alignedResponses,
   promptRead,

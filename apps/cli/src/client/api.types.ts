@@ -986,11 +986,11 @@ export interface components {
       readonly engine: string;
       readonly short: {
         readonly chosen: components['schemas']['InspectedResponse'];
-        readonly rejected: components['schemas']['InspectedResponse'];
+        readonly rejected: components['schemas']['InspectedResponse'] | null;
       };
       readonly long: {
         readonly chosen: components['schemas']['InspectedResponse'];
-        readonly rejected: components['schemas']['InspectedResponse'];
+        readonly rejected: components['schemas']['InspectedResponse'] | null;
       };
     };
     readonly IssuedToken: {
@@ -1059,7 +1059,8 @@ export interface components {
       readonly heldOut: boolean;
       readonly question: string;
       readonly chosen: string;
-      readonly rejected: string;
+      /** @description Null: the pair has no rejected answer (pairing.mode samples) */
+      readonly rejected: string | null;
       readonly shortTokens: number;
       readonly longTokens: number;
     };
@@ -1069,14 +1070,15 @@ export interface components {
       readonly heldOut: boolean;
       readonly question: string;
       readonly chosen: string;
-      readonly rejected: string;
+      /** @description Null: the pair has no rejected answer (pairing.mode samples) */
+      readonly rejected: string | null;
       readonly shortTokens: number;
       readonly longTokens: number;
       readonly short: components['schemas']['Context'];
       readonly long: components['schemas']['Context'];
       readonly responses: {
         readonly chosen: components['schemas']['Response'];
-        readonly rejected: components['schemas']['Response'];
+        readonly rejected: components['schemas']['Response'] | null;
       };
     };
     readonly PolicyManifest: {

@@ -10,7 +10,7 @@ import { ModelFiles, type Effects, type JobFunction, type Work } from '@solopo/w
 import { countRefusals } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
 
-/** Judges every sample and keeps one right and one wrong response an example: first the held-out pairs, then the training pairs. */
+/** Judges every sample and keeps one right and one wrong response an example, or one response whatever it is: first the held-out pairs, then the training pairs. */
 @Injectable()
 export class PairResponses implements JobFunction<'pair'> {
   constructor(
@@ -67,7 +67,7 @@ export class PairResponses implements JobFunction<'pair'> {
       const chosen = choice.chosen
         ? responseOf(choice.chosen)
         : text.responseTokens(promptMessages(content.question, '', prompt), gold);
-      const rejected = responseOf(choice.rejected);
+      const rejected = choice.rejected ? responseOf(choice.rejected) : new Int32Array(0);
       pairs.push({
         position,
         digest: pairDigest({ short: assigned.short, long: assigned.long, chosen, rejected }),
@@ -76,9 +76,9 @@ export class PairResponses implements JobFunction<'pair'> {
         chosen,
         rejected,
         chosenText: choice.chosen?.text ?? gold,
-        rejectedText: choice.rejected.text,
+        rejectedText: choice.rejected?.text ?? '',
         chosenSample: choice.chosen?.sampleIndex ?? null,
-        rejectedSample: choice.rejected.sampleIndex,
+        rejectedSample: choice.rejected?.sampleIndex ?? null,
         heldOut,
         ordinal: heldOut ? heldOutCount++ : trainingCount++,
       });

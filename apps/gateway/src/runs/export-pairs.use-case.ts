@@ -26,9 +26,14 @@ export class ExportPairs {
     const pairing = (await this.ledger.runs.stages(id)).find(({ kind }) => kind === 'pair');
     if (pairing?.state !== 'done')
       throw new SolopoError('conflict', `Run ${id} has no pairs yet; ask again when its pair stage is done.`);
+    const { sample, pairing: rules } = pairing.spec as StageSpecOf<'pair'>;
+    if (rules.mode === 'samples')
+      throw new SolopoError(
+        'conflict',
+        `Run ${id} has answers without a rejected one, and these formats are of preferences; read them with GET /v1/runs/{id}/pairs.`,
+      );
     const source = { text: await this.texts.of(resolved.model), prompt: config.prompt };
     if (query.format === 'trl') {
-      const { sample, pairing: rules } = pairing.spec as StageSpecOf<'pair'>;
       // Before there was a choice, what was cut was given an end.
       const cut = rules.cutAnswers === undefined ? 0 : await this.ledger.pairs.cutAnswers(pairing.digest, sample);
       demandTrlTexts(source.text, cut);

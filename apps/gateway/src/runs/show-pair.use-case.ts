@@ -37,7 +37,7 @@ export class ShowPair {
       long: contextView(text, longContext),
       responses: {
         chosen: responseView(text, chosenTokens, scoresOf(scores, 'chosen')),
-        rejected: responseView(text, rejectedTokens, scoresOf(scores, 'rejected')),
+        rejected: pair.rejected === null ? null : responseView(text, rejectedTokens, scoresOf(scores, 'rejected')),
       },
     };
   }

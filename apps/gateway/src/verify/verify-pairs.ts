@@ -39,6 +39,8 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
   const heldOut = new Set<number>();
   const first = new Map<number, RowSums>();
   const byEngine = new Map<string, Map<number, RowSums>>();
+  // Where one of the samples is drawn whatever it is, the judge has no say in it.
+  const isJudged = pair.spec.kind !== 'pair' || pair.spec.pairing.mode !== 'samples';
   let scoreCount = 0;
 
   for await (const batch of batchesOf(ledger, pair.digest)) {
@@ -83,8 +85,8 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
           `the ${response} response of example ${position} is not its sample ${index}`,
         );
         samples.demand(
-          judgements.get(`${position} ${index}`) === correct,
-          `sample ${index} of example ${position} is ${response}, but was not judged ${correct ? 'right' : 'wrong'}`,
+          isJudged ? judgements.get(`${position} ${index}`) === correct : judgements.has(`${position} ${index}`),
+          `sample ${index} of example ${position} is ${response}, but was not judged${isJudged ? ` ${correct ? 'right' : 'wrong'}` : ''}`,
         );
       }
     }

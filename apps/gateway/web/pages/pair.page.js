@@ -37,7 +37,7 @@ export async function pairPage({ id, pair: pairDigest, query, signal, go, announ
         'div',
         { class: 'sides' },
         response('Chosen', 'chosen', pair.chosen, pair.responses.chosen),
-        response('Rejected', 'rejected', pair.rejected, pair.responses.rejected),
+        pair.responses.rejected !== null && response('Rejected', 'rejected', pair.rejected, pair.responses.rejected),
       ),
       inspection.element,
       h(

@@ -13,6 +13,11 @@ const SPLITS = [
   ['held-out', 'Held out'],
 ];
 
+const WHAT = {
+  sampled: 'A right and a wrong answer to the same question, sampled where the model is good',
+  samples: 'One answer to each question, as it was sampled: what is learned from it is its predictions',
+};
+
 /** The preference pairs of a run: which, how many, one page at a time. */
 export async function pairsPage({ id, query, signal, go, announce }) {
   const path = `/v1/runs/${encodeURIComponent(id)}`;
@@ -71,7 +76,7 @@ export async function pairsPage({ id, query, signal, go, announce }) {
         { class: 'page-head' },
         crumbs(['Runs', '#/'], [run.config.name, `#/runs/${id}`]),
         h('h1', {}, 'Pairs'),
-        h('p', { class: 'sub' }, 'A right and a wrong answer to the same question, sampled where the model is good'),
+        h('p', { class: 'sub' }, WHAT[run.config.pairing.mode] ?? WHAT.sampled),
       ),
       h(
         'form',
@@ -158,7 +163,11 @@ function pairsTable(id, pairs, { split }) {
             h('span', { class: 'sub' }, pair.example, split === '' && pair.heldOut && tag('held out')),
           ),
           h('td', { 'data-label': COLUMNS[1] }, h('span', { class: 'answer chosen' }, pair.chosen)),
-          h('td', { 'data-label': COLUMNS[2] }, h('span', { class: 'answer rejected' }, pair.rejected)),
+          h(
+            'td',
+            { 'data-label': COLUMNS[2] },
+            pair.rejected !== null && h('span', { class: 'answer rejected' }, pair.rejected),
+          ),
           h(
             'td',
             { 'data-label': COLUMNS[3], class: 'number' },

@@ -146,6 +146,7 @@ function inspectionProgress() {
 }
 
 function views(pair, before, after) {
+  const shown = RESPONSES.filter(([name]) => pair.responses[name] !== null);
   const share = {
     short: pair.short.evidenceTokens / pair.short.tokens,
     long: pair.long.evidenceTokens / pair.long.tokens,
@@ -154,12 +155,12 @@ function views(pair, before, after) {
     h(
       'div',
       { class: 'sides' },
-      RESPONSES.map(([name, title]) => responseView(title, name, pair.responses[name], before, after)),
+      shown.map(([name, title]) => responseView(title, name, pair.responses[name], before, after)),
     ),
     h(
       'div',
       { class: 'sides' },
-      RESPONSES.map(([name]) => attentionChart(before, after, name, share)),
+      shown.map(([name]) => attentionChart(before, after, name, share)),
     ),
     h('p', { class: 'hint' }, `Engine: ${after.engine}`),
   ];

@@ -4,7 +4,7 @@ import type { StageSpecOf } from '@solopo/contracts';
 import { Engine, frozenWeightsOf, type MeasuredTree, type Progress, type Tasks } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
 import { Ledger, type PairRecord } from '@solopo/ledger';
-import { promptRead, rowName, ROWS, type ResponseStatistics, type Row, type RowLogps } from '@solopo/objectives';
+import { promptRead, rowName, type ResponseStatistics, type Row, type RowLogps, type Rows } from '@solopo/objectives';
 import { referenceSums } from '@solopo/pipeline';
 import { CONFIG } from '@solopo/platform';
 import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
@@ -52,7 +52,8 @@ export class AlignPolicy implements JobFunction<'align'> {
     from: number,
     context: JobContext,
   ): Promise<SlicedPair[]> {
-    const responses = pairs.map(({ chosen, rejected }) => [chosen, rejected]);
+    const hasRejected = spec.objective.kind !== 'distil';
+    const responses = pairs.map(({ chosen, rejected }) => (hasRejected ? [chosen, rejected] : [chosen]));
     const [short, long, bare] = [
       trees(
         pairs.map((pair) => pair.short),
@@ -106,7 +107,7 @@ export class AlignPolicy implements JobFunction<'align'> {
         longTokens: record.long.length,
         evidence: contexts[from + i]?.evidence ?? null,
         metrics: heldOutPairMetrics(spec, pair),
-        statistics: { chosen: pair.statistics.shortChosen, rejected: pair.statistics.shortRejected },
+        statistics: { chosen: pair.statistics.shortChosen, rejected: pair.statistics.shortRejected ?? null },
       };
     });
   }
@@ -176,23 +177,20 @@ function heldOutPair(
   probe: MeasuredTree,
   { reference, isReference }: { reference: Readonly<Record<string, number>>; isReference: boolean },
 ): HeldOutPair {
-  const statistics = Object.fromEntries(
-    (['short', 'long'] as const).flatMap((context) =>
-      (['chosen', 'rejected'] as const).map((response, branch) => [
-        rowName(context, response),
-        (context === 'short' ? short : long).branches[branch],
-      ]),
+  const measured = (['short', 'long'] as const).flatMap((context) =>
+    (context === 'short' ? short : long).branches.map(
+      (statistics, branch) => [rowName(context, branch === 0 ? 'chosen' : 'rejected'), statistics] as const,
     ),
-  ) as Record<Row, ResponseStatistics>;
-  const rows = Object.fromEntries(
-    ROWS.map((row): [Row, RowLogps] => {
-      const { logp, tokens } = statistics[row];
+  );
+  const statistics = Object.fromEntries(measured) as HeldOutPair['statistics'];
+  const rows: Rows = Object.fromEntries(
+    measured.map(([row, { logp, tokens }]): [Row, RowLogps] => {
       const scored = reference[row];
       if (scored === undefined) return [row, { policy: logp, tokens }];
       // The base is its own reference, to the last bit.
       return [row, { policy: isReference ? scored : logp, reference: scored, tokens }];
     }),
-  ) as Record<Row, RowLogps>;
+  );
   const { prompt } = short;
   return {
     statistics,

@@ -25,7 +25,7 @@ describe('choosePair', () => {
       new Set(
         Array.from({ length: 20 }, (_, seed) => {
           const choice = choosePair(samples, { ...options, cutAnswers, seed });
-          return 'refused' in choice ? choice.refused : `${choice.chosen?.text} ${choice.rejected.text}`;
+          return 'refused' in choice ? choice.refused : `${choice.chosen?.text} ${choice.rejected?.text}`;
         }),
       );
     expect(drawn('refuse')).toEqual(new Set(['whole wrong']));
@@ -43,7 +43,23 @@ describe('choosePair', () => {
     expect(choosePair([wrong], { ...options, mode: 'gold-chosen' })).toEqual({ chosen: null, rejected: wrong });
   });
 
+  it('draws one of the samples, whatever the judge says, and rejects none', () => {
+    const drawn = Array.from({ length: 40 }, (_, seed) => choosePair(mixed, { ...options, mode: 'samples', seed }));
+    expect(new Set(drawn.map((choice) => ('refused' in choice ? choice.refused : choice.chosen?.text))).size).toBe(6);
+    for (const choice of drawn) expect(choice).toHaveProperty('rejected', null);
+    const samples = [sample('cut', true, 'length'), sample('whole', false)];
+    for (const seed of [1, 2, 3, 4])
+      expect(choosePair(samples, { ...options, mode: 'samples', cutAnswers: 'refuse', seed })).toEqual({
+        chosen: samples[1],
+        rejected: null,
+      });
+    expect(choosePair(samples.slice(0, 1), { ...options, mode: 'samples', cutAnswers: 'refuse' })).toEqual({
+      refused: 'all-cut',
+    });
+  });
+
   it.each([
+    ['no-samples', 'samples', []],
     ['no-samples', 'sampled', []],
     ['all-right', 'sampled', [sample('a', true)]],
     ['all-wrong', 'sampled', [sample('a', false)]],

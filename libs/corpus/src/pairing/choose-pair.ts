@@ -14,6 +14,7 @@ export const PAIR_REFUSALS = [
   'all-right',
   'all-wrong',
   'right-were-cut',
+  'all-cut',
   'no-wrong-sample',
   'identical-texts',
 ] as const;
@@ -23,7 +24,8 @@ export type PairChoice<S extends JudgedSample> =
   | {
       /** `null`: the gold answer. */
       readonly chosen: S | null;
-      readonly rejected: S;
+      /** `null`: there is none. */
+      readonly rejected: S | null;
     }
   | { readonly refused: PairRefusal };
 
@@ -40,19 +42,25 @@ export interface PairOptions {
 
 /**
  * One right and one wrong response of an example, or why there are none. `sampled` draws both from the samples;
- * `gold-chosen` takes the gold answer for the right one. A pair never has the same text twice.
+ * `gold-chosen` takes the gold answer for the right one. A pair never has the same text twice. `samples` draws one of the samples,
+ * right or wrong, and rejects none.
  */
 export function choosePair<S extends JudgedSample>(samples: readonly S[], options: PairOptions): PairChoice<S> {
   const { mode, cutAnswers, gold, seed, example } = options;
   const right = samples.filter(({ correct }) => correct);
   const wrong = samples.filter(({ correct }) => !correct);
   if (samples.length === 0) return { refused: 'no-samples' };
+  const whole = (of: readonly S[]) => of.filter(({ finish }) => cutAnswers !== 'refuse' || finish === 'stop');
+  const random = new Random('pair', seed, example);
+  if (mode === 'samples') {
+    const drawable = whole(samples);
+    return drawable.length === 0 ? { refused: 'all-cut' } : { chosen: random.pick(drawable), rejected: null };
+  }
   if (wrong.length === 0) return { refused: mode === 'sampled' ? 'all-right' : 'no-wrong-sample' };
   if (mode === 'sampled' && right.length === 0) return { refused: 'all-wrong' };
-  const choosable = right.filter(({ finish }) => cutAnswers !== 'refuse' || finish === 'stop');
+  const choosable = whole(right);
   if (mode === 'sampled' && choosable.length === 0) return { refused: 'right-were-cut' };
 
-  const random = new Random('pair', seed, example);
   const chosen = mode === 'sampled' ? random.pick(choosable) : null;
   const text = normalize(chosen?.text ?? gold);
   const others = wrong.filter((sample) => normalize(sample.text) !== text);

@@ -14,12 +14,14 @@ export interface NewPair {
   readonly shortContext: string;
   readonly longContext: string;
   readonly chosen: TokenIds;
+  /** Empty where there is no rejected answer, as its text is. */
   readonly rejected: TokenIds;
   readonly chosenText: string;
   readonly rejectedText: string;
   /** Null: the gold answer. */
   readonly chosenSample: number | null;
-  readonly rejectedSample: number;
+  /** Null: there is no rejected answer. */
+  readonly rejectedSample: number | null;
   readonly heldOut: boolean;
   /** From 0 within the held-out pairs, and from 0 within the training pairs. */
   readonly ordinal: number;
@@ -236,7 +238,8 @@ export class PairRepository {
       )
       .innerJoin('contexts as short', 'short.digest', 'pairs.short_context')
       .innerJoin('contexts as long', 'long.digest', 'pairs.long_context')
-      .select(['pairs.digest', 'pairs.held_out', 'pairs.chosen_text', 'pairs.rejected_text', 'examples.content'])
+      .select(['pairs.digest', 'pairs.held_out', 'pairs.chosen_text', 'pairs.rejected_text', 'pairs.rejected_sample'])
+      .select(['examples.content'])
       .select(['short.token_count as short_tokens', 'long.token_count as long_tokens'])
       .where('pairs.stage', '=', stage);
   }
@@ -284,6 +287,7 @@ interface PairViewRow {
   readonly held_out: boolean;
   readonly chosen_text: string;
   readonly rejected_text: string;
+  readonly rejected_sample: number | null;
   readonly content: Example;
   readonly short_tokens: number;
   readonly long_tokens: number;
@@ -296,7 +300,7 @@ function viewOf(row: PairViewRow): PairView {
     heldOut: row.held_out,
     question: row.content.question,
     chosen: row.chosen_text,
-    rejected: row.rejected_text,
+    rejected: row.rejected_sample === null ? null : row.rejected_text,
     shortTokens: row.short_tokens,
     longTokens: row.long_tokens,
   };

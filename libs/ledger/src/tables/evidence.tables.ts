@@ -96,7 +96,7 @@ interface PairsTable {
   chosen_text: string;
   rejected_text: string;
   chosen_sample: number | null;
-  rejected_sample: number;
+  rejected_sample: number | null;
   held_out: boolean;
   ordinal: number;
 }
