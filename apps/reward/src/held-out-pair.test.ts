@@ -70,3 +70,21 @@ test('SFT has its likelihood, and margins of mean log-probabilities to compare i
   expect(metrics).not.toHaveProperty('solo/bound');
   expect(metrics).not.toHaveProperty('eval_rewards/margins');
 });
+
+test('distillation has what one answer says: log-probabilities and their gap, nothing of a second one, no loss', () => {
+  const { shortChosen, longChosen } = pair.rows;
+  const alone: HeldOutPair = {
+    ...pair,
+    rows: { ...(shortChosen && { shortChosen }), ...(longChosen && { longChosen }) },
+  };
+  const options = { objective: objectiveSchema.parse({ kind: 'distil' }), alignment: alignmentSchema.parse({}) };
+  const metrics = heldOutPairMetrics(options, alone);
+  expect(metrics).toMatchObject({
+    'eval_logps/chosen': -1,
+    'solo/logp_short_per_token': -0.5,
+    'solo/logp_long_per_token': -2.5,
+    'solo/gap_abs': 2,
+    'solo/logp_no_context_per_token': -4.5,
+  });
+  expect(Object.keys(metrics).filter((name) => /margin|accurac|loss|rejected|bound/.test(name))).toEqual([]);
+});
