@@ -292,7 +292,11 @@ class _Kernel:
 
 
 def _repeated(heads: Tensor, count: int) -> Tensor:
-    return heads if heads.shape[1] == count else heads.repeat_interleave(count // heads.shape[1], 1)
+    if heads.shape[1] == count:
+        return heads
+    groups = count // heads.shape[1]
+    # A sum in the backward pass, in one order on every device.
+    return heads[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2)
 
 
 AttentionInterface.register(NAME, _tree_attention)
