@@ -61,7 +61,8 @@ class LayerCheckpoints:
             storage = tensor.untyped_storage()
             if storage.data_ptr() not in known:
                 storages[storage.data_ptr()] = storage.nbytes()
-            return tensor
+            # Itself would hold the graph that holds it.
+            return tensor.detach()
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             output = forward(*args, **options)
