@@ -200,16 +200,18 @@ function deviceCell(device) {
 
 const megabytes = (bytes) => `${whole(Math.round(bytes / 1e6))} MB`;
 
-/** `onnxruntime 1.30.0; cpu float32; threads 1; layout 1; AMD EPYC`; of PyTorch in the same order. */
+/** `onnxruntime 1.30.0; cpu float32; threads 1; layout 1; AMD EPYC`; of PyTorch `torch 2.13.0; transformers 5.24.0; peft 0.21.2; cuda bfloat16; ...`. */
 function enginesTable(engines) {
   return table(
     'Engines',
     ['Device', 'Processor, GPU', 'Runtime', 'Settings', 'Steps', 'Last used'],
     engines.map(({ fingerprint, steps, lastUsed }) => {
-      const [runtime = fingerprint, device = NONE, ...rest] = fingerprint.split('; ');
-      const isSetting = (text) => /^(threads|layout|graphs)\b/.test(text);
+      const [runtime = fingerprint, ...parts] = fingerprint.split('; ');
+      const isDevice = (text) => /^(cpu|webgpu|cuda) /.test(text);
+      const isSetting = (text) => /^(threads|layout|graphs|deterministic|transformers|peft)\b/.test(text);
+      const rest = parts.filter((text) => !isDevice(text));
       return [
-        h('b', {}, device),
+        h('b', {}, parts.find(isDevice) ?? NONE),
         rest.filter((text) => !isSetting(text)).join('; ') || NONE,
         runtime,
         rest.filter(isSetting).join(', ') || NONE,
