@@ -184,6 +184,18 @@ describe('a folder', () => {
     expect(() => inspectModelFiles(folder)).toThrow(message);
   });
 
+  test('whose adapter brings a table of its own is told so, not that it has another base', () => {
+    put(weights());
+    const table = weights().get('model.embed_tokens.weight')!;
+    const tensors = new Map([...initialiseLora(config, lora, 3), ['model.embed_tokens.weight', table]]);
+    put(toPeftNames(tensors), 'adapter_model.safetensors');
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(formatAdapterConfig(lora, 'base')));
+    const message =
+      /model.embed_tokens.weight" is a whole table .* tokens were added; merge the adapter .*merge_and_unload/;
+    expect(() => readModelFolder(folder)).toThrow(message);
+    expect(() => inspectModelFiles(folder)).toThrow(message);
+  });
+
   test.each([
     [{ peft_type: 'IA3' }, /peft_type is supported only as "LORA", not "IA3"/],
     [{ task_type: 'SEQ_CLS' }, /task_type is supported only as "CAUSAL_LM" or null, not "SEQ_CLS"/],
