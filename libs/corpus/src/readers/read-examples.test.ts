@@ -228,6 +228,71 @@ describe('texts that say nothing', () => {
   });
 });
 
+describe('what is read of a corpus is an example of the own format too, in which it is kept', () => {
+  const unseen = '\u200b';
+  const facts = { _id: 'h1', question: 'q?', answer: 'Ada', supporting_facts: [['A', 0]] };
+  const paragraphs = (...texts: (readonly [text: string, supports: boolean])[]) =>
+    texts.map(([paragraph_text, is_supporting]) => ({ title: 'T', paragraph_text, is_supporting }));
+
+  it.each([
+    ['musique', 'an alias without a shape', { ...record, answer_aliases: [unseen, 'Lovelace'] }],
+    ['musique', 'a paragraph without a shape', { ...record, paragraphs: paragraphs(['a', true], [unseen, false]) }],
+    [
+      'hotpotqa',
+      'a paragraph without a shape',
+      {
+        ...facts,
+        context: [
+          ['A', ['a']],
+          ['B', [unseen]],
+        ],
+      },
+    ],
+    [
+      '2wiki',
+      'sentences of control characters',
+      {
+        ...facts,
+        context: [
+          ['A', ['a']],
+          ['B', ['\u0001', '\u0002']],
+        ],
+      },
+    ],
+  ] as const)('%s: %s is left out', async (format, _, change) => {
+    const [line] = await read(JSON.stringify(change), format);
+    const found = line && 'example' in line ? line.example : undefined;
+    expect(found?.documents).toHaveLength(1);
+    expect(await read(exampleLine(found!), 'solopo')).toEqual([{ line: 1, example: found }]);
+  });
+
+  it.each([
+    [
+      'musique',
+      'paragraphs.0.paragraph_text: must not be blank',
+      { ...record, paragraphs: paragraphs([unseen, true]) },
+    ],
+    ['hotpotqa', 'supporting_facts: "A" has no text', { ...facts, context: [['A', [unseen]]] }],
+  ] as const)('%s: evidence without a shape is refused', async (format, reason, change) => {
+    expect(reasonsOf(await read(JSON.stringify(change), format))).toEqual([[1, reason]]);
+  });
+
+  it('musique: a paragraph that is there twice is taken once, relevant where either is', async () => {
+    const [line] = await read(
+      JSON.stringify({ ...record, paragraphs: paragraphs(['a', true], ['b', false], ['a', false]) }),
+      'musique',
+    );
+    expect(line).toMatchObject({
+      example: {
+        documents: [
+          { text: 'a', relevant: true },
+          { text: 'b', relevant: false },
+        ],
+      },
+    });
+  });
+});
+
 describe('texts that nobody can keep', () => {
   const odd = (text: string) => JSON.stringify({ ...example, id: 'odd', documents: [{ text, relevant: true }] });
 
