@@ -56,6 +56,13 @@ describe('solopo lines', () => {
     expect(await read(`\uFEFF${JSON.stringify(example)}\r\n\r\n`, 'solopo')).toEqual([{ line: 1, example }]);
   });
 
+  it('are read behind a byte order mark, wherever its bytes part', async () => {
+    for (const content of halves(bytesOf(`\uFEFF${exampleLine(example)}`)))
+      expect(await read(content, 'solopo')).toEqual([{ line: 1, example }]);
+    for (const content of halves(bytesOf(`\uFEFF\n[${JSON.stringify(example)}]`)))
+      expect(await read(content, 'solopo')).toEqual([{ line: 1, example }]);
+  });
+
   it('that cannot be read are reported by number and reason, and the rest is read', async () => {
     const text = [
       JSON.stringify(example),

@@ -49,26 +49,24 @@ function parse(content: string): { value: unknown } | { reason: string } {
   }
 }
 
-/** The first characters that are not white space, and the whole text without its byte order mark. */
+/** The text from its first character that is not white space on, some of it, and the whole without its byte order mark. */
 async function begin(
   pieces: AsyncGenerator<string, void, undefined>,
 ): Promise<{ head: string; text: AsyncIterable<string> }> {
-  const read: string[] = [];
+  let read = '';
   let head = '';
   while (head === '') {
     const { done, value } = await pieces.next();
     if (done === true) break;
-    read.push(read.length === 0 ? value.replace(/^\uFEFF/, '') : value);
-    head = value.replace(/^\uFEFF/, '').trimStart();
+    const piece = read === '' ? value.replace(/^\uFEFF/, '') : value;
+    read += piece;
+    head += head === '' ? piece.trimStart() : piece;
   }
   return { head, text: followed(read, pieces) };
 }
 
-async function* followed(
-  first: readonly string[],
-  rest: AsyncIterable<string>,
-): AsyncGenerator<string, void, undefined> {
-  yield* first;
+async function* followed(first: string, rest: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  yield first;
   yield* rest;
 }
 
