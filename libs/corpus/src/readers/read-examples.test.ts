@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { DatasetFormat } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
 import { linesOf } from './lines.ts';
@@ -297,6 +298,25 @@ describe('what is read of a corpus is an example of the own format too, in which
         ],
       },
     });
+  });
+});
+
+describe('a file of another kind', () => {
+  const utf16 = (text: string) => Buffer.from(`\uFEFF${text}`, 'utf16le');
+  it.each([
+    ['compressed by gzip', gzipSync(exampleLine(example))],
+    ['a zip archive', Buffer.from('PK\x03\x04\x14\x00\x00')],
+    ['a Parquet file', Buffer.concat([Buffer.from('PAR1'), Buffer.alloc(30, 0xe9)])],
+    ['text in UTF-16', utf16(exampleLine(example))],
+    ['text in UTF-16', utf16(JSON.stringify([example])).swap16()],
+    ['a Git LFS pointer', bytesOf('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n')],
+    ['a web page', bytesOf('\n<!doctype html><html></html>')],
+  ])('is refused as a whole, as what it is: %s', async (kind, bytes) => {
+    for (const content of halves(bytes))
+      await expect(read(content, 'solopo')).rejects.toMatchObject({
+        code: 'dataset-invalid',
+        message: expect.stringMatching(new RegExp(`^The file is ${kind}.*, not JSON; \\w`)) as string,
+      });
   });
 });
 
