@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ESLint } from 'eslint';
 import { describe, expect, it } from 'vitest';
 import { isInstalled } from './bootstrap/dependencies.mjs';
@@ -72,6 +73,32 @@ describe('the boundaries', () => {
     expect(await lint('libs/pipeline/src/index.ts', "export * from '@solopo/contracts';\n")).toEqual([]);
     expect(await lint('libs/pipeline/src/index.ts', "export * from 'kysely';\n")).toEqual([boundary]);
     expect(await lint('libs/contracts/src/index.ts', "export * from '@solopo/testing';\n")).toEqual([boundary]);
+  });
+});
+
+/** What the programs of tools/, which no compiler reads, take by name from the projects: `{ a, b as c }` and where from. */
+function imported(file: string): { readonly from: string; readonly names: readonly string[] }[] {
+  const source = readFileSync(join(ROOT, file), 'utf8');
+  return [...source.matchAll(/^import \{([^}]*)\} from '([^']+)';/gm)].map(([, list = '', from = '']) => ({
+    from: from.startsWith('.') ? pathToFileURL(join(ROOT, dirname(file), from)).href : from,
+    names: list.split(',').flatMap((name) => name.trim().split(' ')[0] || []),
+  }));
+}
+
+describe('the programs of tools/', () => {
+  const programs = globSync('tools/**/*.mjs', { cwd: ROOT }).filter((file) => !file.includes('node_modules'));
+  const imports = programs.flatMap((file) => imported(file).map((each) => ({ file, ...each })));
+  const ours = imports.filter(({ from }) => from.startsWith('@solopo/') || /\/(apps|libs)\//.test(from));
+
+  it('name nothing that a project no longer exports', async () => {
+    expect(ours.length).toBeGreaterThan(20);
+    const missing = await Promise.all(
+      ours.map(async ({ file, from, names }) => {
+        const exported = (await import(/* @vite-ignore */ from)) as Record<string, unknown>;
+        return names.filter((name) => !(name in exported)).map((name) => `${file}: ${name} of ${from}`);
+      }),
+    );
+    expect(missing.flat()).toEqual([]);
   });
 });
 

@@ -38,6 +38,7 @@ CASES = {
     "yarn, betas of 0 are none": dict(rope_scaling=dict(YARN, beta_fast=0, beta_slow=0)),
     "yarn, betas": dict(rope_scaling=dict(YARN, beta_fast=8, beta_slow=0.5)),
     "yarn, not truncated": dict(rope_scaling=dict(YARN, beta_fast=8, truncate=False)),
+    "yarn, truncate null is false": dict(rope_scaling=dict(YARN, beta_fast=8, truncate=None)),
     "yarn, original positions left out": dict(rope_scaling=dict(rope_type="yarn", factor=4.0)),
     "yarn, original positions beside": dict(original_max_position_embeddings=32, rope_scaling=YARN),
     "yarn, factor null": dict(rope_scaling=dict(YARN, factor=None)),

@@ -1,6 +1,7 @@
 import { Random } from '@solopo/random';
 import type { ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
+import { EMBEDDING, OUTPUT } from './parameter-names.ts';
 import { blockParameters, layerParameter } from './parameters.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 
@@ -70,6 +71,8 @@ export function toPeftNames(adapter: HostTensors): Map<string, HostTensor> {
   return new Map([...adapter].map(([name, tensor]) => [PEFT_PREFIX + name, tensor]));
 }
 
+const TABLES: ReadonlySet<string> = new Set([EMBEDDING, OUTPUT].map((name) => PEFT_PREFIX + name));
+
 /**
  * An adapter's tensors as PEFT stores them, by the names used here: nothing missing, nothing unknown, every shape right.
  * @throws ModelError that names the tensor which does not fit the base model
@@ -81,6 +84,10 @@ export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
 ): Map<string, T> {
   const known = new Set(wanted.map(([name]) => PEFT_PREFIX + name));
   const unknown = [...tensors.keys()].find((name) => !known.has(name));
+  if (unknown && TABLES.has(unknown))
+    throw new ModelError(
+      `adapter tensor "${unknown}" is a whole table saved beside the adapter, as PEFT does when tokens were added; merge the adapter into its base model with PEFT (merge_and_unload) and register that`,
+    );
   if (unknown)
     throw new ModelError(
       `adapter tensor "${unknown}" does not fit the base model or adapter_config.json; use the adapter with the base model it was trained on`,

@@ -135,6 +135,16 @@ describe('a folder', () => {
     expect(inspectModelFiles(folder).config).toEqual(config);
   });
 
+  test('that has a tensor in two shards takes the one of the later name, whichever the index lists first', () => {
+    const [first, ...others] = [...weights()] as [[string, HostTensor], ...[string, HostTensor][]];
+    const [name, { dims, data }] = first;
+    put(new Map([[name, { dims, data: data.map((x) => 2 * x) }], ...others]), 'a.safetensors');
+    put(new Map([first]), 'b.safetensors');
+    const map = { [name]: 'b.safetensors', ...Object.fromEntries(others.map(([other]) => [other, 'a.safetensors'])) };
+    writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
+    expect(readModelFolder(folder).weights.get(name)).toEqual(first[1]);
+  });
+
   test('with a PEFT adapter is base and adapter merged', () => {
     put(weights());
     const adapter = initialiseLora(config, lora, 3);
@@ -170,6 +180,18 @@ describe('a folder', () => {
     put(weights());
     put(toPeftNames(initialiseLora(config, lora, 3)), 'adapter_model.safetensors');
     writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(formatAdapterConfig(said, 'base')));
+    expect(() => readModelFolder(folder)).toThrow(message);
+    expect(() => inspectModelFiles(folder)).toThrow(message);
+  });
+
+  test('whose adapter brings a table of its own is told so, not that it has another base', () => {
+    put(weights());
+    const table = weights().get('model.embed_tokens.weight')!;
+    const tensors = new Map([...initialiseLora(config, lora, 3), ['model.embed_tokens.weight', table]]);
+    put(toPeftNames(tensors), 'adapter_model.safetensors');
+    writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(formatAdapterConfig(lora, 'base')));
+    const message =
+      /model.embed_tokens.weight" is a whole table .* tokens were added; merge the adapter .*merge_and_unload/;
     expect(() => readModelFolder(folder)).toThrow(message);
     expect(() => inspectModelFiles(folder)).toThrow(message);
   });

@@ -112,7 +112,7 @@ function untiedHint({ tiedEmbeddings }: ModelConfig, name: string): string {
     : '';
 }
 
-/** The folder's safetensors files. */
+/** The folder's safetensors files, by name: where two hold a tensor the later one's counts, as in transformers. */
 export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, 'model.safetensors'))) return ['model.safetensors'];
   if (!existsSync(join(folder, 'model.safetensors.index.json'))) {
@@ -126,7 +126,7 @@ export function weightFiles(folder: string): string[] {
     throw new ModelError('model.safetensors.index.json has no weight_map of tensor names to files');
   const missing = files.find((file) => file.includes('/') || !existsSync(join(folder, file)));
   if (missing) throw new ModelError(`${missing}, named by model.safetensors.index.json, is not in the model folder`);
-  return files;
+  return files.sort();
 }
 
 export function readJson(folder: string, file: string): unknown {

@@ -93,7 +93,8 @@ function readRopeScaling(
         attentionFactor: yarnAttentionFactor(section, factor),
         betaFast: section.positiveOrNone('beta_fast') ?? 32,
         betaSlow: section.positiveOrNone('beta_slow') ?? 1,
-        truncate: section.flag('truncate', true),
+        // Left out it is true; null is as good as false, as in transformers.
+        truncate: section.get('truncate') === null ? false : section.flag('truncate', true),
       };
     }
     case 'llama3':

@@ -23,6 +23,12 @@ describe('a tokenizer that AutoTokenizer makes by rules not known here', () => {
       /tokenizer_class: .* byte-pair .* has WordPiece/,
       withConfig({ tokenizer_class: 'GPT2Tokenizer' }),
     ],
+    [
+      'code of its publisher',
+      /auto_map: .* never run here.* take it out$/,
+      withConfig({ tokenizer_class: 'OurTokenizer', auto_map: { AutoTokenizer: ['ours.OurTokenizer', null] } }),
+    ],
+    ['a class without a name', /tokenizer_class: not the name of a class/, withConfig({ tokenizer_class: '' })],
     ['special tokens that are split', /split_special_tokens: .*; /, withConfig({ split_special_tokens: true })],
     [
       "another pattern than the file's",
@@ -37,6 +43,22 @@ describe('a tokenizer that AutoTokenizer makes by rules not known here', () => {
     expect([...TextModel.fromFiles(withConfig({ tokenizer_class: 'OurTokenizer' })).encode('a b')]).toEqual([2, 3]);
   });
 });
+
+describe('a tokenizer.json that leaves out the type of its model, as older ones do', () => {
+  it.each(Object.entries(MADE_TOKENIZERS).filter(([, { files }]) => modelOf(files)['type'] === 'BPE'))(
+    'gives the same ids: %s',
+    (_, { files, ids }) => {
+      const { type: _type, ...model } = modelOf(files);
+      const json = JSON.stringify({ ...(JSON.parse(files['tokenizer.json']!) as object), model });
+      const text = TextModel.fromFiles({ ...files, 'tokenizer.json': json });
+      expect(Object.fromEntries(Object.keys(ids).map((each) => [each, [...text.encode(each)]]))).toEqual(ids);
+    },
+  );
+});
+
+function modelOf(files: TextFiles): Record<string, unknown> {
+  return (JSON.parse(files['tokenizer.json']!) as { model: Record<string, unknown> }).model;
+}
 
 describe('what is decoded', () => {
   it('keeps a byte order mark at its beginning', () => {

@@ -1,9 +1,10 @@
 import type { JsonObject, TextFile, TextFolder } from './text-files.ts';
 import { isObject } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
-import { checkTokenizer } from './tokenizer.check.ts';
-import type { NamedTokens, TokenizerClass } from './tokenizer-classes.ts';
+import { checkTokenizer, modelTypeOf } from './tokenizer.check.ts';
+import type { ClassFacts, NamedTokens, TokenizerClass } from './tokenizer-classes.ts';
 import {
+  classCalled,
   GENERIC,
   NAMED_TOKENS,
   OTHER_CLASSES,
@@ -42,7 +43,7 @@ export function autoTokenizer(folder: TextFolder, { toTheLetter = false } = {}):
   const built = rebuilt(json, tokenizerClass, { config: whole, named, toTheLetter });
   const added = addedTokens(built, decoder, named, extraTokens(whole));
   const again = tokenizerClass.addsAgain === true ? specials([...Object.values(named), ...extraTokens(whole)]) : [];
-  const isBpe = isObject(built['model']) && built['model']['type'] === 'BPE';
+  const isBpe = modelTypeOf(built) === 'BPE';
   const evenBpe = whole['clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output'] === true;
   return {
     source: { json: built, added: [...added, ...again] },
@@ -65,20 +66,35 @@ export function withoutLimits(tokenizer: JsonObject): JsonObject {
 }
 
 /** Of the class that AutoTokenizer makes; undefined: the generic one, which takes the file as it is. */
-export function classNameOf({ tokenizer, tokenizerConfig, config }: TextFolder): string | undefined {
-  const given = tokenizerConfig['tokenizer_class'] ?? config?.['tokenizer_class'] ?? undefined;
-  if (given !== undefined && typeof given !== 'string') {
-    throw new TextModelError('tokenizer_config.json', 'tokenizer_class: not a text; correct it');
+export function classNameOf(folder: TextFolder): string | undefined {
+  const name = tokenizerClassName(classFacts(folder));
+  if (name !== null) return name;
+  throw new TextModelError(
+    'tokenizer_config.json',
+    "auto_map: the tokenizer is code of its publisher's, which is never run here, nor by transformers without trust_remote_code; " +
+      'where tokenizer.json alone is right, take it out',
+  );
+}
+
+export function classFacts({ tokenizer, tokenizerConfig, config }: TextFolder): ClassFacts {
+  const named = tokenizerConfig['tokenizer_class'] ?? config?.['tokenizer_class'] ?? undefined;
+  if (named !== undefined && (typeof named !== 'string' || named === '')) {
+    throw new TextModelError('tokenizer_config.json', 'tokenizer_class: not the name of a class; correct it');
   }
-  const isByteLevel = JSON.stringify({ ...tokenizer, model: null }).includes('"ByteLevel"');
-  return tokenizerClassName(config?.['model_type'], given, isByteLevel);
+  const code = tokenizerConfig['auto_map'];
+  return {
+    modelType: config?.['model_type'],
+    named,
+    isByteLevel: JSON.stringify({ ...tokenizer, model: null }).includes('"ByteLevel"'),
+    hasOwnCode: Array.isArray(code) || (isObject(code) && (code['AutoTokenizer'] ?? null) !== null),
+  };
 }
 
 /** Of another model than byte-pair encoding such a class makes no tokenizer: it is meant only where it is named. */
-function keepsFile({ tokenizer, tokenizerConfig, config }: TextFolder, name: string | undefined): boolean {
-  const given = tokenizerConfig['tokenizer_class'] ?? config?.['tokenizer_class'];
-  const isNamed = typeof given === 'string' && given.replace(/Fast$/, '') === name;
-  return (tokenizer['model'] as JsonObject)['type'] !== 'BPE' && !isNamed;
+function keepsFile(folder: TextFolder, name: string | undefined): boolean {
+  const { named } = classFacts(folder);
+  const isNamed = named !== undefined && classCalled(named.replace(/Fast$/, '')) === name;
+  return modelTypeOf(folder.tokenizer) !== 'BPE' && !isNamed;
 }
 
 function classOf(name: string | undefined): TokenizerClass {
@@ -117,11 +133,12 @@ interface Settings {
 /** The class's own parts round the file's vocabulary. */
 function rebuilt(json: JsonObject, { parts }: TokenizerClass, { config, named, toTheLetter }: Settings): JsonObject {
   if (!parts) return json;
-  const { vocab, merges, type } = json['model'] as JsonObject;
+  const { vocab, merges } = json['model'] as JsonObject;
+  const type = modelTypeOf(json);
   if (type !== 'BPE' && !toTheLetter) {
     throw new TextModelError(
       'tokenizer_config.json',
-      `tokenizer_class: a class with byte-pair encoding, where tokenizer.json has ${String(type)}; where tokenizer.json is right, write PreTrainedTokenizerFast`,
+      `tokenizer_class: a class with byte-pair encoding, where tokenizer.json has ${type}; where tokenizer.json is right, write PreTrainedTokenizerFast`,
     );
   }
   const made = parts(config, textsOf(named));

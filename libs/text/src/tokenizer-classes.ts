@@ -115,16 +115,29 @@ export const TOKENIZER_CLASSES: Readonly<Record<string, TokenizerClass>> = {
 
 /** Classes that make the tokenizer anew by rules that are not in this table. */
 export const OTHER_CLASSES: ReadonlySet<string> = new Set(
-  `Albert Barthez Bert BertJapanese Bertweet BigBird BioGpt Blenderbot BlenderbotSmall ByT5 Camembert Canine Clvp CLIP
-   CodeGen CodeLlama Cohere ConvBert Cpm CpmAnt CTRL Deberta DebertaV2 Dia DistilBert DPRContextEncoder
-   DPRQuestionEncoder DPRReader Esm Esmc FNet FSMT FastSpeech2Conformer Flaubert Funnel GPTNeoXJapanese Herbert Lasr
-   LayoutLMv2 LayoutLMv3 LayoutXLM Luke M2M100 MBart MBart50 MLuke MPNet Marian MarkupLM Mgpstr MyT5 Nllb Nougat
-   OpenAIGPT Pegasus Perceiver Phobert Pop2Piano ProphetNet Qwen3_5 Reformer RemBert RoCBert RoFormer Roberta
-   SeamlessM4T Siglip2 Speech2Text Splinter T5 Tapas Tipsv2 Udop VideoPrism Vits Wav2Vec2CTC Wav2Vec2PhonemeCTC Whisper
-   XGLM XLM XLMRoberta XLNet`
+  `Albert Auto Bart Barthez Bartpho Basic Bert BertGeneration BertJapanese Bertweet BigBird BioGpt Blenderbot
+   BlenderbotSmall ByT5 Camembert Canine Character CLIP Clvp CodeGen CodeLlama Cohere ConvBert Cpm CpmAnt CTRL
+   Deberta DebertaV2 Dia DistilBert DPRContextEncoder DPRQuestionEncoder DPRReader Electra Esm Esmc
+   FastSpeech2Conformer Flaubert FNet FSMT Funnel GPTNeoXJapanese GPTSw3 Herbert Lasr LayoutLM LayoutLMv2 LayoutLMv3
+   LayoutXLM LED Longformer Luke Lxmert M2M100 Marian MarkupLM MBart MBart50 Mecab Mgpstr MLuke MobileBert MPNet Mvp
+   MyT5 Nllb Nougat OpenAIGPT Parakeet Pegasus Perceiver Phobert PLBart Pop2Piano ProphetNet Qwen3_5 Rag Reformer
+   RemBert Roberta RoCBert RoFormer SeamlessM4T Siglip Siglip2 Speech2Text SpeechT5 Splinter SqueezeBert T5 Tapas
+   Tipsv2 Udop VideoPrism Vits Wav2Vec2CTC Wav2Vec2PhonemeCTC Whisper Wordpiece XGLM XLM XLMRoberta XLNet`
     .split(/\s+/)
-    .map((name) => `${name}Tokenizer`),
+    .map((name) => `${name}Tokenizer`)
+    .concat(['MistralCommonBackend', 'PreTrainedTokenizerBase', 'SentencePieceBackend']),
 );
+
+/** Names without a class of their own, for which transformers takes the one that their file is converted like. */
+const ALIASES: Readonly<Record<string, string>> = { Phi3Tokenizer: 'LlamaTokenizer' };
+
+/** Names of the generic class. */
+const GENERIC_NAMES: ReadonlySet<string> = new Set([
+  'BloomTokenizer',
+  'PreTrainedTokenizer',
+  'PythonBackend',
+  'TokenizersBackend',
+]);
 
 /** By config.json's model_type: the class that belongs to it. */
 const REGISTERED: Readonly<Record<string, string>> = {
@@ -133,6 +146,7 @@ const REGISTERED: Readonly<Record<string, string>> = {
   gemma3: 'GemmaTokenizer',
   gemma3_text: 'GemmaTokenizer',
   gpt2: 'GPT2Tokenizer',
+  ministral: 'TokenizersBackend',
   mistral: 'TokenizersBackend',
   mixtral: 'TokenizersBackend',
   qwen2: 'Qwen2Tokenizer',
@@ -144,29 +158,56 @@ const REGISTERED: Readonly<Record<string, string>> = {
 /** Model types whose tokenizer_config.json often names a wrong class, so that the registered one is taken. */
 const NAMED_WRONGLY: ReadonlySet<string> = new Set(['qwen2']);
 
-/** Whether the model type alone says which class is made: no `tokenizer_class` changes it. */
-export function classFollowsModelType(modelType: unknown): boolean {
-  return typeof modelType === 'string' && NAMED_WRONGLY.has(modelType);
+/** What the files say of a tokenizer's class. */
+export interface ClassFacts {
+  readonly modelType: unknown;
+  /** `tokenizer_class`. */
+  readonly named: string | undefined;
+  /** tokenizer.json parts or decodes texts by bytes. */
+  readonly isByteLevel: boolean;
+  /** `auto_map` of tokenizer_config.json: the tokenizer may be code of its publisher's. */
+  readonly hasOwnCode: boolean;
+}
+
+/** Whether the model type alone says which class is made: no `tokenizer_class` changes it, but one with code of its publisher's. */
+export function classFollowsModelType({
+  modelType,
+  hasOwnCode,
+}: Pick<ClassFacts, 'modelType' | 'hasOwnCode'>): boolean {
+  return typeof modelType === 'string' && NAMED_WRONGLY.has(modelType) && !hasOwnCode;
 }
 
 /**
  * The name of the class that AutoTokenizer makes: of what the files name and what belongs to the model type. Undefined
- * for the generic one.
+ * for the generic one; null where it would be code of the publisher's.
  */
-export function tokenizerClassName(
-  modelType: unknown,
-  named: string | undefined,
-  fileIsByteLevel: boolean,
-): string | undefined {
+export function tokenizerClassName(facts: ClassFacts): string | undefined | null {
+  const { modelType, named, isByteLevel, hasOwnCode } = facts;
   const registered = typeof modelType === 'string' ? REGISTERED[modelType] : undefined;
   const name = named?.replace(/Fast$/, '');
-  const namedWrongly = classFollowsModelType(modelType);
-  if (name === undefined) return registered;
+  const meant = name === undefined ? registered : classCalled(name);
+  if (name === undefined || hasOwnCode)
+    return hasOwnCode && registered === undefined && !(name !== undefined && isKnown(name)) ? null : meant;
+  const followsModelType = classFollowsModelType(facts);
   // Folders of the Llama 3 kind name the class of Llama 2.
-  if (name === 'LlamaTokenizer' && fileIsByteLevel && !namedWrongly) return undefined;
-  if (registered === undefined || registered === name) return name;
+  if (name === 'LlamaTokenizer' && isByteLevel && !followsModelType) return undefined;
+  if (registered === undefined || registered === name) return meant;
   if (registered === 'TokenizersBackend') return undefined;
-  return namedWrongly ? registered : name;
+  return followsModelType ? registered : meant;
+}
+
+/** The class that is made for a `tokenizer_class`, without Fast. Undefined for the generic one. */
+export function classCalled(name: string): string | undefined {
+  return GENERIC_NAMES.has(name) ? undefined : (ALIASES[name] ?? name);
+}
+
+function isKnown(name: string): boolean {
+  return (
+    GENERIC_NAMES.has(name) ||
+    OTHER_CLASSES.has(name) ||
+    Object.hasOwn(TOKENIZER_CLASSES, name) ||
+    Object.hasOwn(ALIASES, name)
+  );
 }
 
 function metaspace(scheme: 'always' | 'first' | 'never'): JsonObject {

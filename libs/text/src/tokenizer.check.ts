@@ -36,6 +36,16 @@ export function checkTokenizer(tokenizer: JsonObject): void {
 /** A large vocabulary takes a while. */
 const checked = new WeakSet<JsonObject>();
 
+/** Older files leave the type out, and the library takes the first kind that has the keys. */
+export function modelTypeOf(tokenizer: JsonObject): string {
+  const model = tokenizer['model'] as JsonObject;
+  const { type, vocab, merges } = model;
+  if (typeof type === 'string') return type;
+  if (Array.isArray(vocab)) return 'Unigram';
+  if (merges !== undefined) return 'BPE';
+  return model['max_input_chars_per_word'] === undefined ? 'WordLevel' : 'WordPiece';
+}
+
 interface Vocabulary {
   readonly ids: Map<string, number>;
   readonly tokens: Map<number, string>;

@@ -1,4 +1,4 @@
-import { autoTokenizer, classNameOf, withoutLimits } from './auto-tokenizer.ts';
+import { autoTokenizer, classFacts, classNameOf, withoutLimits } from './auto-tokenizer.ts';
 import type { JsonObject, TextFolder } from './text-files.ts';
 import { isObject } from './text-files.ts';
 import { classFollowsModelType, TOKENIZER_CLASSES, TRANSFORMERS_VERSION } from './tokenizer-classes.ts';
@@ -78,17 +78,15 @@ export function transformersTokens(folder: TextFolder): TransformersTokens {
 
 type Facts = Omit<TransformersTokens, 'warning' | 'note'>;
 
-function warningOf(
-  { config, tokenizerConfig }: TextFolder,
-  { version, tokenizerClass, replaced, fromHere }: Facts,
-): string | null {
+function warningOf(folder: TextFolder, { version, tokenizerClass, replaced, fromHere }: Facts): string | null {
   if (fromHere === null) return null;
   const { text, there, expected } = fromHere.example;
-  const modelType = config?.['model_type'];
-  const why = classFollowsModelType(modelType)
+  const facts = classFacts(folder);
+  const { modelType, named } = facts;
+  const why = classFollowsModelType(facts)
     ? `model_type is ${JSON.stringify(modelType)}, whatever tokenizer_class says`
-    : `tokenizer_class is ${JSON.stringify(tokenizerConfig['tokenizer_class'] ?? config?.['tokenizer_class']) ?? 'left out'}, model_type ${JSON.stringify(modelType) ?? 'too'}`;
-  const remedy = classFollowsModelType(modelType)
+    : `tokenizer_class is ${JSON.stringify(named) ?? 'left out'}, model_type ${JSON.stringify(modelType) ?? 'too'}`;
+  const remedy = classFollowsModelType(facts)
     ? 'load it with PreTrainedTokenizerFast.from_pretrained in place of AutoTokenizer'
     : 'write "tokenizer_class": "PreTrainedTokenizerFast" into tokenizer_config.json, or load it with PreTrainedTokenizerFast.from_pretrained';
   return (

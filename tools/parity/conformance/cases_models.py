@@ -91,6 +91,7 @@ YARNS = {
     "yarn, second scale zero": {"mscale": 1.0, "mscale_all_dim": 0.0},
     "yarn, both scales zero": {"mscale": 0.0, "mscale_all_dim": 0.0},
     "yarn, not truncated": {"truncate": False},
+    "yarn, truncate is null": {"truncate": None},
     "yarn, factor 1": {"factor": 1.0},
     "yarn, large factor": {"factor": 40.0, "mscale": 1.0, "mscale_all_dim": 1.0},
 }

@@ -369,6 +369,18 @@ case("class GPT2, other words", lambda: byte_bpe(P().Split(lib().Regex(GPT4), "i
 case("class GPT2, lower case", lambda: byte_bpe(normalizer=N().Lowercase()), GPT2)
 case("class GPT2, bos", byte_bpe, {**GPT2, "add_bos_token": True})
 case("class GPTNeoX", byte_bpe, {**GPT2, "tokenizer_class": "GPTNeoXTokenizer"})
+case("class Llama, ministral", piece_bpe, LLAMA, model_type="ministral")
+case("class Qwen2, ministral", byte_bpe, QWEN2, model_type="ministral")
+PHI3 = {**LLAMA, "tokenizer_class": "Phi3Tokenizer"}
+case("class Phi3", piece_bpe, PHI3)
+case("class Phi3Fast, qwen3", piece_bpe, {**PHI3, "tokenizer_class": "Phi3TokenizerFast", "pad_token": "<pad>"}, model_type="qwen3")
+case("class Phi3, bytes", byte_bpe, PHI3)
+case("class Bart", byte_bpe, {"tokenizer_class": "BartTokenizer"})
+OWN_CODE = {"auto_map": {"AutoTokenizer": ["code.OurTokenizer", None]}}
+case("class Llama, bytes, code of its own", byte_bpe, {**LLAMA, **OWN_CODE})
+case("mistral's class Llama, code of its own", piece_bpe, {**LLAMA, **OWN_CODE}, model_type="mistral")
+case("qwen2, generic class, code of its own", byte_bpe, OWN_CODE, model_type="qwen2")
+case("qwen2, unknown class, code of its own", byte_bpe, {**OWN_CODE, "tokenizer_class": "OurTokenizer"}, model_type="qwen2")
 case("class PreTrainedTokenizer", byte_bpe, {"tokenizer_class": "PreTrainedTokenizer"})
 case("class Bert", lambda: word_piece(normalizer=N().BertNormalizer()), {"tokenizer_class": "BertTokenizer", "unk_token": "<unk>", "sep_token": "[SEP]", "cls_token": "[CLS]", "pad_token": "<pad>", "mask_token": "[MASK]"})
 case("class T5", trained_unigram, {"tokenizer_class": "T5Tokenizer", "unk_token": "<unk>", "pad_token": "<pad>"})
@@ -408,6 +420,9 @@ def dropout(folder):
 case("merges as texts", byte_bpe, edit=old_merges)
 case("keys that older files lack", byte_bpe, edit=sparse_file)
 case("a model without type", byte_bpe, edit=model_without_type)
+case("a model without type, class Qwen2", byte_bpe, QWEN2, model_type="qwen2", edit=model_without_type)
+case("a model without type, class GPT2", byte_bpe, GPT2, edit=model_without_type)
+case("a model without type, class Llama", piece_bpe, LLAMA, edit=model_without_type)
 case("dropout 0", byte_bpe, edit=dropout)
 
 NAMES = list(CASES)

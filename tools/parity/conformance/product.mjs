@@ -1,7 +1,7 @@
 // The product's side of `npm run conformance`: reads folders and answers what it makes of them, a line of JSON for each line of JSON. One
 // process for all: what ends it is the product's crash, and says so.
 import { writeSync } from 'node:fs';
-import { checkModelFiles, LanguageModel, LogitsNotFiniteError, ModelError, Runtime } from '@solopo/lm';
+import { inspectModelFiles, LanguageModel, LogitsNotFiniteError, ModelError, Runtime } from '@solopo/lm';
 import * as text from '@solopo/text';
 import { SolopoError } from '@solopo/contracts';
 import { writeExports } from './exports.mjs';
@@ -25,11 +25,11 @@ async function freshRuntime() {
   return runtime;
 }
 
-/** `checkModelFiles` looks at the headers alone, before a model is taken: it has to say what reading says. */
+/** `inspectModelFiles` looks at the headers alone, before a model is taken: it has to say what reading says. */
 async function score(folder, { sequences }) {
   const model = LanguageModel.fromFolder(folder, await freshRuntime());
   try {
-    checkModelFiles(folder);
+    inspectModelFiles(folder);
   } catch (error) {
     throw new Error(`read, but refused by its check: ${error.message}`, { cause: error });
   }

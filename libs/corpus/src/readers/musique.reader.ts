@@ -1,26 +1,35 @@
-import { answerSchema, statedSchema, type Example } from '@solopo/contracts';
+import { answerSchema, exampleSchema, statedSchema, type Example } from '@solopo/contracts';
 import { z } from 'zod';
+import { distinctDocuments, isStated } from './documents.ts';
+
+const paragraphSchema = z
+  .object({ title: z.string(), paragraph_text: z.string(), is_supporting: z.boolean() })
+  .refine(({ paragraph_text, is_supporting }) => !is_supporting || isStated(paragraph_text), {
+    path: ['paragraph_text'],
+    error: 'must not be blank',
+  });
 
 /** A record of MuSiQue as published: supporting paragraphs are relevant, aliases are further gold answers. */
-export const musiqueSchema = z
+export const musiqueSchema: z.ZodType<Example> = z
   .object({
     id: z.string().min(1),
     question: statedSchema,
     answer: answerSchema,
     answer_aliases: z.array(z.string().trim()).default([]),
     answerable: z.boolean().default(true),
-    paragraphs: z
-      .array(z.object({ title: z.string(), paragraph_text: statedSchema, is_supporting: z.boolean() }))
-      .min(1),
+    paragraphs: z.array(paragraphSchema).min(1),
   })
   .refine(({ answerable }) => answerable, { path: ['answerable'], error: 'must be true' })
-  .transform((record): Example => ({
+  .transform((record) => ({
     id: record.id,
     question: record.question,
-    answers: [...new Set([record.answer, ...record.answer_aliases.filter((alias) => alias !== '')])],
-    documents: record.paragraphs.map(({ title, paragraph_text, is_supporting }) => ({
-      title,
-      text: paragraph_text,
-      relevant: is_supporting,
-    })),
-  }));
+    answers: [...new Set([record.answer, ...record.answer_aliases.filter(isStated)])],
+    documents: distinctDocuments(
+      record.paragraphs.map(({ title, paragraph_text, is_supporting }) => ({
+        title,
+        text: paragraph_text,
+        relevant: is_supporting,
+      })),
+    ),
+  }))
+  .pipe(exampleSchema);

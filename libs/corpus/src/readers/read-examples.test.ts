@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { DatasetFormat } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
 import { linesOf } from './lines.ts';
@@ -54,6 +55,13 @@ describe('solopo lines', () => {
   it('come back as they were written', async () => {
     expect(await read(exampleLine(example), 'solopo')).toEqual([{ line: 1, example }]);
     expect(await read(`\uFEFF${JSON.stringify(example)}\r\n\r\n`, 'solopo')).toEqual([{ line: 1, example }]);
+  });
+
+  it('are read behind a byte order mark, wherever its bytes part', async () => {
+    for (const content of halves(bytesOf(`\uFEFF${exampleLine(example)}`)))
+      expect(await read(content, 'solopo')).toEqual([{ line: 1, example }]);
+    for (const content of halves(bytesOf(`\uFEFF\n[${JSON.stringify(example)}]`)))
+      expect(await read(content, 'solopo')).toEqual([{ line: 1, example }]);
   });
 
   it('that cannot be read are reported by number and reason, and the rest is read', async () => {
@@ -225,6 +233,90 @@ describe('texts that say nothing', () => {
       'musique',
     );
     expect(found).toMatchObject({ example: { answers: ['Ada'] } });
+  });
+});
+
+describe('what is read of a corpus is an example of the own format too, in which it is kept', () => {
+  const unseen = '\u200b';
+  const facts = { _id: 'h1', question: 'q?', answer: 'Ada', supporting_facts: [['A', 0]] };
+  const paragraphs = (...texts: (readonly [text: string, supports: boolean])[]) =>
+    texts.map(([paragraph_text, is_supporting]) => ({ title: 'T', paragraph_text, is_supporting }));
+
+  it.each([
+    ['musique', 'an alias without a shape', { ...record, answer_aliases: [unseen, 'Lovelace'] }],
+    ['musique', 'a paragraph without a shape', { ...record, paragraphs: paragraphs(['a', true], [unseen, false]) }],
+    [
+      'hotpotqa',
+      'a paragraph without a shape',
+      {
+        ...facts,
+        context: [
+          ['A', ['a']],
+          ['B', [unseen]],
+        ],
+      },
+    ],
+    [
+      '2wiki',
+      'sentences of control characters',
+      {
+        ...facts,
+        context: [
+          ['A', ['a']],
+          ['B', ['\u0001', '\u0002']],
+        ],
+      },
+    ],
+  ] as const)('%s: %s is left out', async (format, _, change) => {
+    const [line] = await read(JSON.stringify(change), format);
+    const found = line && 'example' in line ? line.example : undefined;
+    expect(found?.documents).toHaveLength(1);
+    expect(await read(exampleLine(found!), 'solopo')).toEqual([{ line: 1, example: found }]);
+  });
+
+  it.each([
+    [
+      'musique',
+      'paragraphs.0.paragraph_text: must not be blank',
+      { ...record, paragraphs: paragraphs([unseen, true]) },
+    ],
+    ['hotpotqa', 'supporting_facts: "A" has no text', { ...facts, context: [['A', [unseen]]] }],
+  ] as const)('%s: evidence without a shape is refused', async (format, reason, change) => {
+    expect(reasonsOf(await read(JSON.stringify(change), format))).toEqual([[1, reason]]);
+  });
+
+  it('musique: a paragraph that is there twice is taken once, relevant where either is', async () => {
+    const [line] = await read(
+      JSON.stringify({ ...record, paragraphs: paragraphs(['a', true], ['b', false], ['a', false]) }),
+      'musique',
+    );
+    expect(line).toMatchObject({
+      example: {
+        documents: [
+          { text: 'a', relevant: true },
+          { text: 'b', relevant: false },
+        ],
+      },
+    });
+  });
+});
+
+describe('a file of another kind', () => {
+  const utf16 = (text: string) => Buffer.from(`\uFEFF${text}`, 'utf16le');
+  it.each([
+    ['compressed by gzip', gzipSync(exampleLine(example))],
+    ['a zip archive', Buffer.from('PK\x03\x04\x14\x00\x00')],
+    ['a Parquet file', Buffer.concat([Buffer.from('PAR1'), Buffer.alloc(30, 0xe9)])],
+    ['text in UTF-16', utf16(exampleLine(example))],
+    ['text in UTF-16', utf16(JSON.stringify([example])).swap16()],
+    ['a Git LFS pointer', bytesOf('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n')],
+    ['a web page', bytesOf('\n<!doctype html><html></html>')],
+  ])('is refused as a whole, as what it is: %s', async (kind, bytes) => {
+    for (const content of halves(bytes))
+      await expect(read(content, 'solopo')).rejects.toMatchObject({
+        code: 'dataset-invalid',
+        message: expect.stringMatching(new RegExp(`^The file is ${kind}.*, not JSON; \\w`)) as string,
+      });
   });
 });
 

@@ -24,7 +24,7 @@ const MAX_LENGTH = 2 ** 26;
  * Reads JSON lines or a JSON array, from a whole text or as it comes. A line that cannot be read is reported and the rest is
  * read on; so is an id that was there before.
  *
- * @throws SolopoError `dataset-invalid` for an array that is no JSON
+ * @throws SolopoError `dataset-invalid` for an array that is no JSON, and for a file of another kind
  */
 export async function* readExamples(
   content: AsyncIterable<Uint8Array | string> | string,

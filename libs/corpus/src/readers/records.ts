@@ -1,5 +1,6 @@
 import { elementsOf } from './elements.ts';
 import { linesOf } from './lines.ts';
+import { demandJson, HEAD_LENGTH } from './other-files.ts';
 import { NOT_UTF8, textOf } from './utf8.ts';
 
 /** A value by its number from 1, or why there is none: of a line, or of an element of the array. */
@@ -12,13 +13,14 @@ const BYTES = 'has bytes that are not UTF-8';
  * The values of a file of JSON lines, or of one JSON array, read as they come: never more than one of them is held, of at
  * most `maxLength` characters. A line that cannot be read says why, and the rest is read on; blank ones count but say nothing.
  *
- * @throws SolopoError `dataset-invalid` for an array that is no JSON
+ * @throws SolopoError `dataset-invalid` for an array that is no JSON, and for a file of another kind
  */
 export async function* recordsOf(
   content: AsyncIterable<Uint8Array | string>,
   maxLength: number,
 ): AsyncGenerator<JsonRecord, void, undefined> {
   const { head, text } = await begin(textOf(content));
+  demandJson(head);
   if (head.startsWith('[')) yield* ofArray(text, maxLength);
   else yield* ofLines(text, maxLength);
 }
@@ -49,26 +51,24 @@ function parse(content: string): { value: unknown } | { reason: string } {
   }
 }
 
-/** The first characters that are not white space, and the whole text without its byte order mark. */
+/** The text from its first character that is not white space on, some of it, and the whole without its byte order mark. */
 async function begin(
   pieces: AsyncGenerator<string, void, undefined>,
 ): Promise<{ head: string; text: AsyncIterable<string> }> {
-  const read: string[] = [];
+  let read = '';
   let head = '';
-  while (head === '') {
+  while (head.length < HEAD_LENGTH) {
     const { done, value } = await pieces.next();
     if (done === true) break;
-    read.push(read.length === 0 ? value.replace(/^\uFEFF/, '') : value);
-    head = value.replace(/^\uFEFF/, '').trimStart();
+    const piece = read === '' ? value.replace(/^\uFEFF/, '') : value;
+    read += piece;
+    head += head === '' ? piece.trimStart() : piece;
   }
   return { head, text: followed(read, pieces) };
 }
 
-async function* followed(
-  first: readonly string[],
-  rest: AsyncIterable<string>,
-): AsyncGenerator<string, void, undefined> {
-  yield* first;
+async function* followed(first: string, rest: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  yield first;
   yield* rest;
 }
 

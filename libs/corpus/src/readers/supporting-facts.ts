@@ -1,5 +1,6 @@
-import { answerSchema, statedSchema, type Document, type Example } from '@solopo/contracts';
+import { answerSchema, exampleSchema, statedSchema, type Example } from '@solopo/contracts';
 import { z } from 'zod';
+import { distinctDocuments, isStated } from './documents.ts';
 
 /** What HotpotQA and 2WikiMultihopQA share: paragraphs as lists of sentences, and which sentences support the answer. */
 const recordSchema = z.object({
@@ -14,20 +15,23 @@ type SupportingFactsRecord = z.infer<typeof recordSchema>;
 
 /** A paragraph is relevant when one of its sentences is a supporting fact. A paragraph that is there twice is taken once. */
 export function supportingFactsSchema(join: (sentences: readonly string[]) => string): z.ZodType<Example> {
-  return recordSchema.superRefine(demandEvidence).transform(({ _id, question, answer, context, supporting_facts }) => {
-    const supporting = new Set(supporting_facts.map(([title]) => title));
-    const documents = new Map<string, Document>();
-    for (const [title, sentences] of context) {
-      const text = join(sentences).trim();
-      if (text !== '') documents.set(`${title}\n${text}`, { title, text, relevant: supporting.has(title) });
-    }
-    return { id: _id, question, answers: [answer], documents: [...documents.values()] };
-  });
+  return recordSchema
+    .superRefine(demandEvidence)
+    .transform(({ _id, question, answer, context, supporting_facts }) => {
+      const supporting = new Set(supporting_facts.map(([title]) => title));
+      const paragraphs = context.map(([title, sentences]) => ({
+        title,
+        text: join(sentences).trim(),
+        relevant: supporting.has(title),
+      }));
+      return { id: _id, question, answers: [answer], documents: distinctDocuments(paragraphs) };
+    })
+    .pipe(exampleSchema);
 }
 
 function demandEvidence({ context, supporting_facts }: SupportingFactsRecord, issues: z.RefinementCtx): void {
   const titles = new Set(context.map(([title]) => title));
-  const told = new Set(context.filter(([, sentences]) => sentences.join('').trim() !== '').map(([title]) => title));
+  const told = new Set(context.filter(([, sentences]) => isStated(sentences.join(''))).map(([title]) => title));
   for (const [title] of supporting_facts) {
     if (told.has(title)) continue;
     const fault = titles.has(title) ? 'has no text' : 'is not a title of context';

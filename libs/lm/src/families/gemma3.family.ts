@@ -65,7 +65,7 @@ export const GEMMA3: Family = {
     for (const { ropeScaling } of Object.values(kinds))
       if (ropeScaling?.type === 'yarn' && !ropeScaling.truncate)
         throw new ModelError(
-          'config.json: truncate: false of yarn is not supported here; transformers does not read it',
+          'config.json: truncate of yarn is supported here only as true, since transformers does not read it; take it out',
         );
     const types = layerTypes(config, count, (layer) =>
       (layer + 1) % config.whole('sliding_window_pattern') === 0 ? 'full_attention' : 'sliding_attention',
