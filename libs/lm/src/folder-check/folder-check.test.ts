@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tinyGguf } from '@solopo/testing';
@@ -60,6 +60,15 @@ describe('a model folder', () => {
     expect(check.text?.sample.tokens.length).toBeGreaterThan(check.text?.sample.unknown ?? 0);
     expect(check.text?.sample.unknown).toBeGreaterThan(5);
     expect(check.transformers).toMatchObject({ fromHere: null, fromFile: null });
+  });
+
+  it('with a link to nothing, as a download that broke off leaves it, is told with it', async () => {
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'notes.txt'));
+    rmSync(join(folder, 'tokenizer.json'));
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'tokenizer.json'));
+    const { faults, files } = await checkFolder(folder);
+    expect(faults).toEqual([expect.stringMatching(/^tokenizer\.json: missing/)]);
+    expect(files.ignored.filter(({ why }) => why.startsWith('a link to a file that is not there'))).toHaveLength(2);
   });
 
   it('with a second table for a tied output layer says that it has no effect', async () => {
