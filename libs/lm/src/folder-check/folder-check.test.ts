@@ -153,6 +153,12 @@ describe('a model folder', () => {
     expect((await checkFolder(folder)).faults).toEqual([expect.stringMatching(reason)]);
   });
 
+  it('with a text file that is not UTF-8 is refused by it, not read with other letters', async () => {
+    put('special_tokens_map.json', Buffer.from('{"sep_token":"\xe9"}', 'latin1'));
+    const { faults } = await checkFolder(folder);
+    expect(faults).toEqual([expect.stringMatching(/^special_tokens_map\.json: has bytes that are not UTF-8; /)]);
+  });
+
   it('whose tokenizer transformers makes otherwise is warned of', async () => {
     change('config.json', { model_type: 'qwen2' });
     const { faults, warnings } = await checkFolder(folder);
