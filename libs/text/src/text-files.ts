@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TextModelError } from './text-model.error.ts';
@@ -92,12 +93,18 @@ export function isObject(value: unknown): value is JsonObject {
 async function readIfThere(path: string, file: TextFile): Promise<string | undefined> {
   try {
     demandSize(file, (await stat(path)).size);
-    return await readFile(path, 'utf8');
+    return textOf(file, await readFile(path));
   } catch (error) {
     if (error instanceof TextModelError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new TextModelError(file, `cannot be read (${(error as Error).message}); make it readable`, { cause: error });
   }
+}
+
+/** A byte order mark stays where it is, as in transformers. */
+function textOf(file: TextFile, bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  throw new TextModelError(file, 'has bytes that are not UTF-8; write it anew in UTF-8, or fetch it again');
 }
 
 function demandSize(file: TextFile, bytes: number): void {

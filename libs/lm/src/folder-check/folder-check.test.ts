@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tinyGguf } from '@solopo/testing';
@@ -99,6 +99,15 @@ describe('a model folder', () => {
     expect(check.transformers).toMatchObject({ fromHere: null, fromFile: null });
   });
 
+  it('with a link to nothing, as a download that broke off leaves it, is told with it', async () => {
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'notes.txt'));
+    rmSync(join(folder, 'tokenizer.json'));
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'tokenizer.json'));
+    const { faults, files } = await checkFolder(folder);
+    expect(faults).toEqual([expect.stringMatching(/^tokenizer\.json: missing/)]);
+    expect(files.ignored.filter(({ why }) => why.startsWith('a link to a file that is not there'))).toHaveLength(2);
+  });
+
   it('with a second table for a tied output layer says that it has no effect', async () => {
     const { weights } = readModelFolder(folder);
     weights.set('lm_head.weight', weights.get('model.embed_tokens.weight')!);
@@ -179,6 +188,12 @@ describe('a model folder', () => {
     rmSync(join(folder, 'config.json'));
     put(file, '{}');
     expect((await checkFolder(folder)).faults).toEqual([expect.stringMatching(reason)]);
+  });
+
+  it('with a text file that is not UTF-8 is refused by it, not read with other letters', async () => {
+    put('special_tokens_map.json', Buffer.from('{"sep_token":"\xe9"}', 'latin1'));
+    const { faults } = await checkFolder(folder);
+    expect(faults).toEqual([expect.stringMatching(/^special_tokens_map\.json: has bytes that are not UTF-8; /)]);
   });
 
   it('whose tokenizer transformers makes otherwise is warned of', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { TEXT_FILES } from '@solopo/text';
 import { ADAPTER, weightFiles } from '../model-folder.ts';
@@ -46,23 +46,21 @@ export function sortFiles(folder: string): FolderFiles {
   const shards = new Set(shardsOf(folder));
   const files = readdirSync(folder)
     .sort()
-    .map((name) => ({ name, stat: statSync(join(folder, name)) }));
+    .map((name) => ({ name, stat: statSync(join(folder, name), { throwIfNoEntry: false }) }));
   const isRead = (name: string): boolean =>
     (READ.has(name) && !(name.endsWith('.index.json') && shards.has('model.safetensors'))) || shards.has(name);
   return {
-    read: files
-      .filter(({ name, stat }) => stat.isFile() && isRead(name))
-      .map(({ name, stat: { size } }) => ({ name, bytes: size })),
+    read: files.flatMap(({ name, stat }) => (stat?.isFile() && isRead(name) ? [{ name, bytes: stat.size }] : [])),
     ignored: files
-      .filter(({ name, stat }) => !(stat.isFile() && isRead(name)))
-      .map(({ name, stat }) => ({
-        name,
-        bytes: stat.size,
-        why: stat.isFile()
-          ? (WHY.find(([pattern]) => pattern.test(name))?.[1] ?? 'nothing is known to be read from it')
-          : 'a folder inside',
-      })),
+      .filter(({ name, stat }) => !(stat?.isFile() && isRead(name)))
+      .map(({ name, stat }) => ({ name, bytes: stat?.size ?? 0, why: whyIgnored(name, stat) })),
   };
+}
+
+function whyIgnored(name: string, stat: Stats | undefined): string {
+  if (stat === undefined) return 'a link to a file that is not there; download the model again';
+  if (!stat.isFile()) return 'a folder inside';
+  return WHY.find(([pattern]) => pattern.test(name))?.[1] ?? 'nothing is known to be read from it';
 }
 
 function shardsOf(folder: string): readonly string[] {
