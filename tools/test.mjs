@@ -1,9 +1,10 @@
-// ./solopo test: the build, the lint and every test, summed up in the last line.
+// ./solopo test: the build, the lint and every test, summed up in the last line. With --torch: the torch engine's.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startVitest } from 'vitest/node';
 import { summarize } from './summary.mjs';
+import { torchChecks, TORCH_TESTS } from './test-torch.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(ROOT);
@@ -16,9 +17,13 @@ function check(name, program, args) {
   return { name, state: passed ? 'passed' : 'failed' };
 }
 
-const checks = [check('build', 'typescript/bin/tsc', ['-b']), check('lint', 'eslint/bin/eslint.js', ['.'])];
+const given = process.argv.slice(2);
+const isTorch = given.includes('--torch');
+const checks = [check('build', 'typescript/bin/tsc', ['-b'])];
+if (isTorch) checks.push(...torchChecks());
+else checks.push(check('lint', 'eslint/bin/eslint.js', ['.']));
 
-const vitest = await startVitest('test', process.argv.slice(2), { watch: false });
+const vitest = await startVitest('test', isTorch ? TORCH_TESTS : given, { watch: false });
 const results = vitest.state.getTestModules().flatMap((module) => {
   const tests = [...module.children.allTests()].map((test) => ({ name: test.fullName, ...test.result() }));
   // A file that cannot be loaded, or whose hooks fail, may have no test that says so.
