@@ -13,25 +13,7 @@ import {
 import { encodeModel, Graph } from '@solopo/onnx-graph';
 import * as ort from 'onnxruntime-node';
 import { headWork, passWork } from './work.mjs';
-import { model, shape, tokens } from './model.mjs';
-
-const TRAINING = {
-  objective: { kind: 'dpo', beta: 0.1, loss: 'sigmoid', labelSmoothing: 0 },
-  alignment: {
-    alpha: 1,
-    reference: 'shared',
-    distance: 'absolute',
-    sides: 'two',
-    detach: 'short',
-    deadZone: 0,
-    fraction: 1,
-  },
-  optimizer: { betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 },
-  schedule: { learningRate: 1e-5, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
-  clipNorm: 1,
-  microBatchTokens: 1,
-  steps: 1000,
-};
+import { model, shape, tokens, TRAINING } from './model.mjs';
 
 /** Seconds of each run after the warm-up. */
 async function seconds({ warmup = 1, runs = 3 }, work) {

@@ -16,6 +16,7 @@ import { hasPeer } from './peers.mjs';
 import { sample } from './sample.mjs';
 import { score } from './score.mjs';
 import { step } from './step.mjs';
+import { torch } from './torch.mjs';
 
 const BENCHES = {
   block,
@@ -30,6 +31,7 @@ const BENCHES = {
   compose,
   coldstart,
   'models-add': modelsAdd,
+  torch,
 };
 
 const { values, positionals } = parseArgs({

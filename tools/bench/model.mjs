@@ -1,5 +1,5 @@
 // Models in the shape of published ones, with small random weights: what is timed does not depend on their values.
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   initialiseLora,
@@ -49,6 +49,25 @@ export const LORA = {
   rsLora: false,
 };
 
+/** A step's options, whatever the arm. */
+export const TRAINING = {
+  objective: { kind: 'dpo', beta: 0.1, loss: 'sigmoid', labelSmoothing: 0 },
+  alignment: {
+    alpha: 1,
+    reference: 'shared',
+    distance: 'absolute',
+    sides: 'two',
+    detach: 'short',
+    deadZone: 0,
+    fraction: 1,
+  },
+  optimizer: { betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 },
+  schedule: { learningRate: 1e-5, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
+  clipNorm: 1,
+  microBatchTokens: 1,
+  steps: 1000,
+};
+
 export function shape({ shape: name = 'qwen2.5-0.5b', layers, vocabulary } = {}) {
   const json = SHAPES[name];
   return parseModelConfig({
@@ -88,10 +107,12 @@ export function model(config, runtime, { lora = true, ...options } = {}) {
   );
 }
 
-/** A model folder, as other programs read it too. */
-export function writeModel(folder, name) {
-  writeFileSync(join(folder, 'config.json'), `${JSON.stringify({ ...SHAPES[name], dtype: 'float32' }, null, 2)}\n`);
-  writeSafetensors(join(folder, 'model.safetensors'), randomWeights(shape({ shape: name }), 'float32'));
+/** A model folder, as other programs read it too; with other than the shape's own number of layers where that is said. */
+export function writeModel(folder, name, { layers = SHAPES[name].num_hidden_layers } = {}) {
+  const config = { ...SHAPES[name], num_hidden_layers: layers, dtype: 'float32' };
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  writeSafetensors(join(folder, 'model.safetensors'), randomWeights(shape({ shape: name, layers }), 'float32'));
 }
 
 export const tokens = (config, length, salt = 0) =>
