@@ -17,13 +17,15 @@ export async function torch({ quick, threads, peers }) {
   if (python === undefined) return [notMeasured('the torch engine', 'run ./solopo engine add torch')];
   const scratch = mkdtempSync(join(tmpdir(), 'solopo-bench-'));
   try {
+    const model = (layers) => {
+      const folder = join(scratch, `${layers} layers`);
+      writeModel(folder, SHAPE, { layers });
+      return (engine, given) => slice({ engine, python, folder, scratch, layers, threads, ...given });
+    };
     const layers = quick ? 2 : 24;
-    const folder = join(scratch, 'model');
-    writeModel(folder, SHAPE, { layers });
-    const measured = (engine, given) => slice({ engine, python, folder, scratch, layers, threads, ...given });
     return [
-      ...(await steps(measured, { layers, threads, peers, runs: quick ? 2 : 1 })),
-      ...(await longSides(measured, { long: quick ? 4096 : 8192 })),
+      ...(await steps(model(layers), { layers, threads, peers, runs: quick ? 2 : 1 })),
+      ...(await longSides(model(quick ? 2 : 6), { long: quick ? 4096 : 8192 })),
     ];
   } finally {
     rmSync(scratch, { recursive: true });

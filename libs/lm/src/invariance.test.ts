@@ -198,28 +198,29 @@ describe.each(SEEDS)('shape %i', (seed) => {
         options.alignment,
       ),
     );
-    const all = await step(model(), options, pairs, 1e6);
-    const few = await step(model(), options, pairs, random.between(1, 60));
+    const all = await step([model(), model()], options, pairs, 1e6);
+    const few = await step([model(), model()], options, pairs, random.between(1, 60));
     expect(few.loss).toBeCloseTo(all.loss, 5);
     demandGradients(few.gradients, all.gradients);
   });
 });
 
-/** One step of a trainer whose first moments are the gradients. */
+/** One step of a trainer whose first moments are the gradients. The teacher is read by an objective that has one. */
 async function step(
-  model: LanguageModel,
+  [model, teacher]: readonly [LanguageModel, LanguageModel],
   options: Pick<PreferenceOptions, 'arm' | 'objective' | 'alignment'>,
   pairs: readonly TrainingPair[],
   microBatchTokens: number,
 ): Promise<{ loss: number; gradients: ReadonlyMap<string, Float32Array> }> {
-  const trainer = new PreferenceTrainer(model, {
+  const training = {
     ...options,
     optimizer: { betas: [0, 0.9], epsilon: 1e-8, weightDecay: 0 },
     schedule: { learningRate: 0, schedule: 'constant', warmupRatio: 0, finalLearningRateRatio: 1 },
     clipNorm: 1e9,
     microBatchTokens,
     steps: 1,
-  });
+  } as const;
+  const trainer = new PreferenceTrainer(model, training, undefined, teacher);
   const { metrics } = await trainer.takeStep(pairs);
   const moments = await trainer.optimizerTensors();
   return {
