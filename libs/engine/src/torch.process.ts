@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { SolopoError } from '@solopo/contracts';
 import { childEnvironment, type EngineOptions } from './child.options.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
+import { memorySettings } from './memory-settings.ts';
 import { processEnded } from './onnx.process.ts';
 import type { FromChild } from './tasks.ts';
 import type { Transport, TransportListeners } from './transport.ts';
@@ -103,6 +104,7 @@ function environment(options: EngineOptions): NodeJS.ProcessEnv {
   return {
     ...process.env,
     ...childEnvironment(options),
+    GLIBC_TUNABLES: memorySettings(process.env.GLIBC_TUNABLES),
     PYTHONPATH: [TORCH_PACKAGE, process.env.PYTHONPATH].filter(Boolean).join(delimiter),
     PYTHONUNBUFFERED: '1',
     // Read when the libraries are loaded.
