@@ -161,6 +161,40 @@ describe('a folder', () => {
   });
 
   test.each([
+    ['LoRA', false],
+    ['DoRA', true],
+  ])('with a PEFT adapter whose tensors have its name in theirs was refused, and is the same: %s', (_, dora) => {
+    put(weights());
+    const matrices = initialiseLora(config, lora, 3);
+    const lengths = [...matrices].flatMap(([name, { dims }]): [string, HostTensor][] => {
+      const [layer, part] = name.split('.lora_');
+      const size = dims[0] as number;
+      return dora && part === 'B.weight'
+        ? [[`${layer}.lora_magnitude_vector`, { dims: [size], data: new Float32Array(size) }]]
+        : [];
+    });
+    const adapter = new Map([...matrices, ...lengths]);
+    for (const { data } of adapter.values()) data.forEach((__, i) => (data[i] = Math.sin(i + 1)));
+    writeFileSync(
+      join(folder, 'adapter_config.json'),
+      JSON.stringify({ ...formatAdapterConfig(lora, 'base'), use_dora: dora }),
+    );
+    put(toPeftNames(adapter), 'adapter_model.safetensors');
+    const merged = [...readModelFolder(folder).weights];
+
+    const held = [...toPeftNames(adapter)].map(
+      ([name, tensor]) => [`${name.replace(/\.weight$/, '')}.default.weight`, tensor] as const,
+    );
+    put(new Map(held), 'adapter_model.safetensors');
+    inspectModelFiles(folder);
+    expect([...readModelFolder(folder).weights]).toEqual(merged);
+    expect(merged).not.toEqual([...weights()]);
+
+    put(new Map([...toPeftNames(adapter), ...held]), 'adapter_model.safetensors');
+    expect(() => inspectModelFiles(folder)).toThrow(/lora_A.weight" is in adapter_model.safetensors twice/);
+  });
+
+  test.each([
     [
       'another rank',
       { ...lora, rank: 3 },
