@@ -116,10 +116,12 @@ export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
     wanted.map(([name, dims]) => {
       const tensor = tensors.get(PEFT_PREFIX + name);
       if (!tensor)
-        throw new ModelError(`adapter tensor "${PEFT_PREFIX}${name}" is missing from adapter_model.safetensors`);
+        throw new ModelError(
+          `adapter tensor "${PEFT_PREFIX}${name}" is missing from adapter_model.safetensors; correct adapter_config.json, or save the adapter again with PEFT`,
+        );
       if (tensor.dims.join() !== dims.join())
         throw new ModelError(
-          `adapter tensor "${PEFT_PREFIX}${name}" has shape [${tensor.dims.join(', ')}], the base model and adapter_config.json ask for [${dims.join(', ')}]`,
+          `adapter tensor "${PEFT_PREFIX}${name}" has shape [${tensor.dims.join(', ')}], the base model and adapter_config.json ask for [${dims.join(', ')}]; use the adapter with the base model it was trained on`,
         );
       return [name, tensor];
     }),

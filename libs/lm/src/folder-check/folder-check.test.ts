@@ -196,6 +196,17 @@ describe('a model folder', () => {
     expect(faults).toEqual([expect.stringMatching(/^special_tokens_map\.json: has bytes that are not UTF-8; /)]);
   });
 
+  it('whose config.json begins with a byte order mark is told so, once', async () => {
+    put('config.json', `\uFEFF${readFileSync(join(folder, 'config.json'), 'utf8')}`);
+    expect((await checkFolder(folder)).faults).toEqual([
+      expect.stringMatching(/^config\.json: begins with a byte order mark, .*; save it as UTF-8 without one$/),
+    ]);
+    put('config.json', '{"model_type": ');
+    expect((await checkFolder(folder)).faults).toEqual([
+      expect.stringMatching(/^config\.json: not valid JSON \(.+\); fetch the file again$/),
+    ]);
+  });
+
   it('whose tokenizer transformers makes otherwise is warned of', async () => {
     change('config.json', { model_type: 'qwen2' });
     const { faults, warnings } = await checkFolder(folder);

@@ -239,12 +239,14 @@ function comesBack(text: TextModel): Finding {
 function demandRoom({ vocabSize }: Pick<ModelConfig, 'vocabSize'>, { vocabularySize, eosIds }: TextModel): void {
   if (vocabularySize > vocabSize) {
     throw new ModelError(
-      `tokenizer.json has ids up to ${vocabularySize - 1}, vocab_size ${vocabSize} in config.json has no room for them`,
+      `tokenizer.json has ids up to ${vocabularySize - 1}, vocab_size ${vocabSize} in config.json has no room for them; take both files from one model`,
     );
   }
   const strange = eosIds.find((id) => id >= vocabSize);
   if (strange !== undefined)
-    throw new ModelError(`eos_token_id ${strange} is not below vocab_size ${vocabSize} in config.json`);
+    throw new ModelError(
+      `eos_token_id ${strange} is not below vocab_size ${vocabSize} in config.json; correct generation_config.json`,
+    );
 }
 
 function attempt<T>(faults: Set<string>, look: () => T): T | null {
