@@ -1,5 +1,5 @@
 import { adaptedModules, patternValues } from './adapter-modules.ts';
-import { ADAPTER_SETTINGS, CHANGED_BASES, PLAIN_INITIALISATIONS } from './adapter-settings.ts';
+import { ADAPTER_SETTINGS, CHANGED_BASES, MERGE, PLAIN_INITIALISATIONS } from './adapter-settings.ts';
 import { ConfigReader } from './config-reader.ts';
 import { loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
@@ -10,10 +10,10 @@ import { demandKnownSettings } from './setting-rules.ts';
 /** PEFT's `adapter_config.json`, on its base model. @throws ModelError that names a setting which is not supported */
 export function parseAdapterConfig(json: unknown, base: ModelConfig): PeftAdapter {
   const settings = new ConfigReader(json, 'adapter_config.json');
-  settings.only('peft_type', ['LORA']);
-  settings.only('task_type', ['CAUSAL_LM', null, undefined]);
+  settings.only('peft_type', ['LORA'], MERGE);
+  settings.only('task_type', ['CAUSAL_LM', null, undefined], 'take an adapter of a language model');
   demandKnownSettings(settings, ADAPTER_SETTINGS);
-  settings.only('bias', ['none', undefined]);
+  settings.only('bias', ['none', undefined], MERGE);
   const names = adaptedModules(settings, base);
   const ranks = patternValues(settings, 'rank_pattern', names);
   const alphas = patternValues(settings, 'alpha_pattern', names);

@@ -91,7 +91,7 @@ function layerFilter(settings: ConfigReader, all: readonly string[]): (name: str
   const layers: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (!layers.every((layer) => Number.isSafeInteger(layer)))
     throw new ModelError(
-      `${settings.path}: layers_to_transform must be a layer's number or a list of them, not ${JSON.stringify(given)}`,
+      `${settings.path}: layers_to_transform must be a layer's number or a list of them, not ${JSON.stringify(given)}; correct it`,
     );
   if (layers.length === 0) return () => true;
   const setting = settings.get('layers_pattern') ?? [];
@@ -113,7 +113,9 @@ function layerFilter(settings: ConfigReader, all: readonly string[]): (name: str
 
 function namesIn(settings: ConfigReader, key: string, value: unknown): readonly string[] {
   if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value;
-  throw new ModelError(`${settings.path}: ${key} must be a text or a list of texts, not ${JSON.stringify(value)}`);
+  throw new ModelError(
+    `${settings.path}: ${key} must be a text or a list of texts, not ${JSON.stringify(value)}; correct it`,
+  );
 }
 
 /** The value of the first pattern that a module's name, or an end of it behind a dot, matches, as `rank_pattern` has it. */
@@ -124,7 +126,9 @@ export function patternValues(
 ): ReadonlyMap<string, unknown> {
   const values = settings.get(key) ?? {};
   if (typeof values !== 'object' || Array.isArray(values))
-    throw new ModelError(`${settings.path}: ${key} must map names to numbers, not be ${JSON.stringify(values)}`);
+    throw new ModelError(
+      `${settings.path}: ${key} must map names to numbers, not be ${JSON.stringify(values)}; correct it`,
+    );
   const found = Object.entries(values).map(([pattern, value]) => ({
     value: value as unknown,
     of: matches(pattern, names, `${settings.path}: ${key}`, (source) => `(?:.*\\.)?(?:${source})$`),

@@ -5,7 +5,8 @@ import type { SettingRules } from './setting-rules.ts';
  * `tools/parity/settings.py` records the keys that an installed PEFT has, and a test demands that each is named here.
  */
 
-const MERGE = 'merge the adapter into its base model with PEFT (merge_and_unload) and register that';
+/** What can be done with every adapter that PEFT reads. */
+export const MERGE = 'merge the adapter into its base model with PEFT (merge_and_unload) and register that';
 const because = (why: string, ...keys: string[]): Readonly<Record<string, string>> =>
   Object.fromEntries(keys.map((key) => [key, why]));
 

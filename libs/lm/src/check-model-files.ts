@@ -35,7 +35,7 @@ export function inspectModelFiles(folder: string): ModelFiles {
   );
   if (said.layers > tensors.size) {
     throw new ModelError(
-      `config.json: num_hidden_layers is ${said.layers}, the model's safetensors files have only ${tensors.size} tensors`,
+      `config.json: num_hidden_layers is ${said.layers}, the model's safetensors files have only ${tensors.size} tensors; take both files from one model`,
     );
   }
   const { config, tensors: own } = resolveTies<Stored>(said, tensors, equalTensors);

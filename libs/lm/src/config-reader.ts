@@ -7,7 +7,7 @@ export class ConfigReader {
 
   constructor(json: unknown, path = 'config.json') {
     if (json === null || typeof json !== 'object' || Array.isArray(json))
-      throw new ModelError(`${path} is not a JSON object`);
+      throw new ModelError(`${path} is not a JSON object; fetch the file again`);
     this.#json = json as Readonly<Record<string, unknown>>;
     this.#path = path;
   }
@@ -76,16 +76,17 @@ export class ConfigReader {
     return value === null || value === undefined ? undefined : new ConfigReader(value, `${this.#path}: ${key}`);
   }
 
-  /** @throws ModelError unless the setting has one of the supported values */
-  only(key: string, supported: readonly unknown[]): void {
+  /** @throws ModelError unless the setting has one of the supported values, with what else to do than to correct it */
+  only(key: string, supported: readonly unknown[], otherwise = 'register another model'): void {
     const value = this.#json[key];
     if (!supported.includes(value)) {
       const known = supported.filter((item) => item !== undefined).map((item) => JSON.stringify(item));
-      this.#refuse(key, `is supported only as ${known.join(' or ')}`, value);
+      this.#refuse(key, `is supported only as ${known.join(' or ')}`, value, otherwise);
     }
   }
 
-  #refuse(key: string, what: string, value: unknown): never {
-    throw new ModelError(`${this.#path}: ${key} ${what}, not ${JSON.stringify(value) ?? 'missing'}`);
+  #refuse(key: string, what: string, value: unknown, otherwise = 'fetch the file again'): never {
+    const given = value === undefined ? 'missing; add it' : `${JSON.stringify(value)}; correct it`;
+    throw new ModelError(`${this.#path}: ${key} ${what}, not ${given}, or ${otherwise}`);
   }
 }

@@ -73,15 +73,35 @@ export function toPeftNames(adapter: HostTensors): Map<string, HostTensor> {
 
 const TABLES: ReadonlySet<string> = new Set([EMBEDDING, OUTPUT].map((name) => PEFT_PREFIX + name));
 
+/** A state dict of a model that PEFT holds has the adapter's name in its keys; PEFT reads such files, where the name is its own default. */
+const WITH_ADAPTER_NAME: readonly (readonly [RegExp, string])[] = [
+  [/\.(lora_[AB])\.default\.weight$/, '.$1.weight'],
+  [/\.lora_magnitude_vector\.default\.weight$/, '.lora_magnitude_vector'],
+];
+
+function withoutAdapterName<T>(tensors: ReadonlyMap<string, T>): Map<string, T> {
+  const plain = new Map<string, T>();
+  for (const [name, tensor] of tensors) {
+    const known = WITH_ADAPTER_NAME.reduce((each, [pattern, short]) => each.replace(pattern, short), name);
+    if (plain.has(known))
+      throw new ModelError(
+        `adapter tensor "${known}" is in adapter_model.safetensors twice, also with the adapter's name in its own; save the adapter again with PEFT`,
+      );
+    plain.set(known, tensor);
+  }
+  return plain;
+}
+
 /**
- * An adapter's tensors as PEFT stores them, by the names used here: nothing missing, nothing unknown, every shape right.
+ * An adapter's tensors as PEFT stores or holds them, by the names used here: nothing missing, nothing unknown, every shape right.
  * @throws ModelError that names the tensor which does not fit the base model
  */
 export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
   /** By the names used here. */
   wanted: readonly (readonly [name: string, dims: readonly number[]])[],
-  tensors: ReadonlyMap<string, T>,
+  stored: ReadonlyMap<string, T>,
 ): Map<string, T> {
+  const tensors = withoutAdapterName(stored);
   const known = new Set(wanted.map(([name]) => PEFT_PREFIX + name));
   const unknown = [...tensors.keys()].find((name) => !known.has(name));
   if (unknown && TABLES.has(unknown))
@@ -96,10 +116,12 @@ export function fromPeftNames<T extends Pick<HostTensor, 'dims'>>(
     wanted.map(([name, dims]) => {
       const tensor = tensors.get(PEFT_PREFIX + name);
       if (!tensor)
-        throw new ModelError(`adapter tensor "${PEFT_PREFIX}${name}" is missing from adapter_model.safetensors`);
+        throw new ModelError(
+          `adapter tensor "${PEFT_PREFIX}${name}" is missing from adapter_model.safetensors; correct adapter_config.json, or save the adapter again with PEFT`,
+        );
       if (tensor.dims.join() !== dims.join())
         throw new ModelError(
-          `adapter tensor "${PEFT_PREFIX}${name}" has shape [${tensor.dims.join(', ')}], the base model and adapter_config.json ask for [${dims.join(', ')}]`,
+          `adapter tensor "${PEFT_PREFIX}${name}" has shape [${tensor.dims.join(', ')}], the base model and adapter_config.json ask for [${dims.join(', ')}]; use the adapter with the base model it was trained on`,
         );
       return [name, tensor];
     }),

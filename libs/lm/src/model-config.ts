@@ -63,7 +63,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
   if (typeof name !== 'string' || !Object.hasOwn(FAMILIES, name)) {
     const known = Object.keys(FAMILIES).map((family) => `"${family}"`);
     throw new ModelError(
-      `config.json: model_type ${JSON.stringify(name) ?? 'is missing and'} is not supported; supported are ${known.join(', ')}`,
+      `config.json: model_type ${JSON.stringify(name) ?? 'is missing and'} is not supported; supported are ${known.join(', ')}; register a model of one of these families`,
     );
   }
   const family: Family = FAMILIES[name as FamilyName];
@@ -75,16 +75,20 @@ export function parseModelConfig(json: unknown): ModelConfig {
   const hiddenSize = config.whole('hidden_size');
   const layers = config.whole('num_hidden_layers');
   if (layers > MAX_LAYERS)
-    throw new ModelError(`config.json: num_hidden_layers is ${layers}; more than ${MAX_LAYERS} are not supported`);
+    throw new ModelError(
+      `config.json: num_hidden_layers is ${layers}; more than ${MAX_LAYERS} are not supported; correct it`,
+    );
   const heads = config.whole('num_attention_heads');
   const kvHeads = config.whole('num_key_value_heads', heads);
   const headSize = config.whole('head_dim', hiddenSize / heads);
   if (heads % kvHeads !== 0)
     throw new ModelError(
-      `config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`,
+      `config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}; correct them, or fetch the file again`,
     );
   if (headSize % 2 !== 0)
-    throw new ModelError(`config.json: head size ${headSize} is odd; rotary embeddings need an even one`);
+    throw new ModelError(
+      `config.json: head size ${headSize} is odd; rotary embeddings need an even one; correct head_dim, or register another model`,
+    );
   const maxPositions = config.whole('max_position_embeddings');
   const kinds = family.layers(config, layers, (source) => readRope(config, source, maxPositions));
   const layerKinds = [...new Set(kinds)];

@@ -125,6 +125,22 @@ describe('safetensors', () => {
 });
 
 describe('a folder', () => {
+  test.each([
+    [
+      { vocab_size: undefined },
+      'vocab_size must be a positive whole number, not missing; add it, or fetch the file again',
+    ],
+    [{ hidden_size: 'x' }, 'hidden_size must be a positive whole number, not "x"; correct it, or fetch the file again'],
+    [
+      { hidden_act: 'relu' },
+      'hidden_act is supported only as "silu" or "swish", not "relu"; correct it, or register another model',
+    ],
+  ])('whose config.json has %j is refused with what to do next', (changes, message) => {
+    put(weights());
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...formatModelConfig(config), ...changes }));
+    expect(() => inspectModelFiles(folder)).toThrow(`config.json: ${message}`);
+  });
+
   test('of shards is one model', () => {
     const all = [...weights()];
     put(new Map(all.slice(0, 5)), 'model-00001-of-00002.safetensors');
@@ -158,6 +174,40 @@ describe('a folder', () => {
       weights().get('model.layers.0.self_attn.q_proj.weight'),
     );
     expect(new LanguageModel(config, merged, runtime).weights.size).toBe(weights().size);
+  });
+
+  test.each([
+    ['LoRA', false],
+    ['DoRA', true],
+  ])('with a PEFT adapter whose tensors have its name in theirs was refused, and is the same: %s', (_, dora) => {
+    put(weights());
+    const matrices = initialiseLora(config, lora, 3);
+    const lengths = [...matrices].flatMap(([name, { dims }]): [string, HostTensor][] => {
+      const [layer, part] = name.split('.lora_');
+      const size = dims[0] as number;
+      return dora && part === 'B.weight'
+        ? [[`${layer}.lora_magnitude_vector`, { dims: [size], data: new Float32Array(size) }]]
+        : [];
+    });
+    const adapter = new Map([...matrices, ...lengths]);
+    for (const { data } of adapter.values()) data.forEach((__, i) => (data[i] = Math.sin(i + 1)));
+    writeFileSync(
+      join(folder, 'adapter_config.json'),
+      JSON.stringify({ ...formatAdapterConfig(lora, 'base'), use_dora: dora }),
+    );
+    put(toPeftNames(adapter), 'adapter_model.safetensors');
+    const merged = [...readModelFolder(folder).weights];
+
+    const held = [...toPeftNames(adapter)].map(
+      ([name, tensor]) => [`${name.replace(/\.weight$/, '')}.default.weight`, tensor] as const,
+    );
+    put(new Map(held), 'adapter_model.safetensors');
+    inspectModelFiles(folder);
+    expect([...readModelFolder(folder).weights]).toEqual(merged);
+    expect(merged).not.toEqual([...weights()]);
+
+    put(new Map([...toPeftNames(adapter), ...held]), 'adapter_model.safetensors');
+    expect(() => inspectModelFiles(folder)).toThrow(/lora_A.weight" is in adapter_model.safetensors twice/);
   });
 
   test.each([
@@ -197,10 +247,13 @@ describe('a folder', () => {
   });
 
   test.each([
-    [{ peft_type: 'IA3' }, /peft_type is supported only as "LORA", not "IA3"/],
-    [{ task_type: 'SEQ_CLS' }, /task_type is supported only as "CAUSAL_LM" or null, not "SEQ_CLS"/],
-    [{ bias: 'all' }, /bias is supported only as "none", not "all"/],
-    [{ r: 0 }, /adapter_config.json: r must be a positive whole number, not 0/],
+    [{ peft_type: 'IA3' }, /peft_type is supported only as "LORA", not "IA3"; correct it, or merge the adapter/],
+    [
+      { task_type: 'SEQ_CLS' },
+      /task_type is supported only as "CAUSAL_LM" or null, not "SEQ_CLS"; .* of a language model/,
+    ],
+    [{ bias: 'all' }, /bias is supported only as "none", not "all"; correct it, or merge the adapter/],
+    [{ r: 0 }, /adapter_config.json: r must be a positive whole number, not 0; correct it, or fetch the file again/],
     [{ use_dora: true }, /lora_magnitude_vector" is missing from adapter_model.safetensors/],
     [{ lora_bias: true }, /lora_bias true is not supported: B has a bias; merge the adapter .* with PEFT/],
     [

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJsonText } from '@solopo/text';
 import { parseAdapterConfig } from './adapter-config.ts';
 import { isBuffer } from './buffers.ts';
 import { packWeight, type FrozenWeights, type StoredTensor } from './frozen-weights.ts';
@@ -63,7 +64,9 @@ export function hasAdapter(folder: string): boolean {
 
 export function readAdapterConfig(folder: string, base: ModelConfig): PeftAdapter {
   if (!existsSync(join(folder, ADAPTER)))
-    throw new ModelError(`${ADAPTER} is missing from the model folder, which has an adapter_config.json`);
+    throw new ModelError(
+      `${ADAPTER} is missing from the model folder, which has an adapter_config.json; copy it there, or take that away`,
+    );
   return parseAdapterConfig(readJson(folder, 'adapter_config.json'), base);
 }
 
@@ -93,11 +96,11 @@ export function checkWeights<T extends Pick<HostTensor, 'dims'>>(
       const tensor = tensors.get(name);
       if (!tensor)
         throw new ModelError(
-          `tensor "${name}" is missing from the model's safetensors files${untiedHint(config, name)}`,
+          `tensor "${name}" is missing from the model's safetensors files; ${untiedHint(config, name)}`,
         );
       if (tensor.dims.join() !== dims.join()) {
         throw new ModelError(
-          `tensor "${name}" has shape [${tensor.dims.join(', ')}], config.json asks for [${dims.join(', ')}]`,
+          `tensor "${name}" has shape [${tensor.dims.join(', ')}], config.json asks for [${dims.join(', ')}]; take both files from one model`,
         );
       }
       return [name, tensor];
@@ -108,8 +111,8 @@ export function checkWeights<T extends Pick<HostTensor, 'dims'>>(
 /** transformers makes up a random table, with a warning. */
 function untiedHint({ tiedEmbeddings }: ModelConfig, name: string): string {
   return name === OUTPUT && !tiedEmbeddings
-    ? '; if the embedding is the output table too, set tie_word_embeddings to true in config.json'
-    : '';
+    ? 'if the embedding is the output table too, set tie_word_embeddings to true in config.json'
+    : 'fetch them again, or correct config.json';
 }
 
 /** The folder's safetensors files, by name: where two hold a tensor the later one's counts, as in transformers. */
@@ -117,24 +120,24 @@ export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, 'model.safetensors'))) return ['model.safetensors'];
   if (!existsSync(join(folder, 'model.safetensors.index.json'))) {
     throw new ModelError(
-      'the model folder has neither model.safetensors nor model.safetensors.index.json; other weight formats are not read',
+      'the model folder has neither model.safetensors nor model.safetensors.index.json; other weight formats are not read: save the model as safetensors',
     );
   }
   const index = readJson(folder, 'model.safetensors.index.json') as { weight_map?: Record<string, unknown> } | null;
   const files = [...new Set(Object.values(index?.weight_map ?? {}))].filter((file) => typeof file === 'string');
   if (files.length === 0)
-    throw new ModelError('model.safetensors.index.json has no weight_map of tensor names to files');
+    throw new ModelError('model.safetensors.index.json has no weight_map of tensor names to files; fetch it again');
   const missing = files.find((file) => file.includes('/') || !existsSync(join(folder, file)));
-  if (missing) throw new ModelError(`${missing}, named by model.safetensors.index.json, is not in the model folder`);
+  if (missing)
+    throw new ModelError(`${missing}, named by model.safetensors.index.json, is not in the model folder; fetch it too`);
   return files.sort();
 }
 
 export function readJson(folder: string, file: string): unknown {
   const path = join(folder, file);
-  if (!existsSync(path)) throw new ModelError(`${file} is missing from the model folder`);
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new ModelError(`${file} is not valid JSON`, { cause: error });
-  }
+  if (!existsSync(path))
+    throw new ModelError(`${file} is missing from the model folder; copy it there from the model's published files`);
+  const read = readJsonText(readFileSync(path, 'utf8'));
+  if ('fault' in read) throw new ModelError(`${file}: ${read.fault}`);
+  return read.value;
 }

@@ -48,7 +48,9 @@ export function sharedRope(config: ConfigReader): RopeSource {
   const section = sections.find((each) => each && each.keys.length > 0);
   for (const type of ['full_attention', 'sliding_attention'])
     if (section?.get(type) !== undefined)
-      throw new ModelError(`config.json: rope settings by layer type (${type}) are not supported for this model_type`);
+      throw new ModelError(
+        `config.json: rope settings by layer type (${type}) are not supported for this model_type; register another model`,
+      );
   return { section, theta: 'rope_theta' };
 }
 
@@ -107,7 +109,7 @@ function readRopeScaling(
       };
     default:
       throw new ModelError(
-        `config.json: rope scaling ${JSON.stringify(type)} is not supported; supported are default, linear, dynamic, yarn and llama3`,
+        `config.json: rope scaling ${JSON.stringify(type)} is not supported; supported are default, linear, dynamic, yarn and llama3; register another model`,
       );
   }
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJsonText } from './json-text.ts';
 import { TextModelError } from './text-model.error.ts';
 
 /** The files of a Hugging Face model folder that concern text. All but the first two are optional. */
@@ -31,9 +32,6 @@ export interface TextFolder {
 }
 
 const MiB = 1024 * 1024;
-
-/** What Git has in a file's place that Git LFS keeps: a few lines of text, of which this is the first. */
-const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
 
 /** The greatest published tokenizer.json has 34 MB. */
 const maxBytes = (file: TextFile) => (file === 'tokenizer.json' ? 64 : 8) * MiB;
@@ -69,21 +67,10 @@ function optionalJson(files: TextFiles, file: TextFile): JsonObject | undefined 
   const text = files[file];
   if (text === undefined) return undefined;
   demandSize(file, text.length);
-  if (text.startsWith(LFS_POINTER))
-    throw new TextModelError(
-      file,
-      'a Git LFS pointer, a few lines that stand for the file; fetch it with git lfs pull, or download it',
-    );
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new TextModelError(file, `not valid JSON (${(error as Error).message}); fetch the file again`, {
-      cause: error,
-    });
-  }
-  if (!isObject(parsed)) throw new TextModelError(file, 'not a JSON object; fetch the file again');
-  return parsed;
+  const read = readJsonText(text);
+  if ('fault' in read) throw new TextModelError(file, read.fault);
+  if (!isObject(read.value)) throw new TextModelError(file, 'not a JSON object; fetch the file again');
+  return read.value;
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -115,6 +115,7 @@ describe('a folder that cannot be used', () => {
   it.each([
     ['tokenizer.json', /not valid JSON/, smallFiles({ 'tokenizer.json': '{"model":' })],
     ['tokenizer.json', /not a JSON object/, smallFiles({ 'tokenizer.json': '[]' })],
+    ['tokenizer.json', /begins with a byte order mark.*without one$/, smallFiles({ 'tokenizer.json': '\uFEFF{}' })],
     ['tokenizer_config.json', /no chat_template/, withConfig({ chat_template: undefined })],
     ['tokenizer_config.json', /chat template not understood/, withConfig({ chat_template: '{% for %}' })],
     ['tokenizer_config.json', /leaves out the assistant/, withConfig({ chat_template: '{{ messages[0].content }}' })],

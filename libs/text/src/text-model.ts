@@ -13,6 +13,7 @@ import { TokenCache } from './token-cache.ts';
 import type { JsonObject, TextFile, TextFiles, TextFolder } from './text-files.ts';
 import { parseTextFiles, readTextFiles } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
+import { tokensWithoutRow } from './tokens-without-row.ts';
 
 /** Stands for an answer while the template is asked what it puts after one. */
 const PLACEHOLDER = 'SOLOPO-ANSWER';
@@ -48,7 +49,8 @@ export class TextModel {
   readonly added: { readonly before: Int32Array; readonly behind: Int32Array };
   /**
    * Texts that become a token of their own which steers, such as the end of a turn: the tokenizer's special tokens, and
-   * other tokens of their own that the chat template writes, or that tokenizer_config.json lists as chat_control_tokens.
+   * other tokens of their own that the chat template writes, or that tokenizer_config.json lists as chat_control_tokens;
+   * and those without a row.
    */
   readonly controlTokens: readonly string[];
   /** The file that the chat template is in. */
@@ -59,6 +61,8 @@ export class TextModel {
   readonly padId: number;
   /** One more than the greatest id of the tokenizer. A model's embedding may be larger. */
   readonly vocabularySize: number;
+  /** Added tokens by their ids, for which `vocab_size` of config.json has no room. A text that has one is refused. */
+  readonly withoutRow: ReadonlyMap<number, string>;
   /** Where it parts texts by what is near alone; then what was encoded apart can be put together. */
   readonly parting: LocalParting | undefined;
   /**
@@ -80,7 +84,9 @@ export class TextModel {
     this.padId = special.padId;
     this.eosToken = special.texts['eos_token'];
     this.unknownId = tokenizer.idOf(special.texts['unk_token'] ?? unknownOf(source));
-    this.controlTokens = controlTokensOf(source, config, () => this.#template.literals());
+    this.withoutRow = tokensWithoutRow(source, folder.config?.['vocab_size'], tokenizer);
+    const steering = controlTokensOf(source, config, () => this.#template.literals());
+    this.controlTokens = [...new Set([...steering, ...this.withoutRow.values()])];
     this.#controlTexts = new ControlTexts(this.controlTokens);
     let plain: Tokenizer | undefined;
     this.#plain = () => (plain ??= new Tokenizer({ json: { ...source.json, added_tokens: [] }, added: [] }));
@@ -101,12 +107,17 @@ export class TextModel {
     return new TextModel(parseTextFiles(files));
   }
 
+  /** @throws TextModelError for a text with a token that the model has no row for */
   encode(text: string): Int32Array {
     return this.encodeAll([text])[0] as Int32Array;
   }
 
   /** At once, which is much faster than one by one. */
   encodeAll(texts: readonly string[]): Int32Array[] {
+    return this.#withRows(this.#encodeAll(texts));
+  }
+
+  #encodeAll(texts: readonly string[]): Int32Array[] {
     if (!texts.some(hasMarks)) return this.#tokenizer.encode(texts);
     const marked = new Map(texts.flatMap((text, index) => (hasMarks(text) ? [[index, this.#encodeMarked(text)]] : [])));
     const others = this.#tokenizer.encode(texts.filter((text) => !hasMarks(text)));
@@ -130,7 +141,19 @@ export class TextModel {
     const encoded = this.encodeAll([...missing.values()]);
     const made = new Map([...missing.keys()].map((key, index) => [key, encoded[index] as Int32Array]));
     for (const [key, ids] of made) kept.set(key, ids);
-    return keys.map((key, index) => found[index] ?? (made.get(key) as Int32Array));
+    // Another model with this tokenizer may have kept them.
+    return this.#withRows(keys.map((key, index) => found[index] ?? (made.get(key) as Int32Array)));
+  }
+
+  #withRows(lists: Int32Array[]): Int32Array[] {
+    if (this.withoutRow.size === 0) return lists;
+    const strange = lists.map((ids) => ids.find((id) => this.withoutRow.has(id))).find((id) => id !== undefined);
+    if (strange === undefined) return lists;
+    throw new TextModelError(
+      'tokenizer.json',
+      `${this.withoutRow.get(strange)} has the id ${strange}, for which vocab_size in config.json has no room; take texts with it out, ` +
+        'encode it as text with prompt.controlTokens: text, or give the model rows for its tokens (resize_token_embeddings of transformers)',
+    );
   }
 
   /** Ids without a token (an embedding may have more rows than the tokenizer has tokens) decode to nothing. */

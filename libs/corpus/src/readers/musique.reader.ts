@@ -1,6 +1,7 @@
 import { answerSchema, exampleSchema, statedSchema, type Example } from '@solopo/contracts';
 import { z } from 'zod';
 import { distinctDocuments, isStated } from './documents.ts';
+import { rowsSchema } from './rows.ts';
 
 const paragraphSchema = z
   .object({ title: z.string(), paragraph_text: z.string(), is_supporting: z.boolean() })
@@ -9,21 +10,21 @@ const paragraphSchema = z
     error: 'must not be blank',
   });
 
-/** A record of MuSiQue as published: supporting paragraphs are relevant, aliases are further gold answers. */
+/** A record of MuSiQue as published, or exported: supporting paragraphs are relevant, aliases are further gold answers. */
 export const musiqueSchema: z.ZodType<Example> = z
   .object({
     id: z.string().min(1),
     question: statedSchema,
     answer: answerSchema,
-    answer_aliases: z.array(z.string().trim()).default([]),
-    answerable: z.boolean().default(true),
-    paragraphs: z.array(paragraphSchema).min(1),
+    answer_aliases: z.array(z.string().trim()).nullish(),
+    answerable: z.boolean().nullish(),
+    paragraphs: rowsSchema(paragraphSchema),
   })
-  .refine(({ answerable }) => answerable, { path: ['answerable'], error: 'must be true' })
+  .refine(({ answerable }) => answerable !== false, { path: ['answerable'], error: 'must be true' })
   .transform((record) => ({
     id: record.id,
     question: record.question,
-    answers: [...new Set([record.answer, ...record.answer_aliases.filter(isStated)])],
+    answers: [...new Set([record.answer, ...(record.answer_aliases ?? []).filter(isStated)])],
     documents: distinctDocuments(
       record.paragraphs.map(({ title, paragraph_text, is_supporting }) => ({
         title,

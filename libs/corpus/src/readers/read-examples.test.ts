@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { DatasetFormat } from '@solopo/contracts';
@@ -82,8 +82,33 @@ describe('solopo lines', () => {
     expect(reasons[1]).toMatch(/^answers: /);
     expect(reasons[2]).toMatch(/documents\.0\.relevant: .*; .*extra/);
     expect(reasons[3]).toBe('id "e1" was already on line 1');
-    expect(reasons[4]).toMatch(/expected object/);
+    expect(reasons[4]).toBe('must be an object, not a list');
     expect(lines.at(-1)).toEqual({ line: 8, example: { ...example, id: 'e4' } });
+  });
+});
+
+describe('a field that is not what it must be', () => {
+  it.each<readonly [DatasetFormat, string, object]>([
+    ['solopo', 'question: is missing; it must be text', { ...example, question: undefined }],
+    ['solopo', 'answers: must be a list, not text', { ...example, answers: 'Ada' }],
+    ['solopo', 'answers: must not be empty', { ...example, answers: [] }],
+    ['solopo', 'id: must be text, not 5', { ...example, id: 5 }],
+    ['solopo', 'id: must not be empty', { ...example, id: '' }],
+    ['solopo', '"note", "type" must not be there; the format has no such field', { ...example, note: 1, type: 2 }],
+    [
+      'solopo',
+      'documents.0.relevant: must be true or false, not null',
+      { ...example, documents: [{ text: 'x', relevant: null }] },
+    ],
+    ['musique', 'paragraphs: is missing; it must be a list', { ...record, paragraphs: undefined }],
+    ['musique', 'paragraphs.0: must be an object, not text', { ...record, paragraphs: ['x'] }],
+    [
+      '2wiki',
+      'supporting_facts.0.sent_id: must be a whole number, not 0.5',
+      { _id: 'h1', question: 'q?', answer: 'Ada', context: [['A', ['a']]], supporting_facts: [['A', 0.5]] },
+    ],
+  ])('is told in plain words, not in those of the library: %s, %s', async (format, reason, change) => {
+    expect(reasonsOf(await read(JSON.stringify(change), format))).toEqual([[1, reason]]);
   });
 });
 
@@ -166,8 +191,8 @@ describe.each(['hotpotqa', '2wiki'] as const)('%s records', (format) => {
     expect(await reason({ supporting_facts: [['Eve', 0]] })).toBe('supporting_facts: "Eve" is not a title of context');
     expect(await reason({ supporting_facts: [['Nobody', 0]] })).toBe('supporting_facts: "Nobody" has no text');
     expect(await reason({ supporting_facts: [] })).toMatch(/^supporting_facts: /);
-    expect(await reason({ context: [['Ada', 'Ada did.']] })).toMatch(/^context\.0\.1: .*expected array/);
-    expect(await reason({ _id: undefined, id: 'h1' })).toMatch(/^_id: /);
+    expect(await reason({ context: [['Ada', 'Ada did.']] })).toBe('context.0.sentences: must be a list, not text');
+    expect(await reason({ _id: undefined })).toMatch(/^_id: /);
     expect(await reason({ answer: '' })).toMatch(/^answer: /);
   });
 
@@ -200,6 +225,90 @@ describe('the bundled records', () => {
     }
     const sentences = examples.flatMap(({ documents }) => documents.map(({ text }) => text));
     expect(sentences.filter((text) => /[a-z]\.[A-Z][a-z]+ [a-z]/.test(text)).length).toBeLessThan(count / 20);
+  });
+});
+
+describe('records in the form that the datasets library exports', () => {
+  type Fields = Readonly<Record<string, unknown>>;
+  const columns = (rows: readonly unknown[][], fields: readonly string[]): Fields =>
+    Object.fromEntries(fields.map((field, at) => [field, rows.map((row) => row[at])]));
+  const objects = (rows: readonly unknown[][], fields: readonly string[]): Fields[] =>
+    rows.map((row) => Object.fromEntries(fields.map((field, at) => [field, row[at]])));
+  const asText = (value: unknown): string => JSON.stringify(value);
+  const LISTS: Readonly<Record<string, readonly string[]>> = {
+    context: ['title', 'sentences'],
+    supporting_facts: ['title', 'sent_id'],
+  };
+  const withLists = (
+    record: Fields,
+    form: (rows: readonly unknown[][], fields: readonly string[]) => unknown,
+  ): Fields =>
+    Object.fromEntries(
+      Object.entries(record).map(([key, value]) => [key, LISTS[key] ? form(value as unknown[][], LISTS[key]) : value]),
+    );
+  const withId = ({ _id, ...record }: Fields): Fields => ({ id: _id, ...record });
+  const withParagraphs = ({ paragraphs, ...record }: Fields): Fields => {
+    const rows = paragraphs as readonly Fields[];
+    const fields = Object.keys(rows[0]!);
+    return { ...record, paragraphs: Object.fromEntries(fields.map((field) => [field, rows.map((row) => row[field])])) };
+  };
+
+  it.each<readonly [DatasetFormat, string, string, (record: Fields) => Fields]>([
+    [
+      'hotpotqa',
+      'id, objects of lists',
+      'hotpotqa/hotpot_dev_distractor_40.jsonl',
+      (record) => withId(withLists(record, columns)),
+    ],
+    [
+      '2wiki',
+      'id, objects of lists',
+      '2wikimultihopqa/2wiki_dev_last_40.jsonl',
+      (record) => withId(withLists(record, columns)),
+    ],
+    ['2wiki', 'lists of objects', '2wikimultihopqa/2wiki_dev_last_40.jsonl', (record) => withLists(record, objects)],
+    [
+      '2wiki',
+      'JSON text in columns',
+      '2wikimultihopqa/2wiki_dev_last_40.jsonl',
+      (record) => ({ ...withLists(record, asText), evidences: asText(record['evidences']) }),
+    ],
+    [
+      '2wiki',
+      'objects of lists as JSON text',
+      '2wikimultihopqa/2wiki_dev_last_40.jsonl',
+      (record) => withLists(record, (rows, fields) => asText(columns(rows, fields))),
+    ],
+    ['musique', 'an object of lists', 'musique/musique_ans_dev_40.jsonl', withParagraphs],
+    [
+      'musique',
+      'null for what a record lacks',
+      'musique/musique_ans_dev_40.jsonl',
+      ({ answerable: _, ...record }) => ({ ...record, answerable: null }),
+    ],
+  ])('were refused, and are the same examples: %s with %s', async (format, _, file, exported) => {
+    const published = readFileSync(join(DATA, file), 'utf8').trim();
+    const records = published.split('\n').map((line) => JSON.parse(line) as Fields);
+    const lines = await read(records.map((record) => JSON.stringify(exported(record))).join('\n'), format);
+    expect(lines).toHaveLength(40);
+    expect(lines).toEqual(await read(published, format));
+  });
+
+  it('may have null for aliases', async () => {
+    const [line] = await read(JSON.stringify({ ...record, answer_aliases: null }), 'musique');
+    expect(line).toMatchObject({ example: { answers: ['Ada'] } });
+  });
+
+  it('that do not fit together are reported by the field', async () => {
+    const facts = { id: 'h1', question: 'q?', answer: 'Ada', supporting_facts: { title: ['A'], sent_id: [0] } };
+    const reason = async (context: unknown) =>
+      reasonsOf(await read(JSON.stringify({ ...facts, context }), 'hotpotqa'))[0]?.[1];
+    expect(await reason({ title: ['A', 'B'], sentences: [['a']] })).toBe(
+      'context: its lists title, sentences must be of one length, not of 2, 1',
+    );
+    expect(await reason({ title: ['A'] })).toBe('context.sentences: must be a list');
+    expect(await reason("[['A', ['a']]]")).toMatch(/^context: is text, and must be a list or JSON text of one: /);
+    expect(await reason({ title: [], sentences: [] })).toMatch(/^context: /);
   });
 });
 

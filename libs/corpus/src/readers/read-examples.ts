@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { twoWikiSchema } from './2wiki.reader.ts';
 import { hotpotqaSchema } from './hotpotqa.reader.ts';
 import { musiqueSchema } from './musique.reader.ts';
+import { plainReasons } from './plain-reasons.ts';
 import { recordsOf } from './records.ts';
 import { solopoSchema } from './solopo.reader.ts';
 
@@ -51,7 +52,7 @@ export async function* readExamples(
 }
 
 function readExample(value: unknown, format: DatasetFormat): { example: Example } | { reason: string } {
-  const parsed = SCHEMAS[format].safeParse(value);
+  const parsed = SCHEMAS[format].safeParse(value, { error: plainReasons });
   if (!parsed.success)
     return { reason: parsed.error.issues.map((issue) => `${pathOf(issue.path)}${issue.message}`).join('; ') };
   const [unstorable] = unstorableTexts(parsed.data);

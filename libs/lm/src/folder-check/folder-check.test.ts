@@ -196,6 +196,36 @@ describe('a model folder', () => {
     expect(faults).toEqual([expect.stringMatching(/^special_tokens_map\.json: has bytes that are not UTF-8; /)]);
   });
 
+  it('with added tokens that the model has no rows for was refused, and is warned of by their names', async () => {
+    const { added_tokens: own } = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')) as {
+      added_tokens: object[];
+    };
+    const pad = { id: 211, content: '<|PAD_TOKEN|>', special: true, normalized: false };
+    change('tokenizer.json', { added_tokens: [...own, pad] });
+    const { faults, warnings, text } = await checkFolder(folder);
+    expect([faults, text?.vocabulary]).toEqual([[], 212]);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^tokenizer\.json adds <\|PAD_TOKEN\|> \(211\), for which vocab_size .*resize_token_embeddings/,
+      ),
+    ]);
+    change('config.json', { vocab_size: 210 });
+    expect((await checkFolder(folder)).faults).toContainEqual(
+      expect.stringMatching(/tokenizer\.json has ids up to 211, vocab_size 210 .*; take both files from one model$/),
+    );
+  });
+
+  it('whose config.json begins with a byte order mark is told so, once', async () => {
+    put('config.json', `\uFEFF${readFileSync(join(folder, 'config.json'), 'utf8')}`);
+    expect((await checkFolder(folder)).faults).toEqual([
+      expect.stringMatching(/^config\.json: begins with a byte order mark, .*; save it as UTF-8 without one$/),
+    ]);
+    put('config.json', '{"model_type": ');
+    expect((await checkFolder(folder)).faults).toEqual([
+      expect.stringMatching(/^config\.json: not valid JSON \(.+\); fetch the file again$/),
+    ]);
+  });
+
   it('whose tokenizer transformers makes otherwise is warned of', async () => {
     change('config.json', { model_type: 'qwen2' });
     const { faults, warnings } = await checkFolder(folder);

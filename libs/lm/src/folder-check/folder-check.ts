@@ -111,6 +111,7 @@ export async function checkFolder(path: string): Promise<FolderCheck> {
     faults: [...faults],
     warnings: [
       ...(transformers?.warning ? [transformers.warning] : []),
+      ...(text && text.withoutRow.size > 0 ? [roomWarning(text)] : []),
       ...(textCheck?.findings ?? []).flatMap(({ name, state, detail }) =>
         state === 'warning' ? [`Chat template, ${name}: ${detail}.`] : [],
       ),
@@ -236,15 +237,33 @@ function comesBack(text: TextModel): Finding {
     : { name, state: 'note', detail: `the sample text comes back as ${JSON.stringify(back)}` };
 }
 
-function demandRoom({ vocabSize }: Pick<ModelConfig, 'vocabSize'>, { vocabularySize, eosIds }: TextModel): void {
-  if (vocabularySize > vocabSize) {
+const RESIZE = 'give the model rows for its tokens (resize_token_embeddings of transformers)';
+
+function demandRoom(
+  { vocabSize }: Pick<ModelConfig, 'vocabSize'>,
+  { vocabularySize, withoutRow, eosIds }: TextModel,
+): void {
+  if (vocabularySize > vocabSize && withoutRow.size === 0) {
     throw new ModelError(
-      `tokenizer.json has ids up to ${vocabularySize - 1}, vocab_size ${vocabSize} in config.json has no room for them`,
+      `tokenizer.json has ids up to ${vocabularySize - 1}, vocab_size ${vocabSize} in config.json has no room for them; take both files from one model`,
     );
   }
   const strange = eosIds.find((id) => id >= vocabSize);
   if (strange !== undefined)
-    throw new ModelError(`eos_token_id ${strange} is not below vocab_size ${vocabSize} in config.json`);
+    throw new ModelError(
+      `eos_token_id ${strange} is not below vocab_size ${vocabSize} in config.json; correct generation_config.json, or ${RESIZE}`,
+    );
+}
+
+const NAMED = 8;
+
+function roomWarning({ withoutRow }: TextModel): string {
+  const names = [...withoutRow].slice(0, NAMED).map(([id, token]) => `${token} (${id})`);
+  const others = withoutRow.size - names.length;
+  return (
+    `tokenizer.json adds ${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}, for which vocab_size in config.json has no room: ` +
+    `a text that has one is refused, or encoded as the text that it is with prompt.controlTokens: text. To use them, ${RESIZE}.`
+  );
 }
 
 function attempt<T>(faults: Set<string>, look: () => T): T | null {

@@ -24,7 +24,8 @@ export function readForeignModel(folder: string, reason: string): ForeignModel {
   const config = new ConfigReader(readJson(folder, 'config.json'));
   refuseOtherKinds(config);
   const family = config.get('model_type');
-  if (typeof family !== 'string') throw new ModelError('config.json: model_type is missing, or no word');
+  if (typeof family !== 'string')
+    throw new ModelError('config.json: model_type is missing, or no word; add it, or fetch the file again');
   if (hasAdapter(folder))
     throw new ModelError(
       `a PEFT adapter beside a model of ${family} is not merged; merge the two first (merge_and_unload of PEFT), and register the result`,
