@@ -9,6 +9,17 @@ import { torchPython } from './torch-python.mjs';
 /** For machines that are busy; alone it is seconds. */
 const MINUTES = 20;
 
+interface Figure {
+  readonly precision: string;
+  readonly measure: string;
+  readonly by: string;
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly seconds: number;
+  readonly timesAsFastAsPlain: number;
+  readonly bitEqual: boolean;
+}
+
 let scratch = '';
 beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'solopo-gpu-torch-'));
@@ -32,11 +43,11 @@ describe.skipIf(torchPython() === undefined)('npm run gpu -- torch', { timeout: 
     expect(written.device.kind).toBe('cpu');
     expect(Object.keys(written.versions)).toEqual(expect.arrayContaining(['python', 'torch', 'transformers', 'peft']));
     for (const precision of ['bfloat16', 'float32']) {
-      const figures = written.figures.filter((figure: { precision: string }) => figure.precision === precision);
-      expect(figures.filter((figure: object) => 'error' in figure)).toEqual([]);
+      const figures = (written.figures as Figure[]).filter((figure) => figure.precision === precision);
+      expect(figures.filter((figure) => 'error' in figure)).toEqual([]);
       const of = (measure: string, by: string) =>
-        figures.filter((figure: { measure: string; by: string }) => figure.measure === measure && figure.by === by);
-      const [plain] = of('step', 'plain PyTorch');
+        figures.filter((figure) => figure.measure === measure && figure.by === by);
+      const plain = of('step', 'plain PyTorch')[0]!;
       const own = of('step', 'engine');
       expect(own).toHaveLength(4);
       for (const step of own) {
@@ -44,9 +55,9 @@ describe.skipIf(torchPython() === undefined)('npm run gpu -- torch', { timeout: 
         expect(step.seconds * step.timesAsFastAsPlain).toBeCloseTo(plain.seconds);
       }
       // The gradient of the whole long row is plain PyTorch's; a tail's is less.
-      expect(own[0].gradNorm / plain.gradNorm).toBeCloseTo(1, precision === 'float32' ? 3 : 1);
-      expect(own[2].gradNorm).toBeLessThan(own[0].gradNorm);
-      expect(of('determinism', 'engine').map((figure: { bitEqual: boolean }) => figure.bitEqual)).toEqual([true, true]);
+      expect(own[0]!.gradNorm / plain.gradNorm).toBeCloseTo(1, precision === 'float32' ? 3 : 1);
+      expect(own[2]!.gradNorm).toBeLessThan(own[0]!.gradNorm);
+      expect(of('determinism', 'engine').map(({ bitEqual }) => bitEqual)).toEqual([true, true]);
       expect(of('sample', 'engine')).toHaveLength(1);
     }
   });
