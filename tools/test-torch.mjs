@@ -7,10 +7,15 @@ import { ROOT } from './bootstrap/run.mjs';
 import { torchPython } from './torch-python.mjs';
 
 const PACKAGE = join(ROOT, 'engines/torch');
+const GPU_STEPS = join(ROOT, 'tools/gpu/torch_steps.py');
 const TOOLS = join(ROOT, '.solopo/engines/torch-tools');
 
 /** Tests of the workspace that run the engine where there is one, and are skipped in the others' run where there is none. */
-export const TORCH_TESTS = ['libs/engine/src/conformance.test.ts', 'apps/e2e/src/torch.test.ts'];
+export const TORCH_TESTS = [
+  'libs/engine/src/conformance.test.ts',
+  'apps/e2e/src/torch.test.ts',
+  'tools/gpu-torch.test.ts',
+];
 
 /** @returns {{ name: string, state: string, note?: string }[]} */
 export function torchChecks() {
@@ -26,7 +31,7 @@ export function torchChecks() {
   try {
     const report = join(scratch, 'report.xml');
     const checks = [
-      ['ruff', ['check', 'solopo_torch', 'tests']],
+      ['ruff', ['check', '--config', 'pyproject.toml', 'solopo_torch', 'tests', GPU_STEPS]],
       ['mypy', ['solopo_torch']],
     ].map(([name, args]) => ({ name, state: ran(name, python, ['-m', name, ...args]) ? 'passed' : 'failed' }));
     const passed = ran('pytest', python, ['-m', 'pytest', '--quiet', '-p', 'no:cacheprovider', `--junitxml=${report}`]);

@@ -101,7 +101,7 @@ const FULL = [
   ]),
 ];
 
-function machine() {
+export function machine() {
   const [cpu] = cpus();
   return {
     cpu: cpu?.model.trim() ?? null,

@@ -339,10 +339,15 @@ def _from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, de
         raise ModelError(
             f'{what} holds a tensor "{name}" that config.json has no place for; check that they belong together'
         )
+    return prepare(model).to(device)
+
+
+def prepare(model: PreTrainedModel) -> PreTrainedModel:
+    """The model as the engine runs it, its parameters frozen."""
     model.requires_grad_(False)
     _without_dropout(model)
     fuse(model)
-    return model.to(device)
+    return model
 
 
 def _dequantised(config: PreTrainedConfig, folder: str) -> dict[str, Any]:
