@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from './bootstrap/run.mjs';
 import { torchPython } from './torch-python.mjs';
+
+const NO_TORCH = 'no Python with PyTorch: name one in SOLOPO_TORCH_PYTHON, or run ./solopo engine add torch';
 
 /** For machines that are busy; alone it is seconds. */
 const MINUTES = 20;
@@ -36,7 +38,11 @@ function measured(...args: string[]) {
   return { status, stdout, stderr, written: JSON.parse(readFileSync(json, 'utf8')) };
 }
 
-describe.skipIf(torchPython() === undefined)('npm run gpu -- torch', { timeout: MINUTES * 60_000 }, () => {
+describe('npm run gpu -- torch', { timeout: MINUTES * 60_000 }, () => {
+  beforeEach((context) => {
+    if (torchPython() === undefined) context.skip(NO_TORCH);
+  });
+
   it('measures every figure of a tiny shape on a processor, after losses are those of plain PyTorch', () => {
     const { status, stderr, written } = measured('--device', 'cpu');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
