@@ -339,7 +339,7 @@ def _from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, de
         raise ModelError(
             f'{what} holds a tensor "{name}" that config.json has no place for; check that they belong together'
         )
-    return prepare(model).to(device)
+    return prepare(model.to(device))
 
 
 def prepare(model: PreTrainedModel) -> PreTrainedModel:
