@@ -5,6 +5,7 @@ import { loraScale, type LoraOptions } from './lora.ts';
 import type { ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
 import type { PeftAdapter } from './peft-adapter.ts';
+import { readSafetensorsHeader } from './safetensors.ts';
 import { demandKnownSettings } from './setting-rules.ts';
 
 /** PEFT's `adapter_config.json`, on its base model. @throws ModelError that names a setting which is not supported */
@@ -42,9 +43,18 @@ function residualOf(settings: ConfigReader): PeftAdapter['residual'] {
   );
 }
 
-/** The adapter_config.json of an adapter that is trained here. */
+/**
+ * The linear layers that PEFT's file adapts, by the last part of their names: an architecture may have one layer where several were
+ * asked for (Phi-3's `qkv_proj`).
+ */
+export function modulesInFile(path: string): string[] {
+  const names = [...readSafetensorsHeader(path).tensors.keys()];
+  return [...new Set(names.flatMap((name) => /([^.]+)\.lora_A\.weight$/.exec(name)?.[1] ?? []))];
+}
+
+/** The adapter_config.json of an adapter that is trained here; its targets are the linear layers that its file has. */
 export function formatAdapterConfig(
-  { rank, alpha, targets, rsLora }: LoraOptions,
+  { rank, alpha, targets, rsLora }: Omit<LoraOptions, 'targets'> & { readonly targets: readonly string[] },
   baseModel: string,
 ): Record<string, unknown> {
   return {

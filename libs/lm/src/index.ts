@@ -14,7 +14,7 @@ export {
 export { freeGradients, readGradients, zeroGradients, type Gradients } from './gradients.ts';
 export type { TargetStatistics } from './head.ts';
 export { LanguageModel, type Adapter, type LanguageModelOptions } from './language-model.ts';
-export { formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts';
+export { formatAdapterConfig, modulesInFile, parseAdapterConfig } from './adapter-config.ts';
 export { adapterParameters, mergeAdapter, type PeftAdapter } from './peft-adapter.ts';
 export {
   fromPeftNames,

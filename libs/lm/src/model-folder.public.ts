@@ -11,7 +11,7 @@ export type { ForeignModel } from './folder-check/foreign-model.ts';
 export { frozenWeightsOf, type FrozenWeights } from './frozen-weights.ts';
 export { parseModelConfig, type ModelConfig } from './model-config.ts';
 export { readModelConfig } from './model-folder.ts';
-export { formatAdapterConfig, parseAdapterConfig } from './adapter-config.ts';
+export { formatAdapterConfig, modulesInFile, parseAdapterConfig } from './adapter-config.ts';
 export { LORA_TARGETS, type LoraOptions } from './lora.ts';
 export { ModelError } from './model.error.ts';
 export { modelParameters, parameterCount } from './parameters.ts';

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
 import { sha256, SolopoError, type PolicyManifest } from '@solopo/contracts';
-import { Ledger, type PolicyVersionRecord } from '@solopo/ledger';
-import { formatAdapterConfig } from '@solopo/lm/model-folder';
+import { Ledger, type ModelRecord, type PolicyVersionRecord, type RunRecord } from '@solopo/ledger';
+import { formatAdapterConfig, modulesInFile } from '@solopo/lm/model-folder';
 import { modelCard } from './model-card.ts';
 
 interface Query {
@@ -47,7 +47,7 @@ export class DescribePolicy {
     });
     const files = [
       ...(await Promise.all([...kept, [weights, version.digest] as const].map((file) => this.#artifact(file)))),
-      ...(adapter === null ? [] : [generated('adapter_config.json', json(formatAdapterConfig(adapter, model.name)))]),
+      ...(adapter === null ? [] : [this.#adapterConfig(adapter, version, model)]),
       generated('README.md', card),
     ];
     return {
@@ -71,6 +71,16 @@ export class DescribePolicy {
         ? `Run ${run} has no policy yet; ask again after its first slice of training.`
         : `Run ${run} has no policy of step ${step}; there are those of ${steps}.`,
     );
+  }
+
+  /** Of the layers that its file has, whatever their names were asked by. */
+  #adapterConfig(
+    adapter: NonNullable<RunRecord['config']['adapter']>,
+    { digest }: PolicyVersionRecord,
+    { name }: ModelRecord,
+  ): ManifestFile {
+    const targets = modulesInFile(this.artifacts.path(digest));
+    return generated('adapter_config.json', json(formatAdapterConfig({ ...adapter, targets }, name)));
   }
 
   async #artifact([name, digest]: readonly [string, string]): Promise<ManifestFile> {

@@ -209,6 +209,14 @@ describe('the policy', () => {
     expect(card).toContain('| Frozen weights | kept as int8 while the adapter was trained;');
   });
 
+  it('names the layers that the adapter has, where an architecture has one for several that were asked for', async () => {
+    const { id } = await createRun({ adapter: { kind: 'lora', targets: ['q_proj', 'down_proj'] }, seed: 31 });
+    await finishRun(gateway, id, { modules: ['self_attn.qkv_proj', 'mlp.down_proj'] });
+    const { files } = await manifest(id);
+    const config = files.find(({ name }) => name === 'adapter_config.json')?.content ?? '';
+    expect(JSON.parse(config)).toMatchObject({ target_modules: ['qkv_proj', 'down_proj'] });
+  });
+
   it.each([
     ['in full held the adapter_config.json that its base was registered with', {}, []],
     [

@@ -22,6 +22,7 @@ import {
 import { TextModel } from '@solopo/text';
 import { beginChunk, completeChunk, type ChunkOutcome, type ChunkRange } from '@solopo/workflow';
 import type { GatewayFixture } from './gateway.fixture.ts';
+import { adapterFile } from './tiny-model.fixture.ts';
 
 interface Work<S extends StageSpec = StageSpec> {
   readonly job: Job;
@@ -36,6 +37,8 @@ export const SCORER = 'a fake engine';
 export interface MadeUp {
   /** Fingerprint of the engine that trains; the scorer's by default. */
   readonly trainer?: string;
+  /** Linear layers that the trained adapter has; those that were asked for by default. */
+  readonly modules?: readonly string[];
   /** Metrics of a gradient step, and of a policy version on held-out pairs. */
   readonly step?: (step: number) => Readonly<Record<string, number>>;
   /** Where the time of a gradient step went. */
@@ -210,7 +213,9 @@ class Worker {
     });
     await tx.scores.insert(pair, model, rescored);
     const sums = referenceSums([...own, ...rescored]);
-    const weights = await this.artifacts.put(Buffer.from(`weights of ${run} after step ${range.to}`));
+    const told = `weights of ${run} after step ${range.to}`;
+    const { modules = spec.adapter?.targets ?? [] } = this.madeUp;
+    const weights = await this.artifacts.put(spec.adapter ? adapterFile(modules, told) : Buffer.from(told));
     const head = range.from === 0 ? CHAIN_START : (await tx.steps.head(run)).digest;
     const links = batches.map((batch, index) => {
       const own = batch.flatMap((ordinal) => pairs[ordinal] ?? []);

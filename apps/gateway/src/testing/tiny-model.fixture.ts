@@ -51,11 +51,25 @@ export function tinyModelWithAdapter(): ModelFiles {
   };
 }
 
-function safetensors(weights: ReadonlyMap<string, HostTensor>): Buffer {
+/** A file of an adapter on these layers alone, named as an architecture names them; `told` makes its bytes its own. */
+export function adapterFile(modules: readonly string[], told: string): Buffer {
+  const tensors = modules.flatMap((module) =>
+    ['lora_A', 'lora_B'].map((matrix): [string, HostTensor] => [
+      `base_model.model.model.layers.0.${module}.${matrix}.weight`,
+      { dims: [1], data: new Float32Array(1) },
+    ]),
+  );
+  return safetensors(new Map(tensors), { told });
+}
+
+function safetensors(
+  weights: ReadonlyMap<string, HostTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'solopo-model-'));
   try {
     const path = join(folder, 'model.safetensors');
-    writeSafetensors(path, weights);
+    writeSafetensors(path, weights, metadata);
     return readFileSync(path);
   } finally {
     rmSync(folder, { recursive: true });
