@@ -45,7 +45,7 @@ export async function addTorch({ folder, index, constraints, say, ...options }: 
   say(`PyTorch in ${folder}, by ${tool}, with Python ${python.version} (${python.path})`);
   say(
     isCuda
-      ? `About ${size.fetch} GB to fetch and ${size.disk} GB on disk, since the wheel of torch brings CUDA's libraries: two to five minutes. A smaller wheel: --index https://download.pytorch.org/whl/cpu`
+      ? `About ${size.fetch} GB to fetch and ${size.disk} GB on disk, since the wheel of torch brings CUDA's libraries: two to five minutes. A smaller wheel: --index with the address of PyTorch's index of wheels for processors`
       : `About ${size.fetch} GB to fetch and ${size.disk} GB on disk`,
   );
   mkdirSync(folder, { recursive: true });
