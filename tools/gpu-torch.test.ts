@@ -2,11 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NO_TORCH, torchPython } from '@solopo/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from './bootstrap/run.mjs';
-import { torchPython } from './torch-python.mjs';
-
-const NO_TORCH = 'no Python with PyTorch: name one in SOLOPO_TORCH_PYTHON, or run ./solopo engine add torch';
 
 /** For machines that are busy; alone it is seconds. */
 const MINUTES = 20;

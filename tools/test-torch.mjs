@@ -24,6 +24,8 @@ export function torchChecks() {
     if (!ran('engine add torch', ...added)) return [{ name: 'engine add torch', state: 'failed' }];
   }
   const python = torchPython();
+  // Where the workspace's tests look for it.
+  process.env.SOLOPO_TORCH_PYTHON = python;
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', TOOLS, '--upgrade'];
   if (!ran('tools of the torch tests', python, [...pip, ...tools()]))
     return [{ name: 'tools of the torch tests', state: 'failed' }];

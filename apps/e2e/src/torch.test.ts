@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AlignmentView, EvaluationView, RunView, StepView, Verification } from '@solopo/contracts';
+import { NO_TORCH, torchPython } from '@solopo/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
-import { DATA, System } from './system.ts';
+import { System } from './system.ts';
 
 /** One run by each engine, through the real services. */
 const python = torchPython();
@@ -29,18 +28,11 @@ beforeAll(async () => {
 }, 540_000);
 afterAll(() => system?.close());
 
-function torchPython(): string | undefined {
-  const record = join(DATA, '..', '.solopo', 'engines', 'torch', 'installed.json');
-  if (process.env['SOLOPO_TORCH_PYTHON']) return process.env['SOLOPO_TORCH_PYTHON'];
-  return existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as { python: string }).python : undefined;
-}
-
-const skipped = 'no Python with PyTorch: name one in SOLOPO_TORCH_PYTHON, or run ./solopo engine add torch';
 const get = async <T>(engine: string, what: string): Promise<T> =>
   (await system!.api.get(`/v1/runs/${runs.get(engine)!.id}/${what}`).expect(200)).body as T;
 
 test('a run by PyTorch goes through every stage, and is verified', async (context) => {
-  if (system === undefined) return context.skip(skipped);
+  if (system === undefined) return context.skip(NO_TORCH);
   const run = runs.get('torch')!;
   expect([run.state, run.error, run.step]).toEqual(['succeeded', null, 4]);
   const { checks } = await get<Verification>('torch', 'verify');
@@ -51,7 +43,7 @@ test('a run by PyTorch goes through every stage, and is verified', async (contex
 });
 
 test('it learns what onnxruntime learns: from the same pairs, with the same figures within 1e-3', async (context) => {
-  if (system === undefined) return context.skip(skipped);
+  if (system === undefined) return context.skip(NO_TORCH);
   const [onnx, torch] = [runs.get('onnx')!, runs.get('torch')!];
   expect(torch.pairs).toBe(onnx.pairs);
   const [a, b] = [await get<StepView[]>('onnx', 'steps'), await get<StepView[]>('torch', 'steps')];
@@ -74,7 +66,7 @@ test('it learns what onnxruntime learns: from the same pairs, with the same figu
 });
 
 test('a pair of it is inspected by a worker that has PyTorch', async (context) => {
-  if (system === undefined) return context.skip(skipped);
+  if (system === undefined) return context.skip(NO_TORCH);
   const [pair] = await get<{ digest: string }[]>('torch', 'pairs');
   const inspection = await get<{ engine: string; short: { chosen: { logps: number[] } } }>(
     'torch',

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EngineKind } from '@solopo/contracts';
 import { readSafetensors, sumOf, type LoraOptions, type PreferenceOptions, type TrainingPair } from '@solopo/lm';
+import { NO_TORCH, torchPython } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import { Engine, type ModelSource, type Progress, type Tasks, type TrainSliceOutput } from './index.ts';
-import { NO_TORCH, torchPython } from './testing/torch-python.fixture.ts';
 
 /**
  * docs/engine-protocol.md, held by both engines over the bundled model: each alone, and their numbers beside each other. What is equal to

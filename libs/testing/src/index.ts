@@ -3,6 +3,7 @@ export * from './nats.ts';
 export * from './otlp.ts';
 export * from './postgres.ts';
 export * from './scratch.ts';
+export * from './torch.ts';
 export * from './wait.ts';
 export * from './vulkan.ts';
 export { ggufBytes, ggufTensors, type GgufTensorBytes } from './gguf.ts';
