@@ -1,10 +1,14 @@
 """AdamW over named parameters, in float32 whatever the model computes in, with a state that a file can hold."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 import torch
 from torch import Tensor
+
+from .ranks import ALONE, Ranks
+from .sharding import fill, own_part
 
 
 class AdamWOptions(TypedDict):
@@ -28,8 +32,10 @@ class AdamW:
         step: int = 0,
         state: Mapping[str, Tensor] | None = None,
         masters: Mapping[str, Tensor] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        """`state`: moments as `m.NAME` and `v.NAME`; `masters`: float32 numbers that `parameters` were rounded from."""
+        """`state`: moments as `m.NAME` and `v.NAME`; `masters`: float32 numbers that `parameters` were rounded from; `ranks`: that hold the
+        parameters together, of which the first has the state."""
         self.step = step
         self.parameters = parameters
         self.masters = {name: _master(name, parameter, masters) for name, parameter in parameters.items()}
@@ -47,22 +53,22 @@ class AdamW:
         ]
         betas = (float(options["betas"][0]), float(options["betas"][1]))
         self._optimizer = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=options["epsilon"], fused=True)
-        for name, master in self.masters.items():
-            moments = {"exp_avg": f"m.{name}", "exp_avg_sq": f"v.{name}"}
+        self._ranks = ranks
+        for master in self.masters.values():
             self._optimizer.state[master] = {
                 "step": torch.tensor(float(step), device=master.device),
-                **{
-                    key: torch.zeros_like(master)
-                    if state is None
-                    else state[at].to(master.device, torch.float32, copy=True)
-                    for key, at in moments.items()
-                },
+                "exp_avg": torch.zeros_like(master),
+                "exp_avg_sq": torch.zeros_like(master),
             }
+        if step > 0:
+            _load(ranks, self.tensors(), state)
 
     def gradient_norm(self) -> float:
         """The gradients' joint Euclidean norm."""
-        norms = [torch.linalg.vector_norm(master.grad) for master in self.masters.values() if master.grad is not None]
-        return torch.linalg.vector_norm(torch.stack(norms).double()).item() if norms else 0.0
+        gradients = [own_part(master.grad) for master in self.masters.values() if master.grad is not None]
+        norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
+        norm = torch.linalg.vector_norm(torch.stack(norms).double()).item() if norms else 0.0
+        return norm if self._ranks.count == 1 else math.hypot(*self._ranks.of_all(norm))
 
     @torch.no_grad()
     def update(self, learning_rate: float, factor: float = 1.0) -> None:
@@ -98,6 +104,16 @@ class AdamW:
         self.forget_gradients()
         for hook in self._hooks:
             hook.remove()
+
+
+@torch.no_grad()
+def _load(ranks: Ranks, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> None:
+    if ranks.count > 1:
+        fill(ranks, tensors, None if state is None else state.__getitem__)
+        return
+    assert state is not None, "steps that were taken left a state"
+    for name, tensor in tensors.items():
+        tensor.copy_(state[name])
 
 
 def clip_factor(norm: float, max_norm: float) -> float:

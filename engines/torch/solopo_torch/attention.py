@@ -26,6 +26,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, causal_mask_function, sdpa_mask
 
+from .sequence import Split
+
 NAME = "solopo"
 """What `attn_implementation` calls it."""
 
@@ -66,6 +68,8 @@ class Seeing(Protocol):
     shared: int
     """So many first columns are causal, in every row."""
     watch: Watch | None
+    split: Split | None
+    """Where ranks share the sequences: queries, keys and values come in this rank's columns."""
 
     def extended(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """The keys and values that a layer's queries see, of which these are the tokens' own."""
@@ -90,6 +94,7 @@ class Layout:
     keep: Prefix | None = None
     """Where this batch's keys and values are put."""
     watch: Watch | None = None
+    split: Split | None = None
     _keys: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -194,6 +199,10 @@ def _tree_attention(
     assert attention_mask is not None
     layout = seen.layout
     layer: int = module.layer_idx  # type: ignore[assignment]
+    if layout.split is not None:
+        query = layout.split.by_heads(query)
+        key, value = (layout.split.by_heads(layout.split.shared_heads(each)) for each in (key, value))
+        kernel = kernel.of_heads(layout.split)
     key, value = layout.extended(layer, key, value)
     if layout.watch is not None:
         layout.watch.masses[layer] = _mass(kernel, layout.watch, seen, query, key)
@@ -206,6 +215,8 @@ def _tree_attention(
     if query.shape[2] > shared:
         parts.append(kernel.masked(query[:, :, shared:], key, value, attention_mask))
     out = parts[0] if len(parts) == 1 else torch.cat(parts, 2)
+    if layout.split is not None:
+        out = layout.split.by_columns(out)
     return out.transpose(1, 2).contiguous(), None
 
 
@@ -236,6 +247,10 @@ class _Kernel:
         self.scaling = scaling
         self.sinks = sinks
         self.softcap = softcap
+
+    def of_heads(self, split: Split) -> _Kernel:
+        """For the heads that this rank has."""
+        return _Kernel(self.scaling, None if self.sinks is None else split.own_heads(self.sinks), self.softcap)
 
     @property
     def plain(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -11,9 +12,11 @@ from torch import Tensor
 from .distil import DivergenceRows, Teaching
 from .errors import LogitsNotFiniteError
 from .models import LanguageModel
-from .objectives import Context, ObjectiveOptions, PairTerm, ResponseStatistics, Row, RowName, prompt_read
-from .training_pairs import TrainingPair, places_of
-from .trees import PROMPT_BRANCH, TargetRows, TreeBatch, pack, target_states
+from .objectives import Context, ObjectiveOptions, PairTerm, ResponseStatistics, Row, RowName, prompt_read, rows_read
+from .training_pairs import TrainingPair, has_constants, places_of
+from .trees import PROMPT_BRANCH, TargetRows, Tree, TreeBatch, pack, target_states
+
+NOTHING = Tree(torch.zeros(1, dtype=torch.long), [torch.zeros(1, dtype=torch.long)])
 
 
 @dataclass(frozen=True)
@@ -31,20 +34,26 @@ class ContextBatch:
 
     trees: TreeBatch
     sums: list[tuple[int, RowName]]
-    """For each target the pair and the row that it is summed into."""
+    """For each target the pair and the row that it is summed into; none of a batch of nothing, whose target is read by nobody."""
+    tokens: int
+    """Of the pairs, padding not counted."""
 
 
 def lay_out(
     model: LanguageModel, options: ObjectiveOptions, group: Sequence[TrainingPair], context: Context
 ) -> ContextBatch | None:
-    """None where the arm reads nothing of the context."""
+    """None where nothing of the context is read; a batch of nothing where other ranks may have pairs of which something is."""
     places = [
         place for i, pair in enumerate(group) for place in places_of(options, pair, i) if place.context == context
     ]
+    prefixed = model.ranks.count > 1 and context == "long" and has_constants(options)
     if not places:
-        return None
+        together = model.ranks.count > 1 and any(row.startswith(context) for row in rows_read(options, True))
+        return ContextBatch(pack(model, [NOTHING], prefixed=prefixed), [], tokens=0) if together else None
     prompt = f"{context}Prompt"
-    trees = pack(model, [place.tree for place in places], score_prompt=prompt_read(options) == prompt)
+    trees = pack(
+        model, [place.tree for place in places], score_prompt=prompt_read(options) == prompt, prefixed=prefixed
+    )
     return ContextBatch(
         trees,
         [
@@ -54,6 +63,7 @@ def lay_out(
             )
             for target in trees.targets
         ],
+        trees.token_count,
     )
 
 
@@ -70,6 +80,7 @@ class ContextPass:
         values, self._values = self._values, None
         assert values is not None, "a pass runs backward once"
         slopes = [terms[pair].gradients.get(name, 0.0) / pairs for pair, name in self._batch.sums]
+        slopes += [0.0] * (len(values) - len(slopes))
         values.backward(torch.tensor(slopes, dtype=values.dtype, device=values.device))
 
 
@@ -77,21 +88,21 @@ def run_forward(
     model: LanguageModel, batch: ContextBatch, group: Sequence[TrainingPair], teaching: Teaching | None
 ) -> ContextPass:
     """Raises LogitsNotFiniteError that names the parameter which is to blame."""
-    states = target_states(model, batch.trees)
-    tokens = torch.tensor([target.token for target in batch.trees.targets], device=states.device)
-    if teaching is None:
-        values, more = model.head.rows(states, TargetRows(tokens, statistics=True))
-        logps = values
-    else:
-        values, more = model.head.rows(states, DivergenceRows(teaching, tokens))
-        logps = more["logps"]
+    trees = batch.trees
+    tokens = torch.tensor([target.token for target in trees.targets], device=model.device, dtype=torch.long)
+    rows_of = TargetRows(tokens, statistics=True) if teaching is None else DivergenceRows(teaching.of(trees.own), tokens)
+    values, more = model.within(lambda: model.head.rows(target_states(model, trees), rows_of))
+    nothing = values.new_zeros(len(values))
+    logps = values if teaching is None else more.get("logps", nothing)
     if not bool(torch.isfinite(logps).all()):
         raise LogitsNotFiniteError(model.find_not_finite())
-    columns = [logps, more["hits"], more["entropies"], more["mean_logits"], values]
+    columns = [logps, *(more.get(name, nothing) for name in ("hits", "entropies", "mean_logits")), values]
     table = torch.stack([column.detach().double() for column in columns], 1).tolist()
     sums: dict[tuple[int, RowName], list[float]] = {}
-    for place, numbers in zip(batch.sums, table, strict=True):
-        total = sums.setdefault(place, [0.0] * 6)
+    found = model.ranks.of_sequence([(*place, *row) for place, row in zip(batch.sums, table, strict=False)])
+    # In the targets' order, whatever rank has them: sums are the same bits at every rank.
+    for pair, name, *numbers in chain.from_iterable(found):
+        total = sums.setdefault((pair, name), [0.0] * 6)
         for i, number in enumerate((1.0, *numbers)):
             total[i] += number
     rows = [

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .attention import Prefix, Watch
+from .sequence import Split
 
 _PROMPT = -1
 _NOTHING = -2
@@ -32,6 +33,7 @@ class AnswerStore:
     """In use."""
     shared: int = 0
     watch: Watch | None = None
+    split: Split | None = None
     _key_positions: Tensor = field(init=False)
     """[B, C]"""
     _owners: Tensor = field(init=False)

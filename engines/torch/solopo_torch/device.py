@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from .errors import DeviceError, DeviceMemoryError
+from .ranks import ALONE, Ranks
 
 LAYOUT_VERSION = 1
 """Raised with every change of this package that changes the last bits of any number."""
@@ -49,6 +50,14 @@ def choose_device(asked: str) -> ChosenDevice:
     return ChosenDevice("cuda", reason, name, total)
 
 
+def demand_devices(chosen: ChosenDevice, ranks: int) -> None:
+    """Raises DeviceError where this machine has fewer GPUs than ranks."""
+    if chosen.device == "cuda" and torch.cuda.device_count() < ranks:
+        raise DeviceError(
+            f"this machine has {torch.cuda.device_count()} GPUs and is to have {ranks} ranks; set ranks to at most as many"
+        )
+
+
 def make_deterministic(threads: int) -> None:
     """Sums in one order: two runs on one kind of device are equal to the bit. Before anything is computed."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -60,14 +69,18 @@ def make_deterministic(threads: int) -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def fingerprint(chosen: ChosenDevice, precision: str, threads: int) -> str:
+def fingerprint(chosen: ChosenDevice, precision: str, threads: int, ranks: Ranks = ALONE) -> str:
     """What the numbers depend on to their last bits."""
     import peft
     import transformers
 
     versions = f"torch {torch.__version__}; transformers {transformers.__version__}; peft {peft.__version__}"
     gpu = "" if chosen.device == "cpu" else f"; {chosen.name}"
-    return f"{versions}; {chosen.device} {precision}; deterministic; threads {threads}; layout {LAYOUT_VERSION}; {_processor()}{gpu}"
+    spread = "" if ranks.count == 1 else f"; ranks {ranks.count}, sequence {ranks.sequence_ranks}"
+    return (
+        f"{versions}; {chosen.device} {precision}; deterministic; threads {threads}; layout {LAYOUT_VERSION}{spread}; "
+        f"{_processor()}{gpu}"
+    )
 
 
 def _processor() -> str:

@@ -26,6 +26,10 @@ class Teaching:
     states: Tensor
     """[N, d]: its decoder's output where the answers' tokens are predicted."""
 
+    def of(self, places: Sequence[int]) -> Teaching:
+        """Of some of the tokens."""
+        return Teaching(self.head, self.states[list(places)])
+
 
 class Teacher:
     """The frozen reference on the short context: a model of its own or, where an adapter is trained, what is beneath it."""
@@ -38,7 +42,8 @@ class Teacher:
     def teach(self, trees: Sequence[Tree]) -> Teaching:
         model = self._model
         with model.without_adapter() if self._beneath else nullcontext():
-            return Teaching(model.head, target_states(model, pack(model, trees)))
+            batch = pack(model, trees, split=False)
+            return Teaching(model.head, model.within(lambda: target_states(model, batch)))
 
 
 class DivergenceRows:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -23,13 +24,14 @@ _TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 def fuse(model: nn.Module) -> None:
     """Puts the parts in the places of those of a model without an adapter."""
     rotations = set()
+    seen: dict[object, bool] = {}
     for module in list(model.modules()):
         name = type(module).__name__
         weight, gate = getattr(module, "weight", None), getattr(module, "gate_proj", None)
         if name.endswith("RMSNorm") and isinstance(weight, Tensor) and weight.ndim == 1:
-            _replace(module, _Norm(module, weight), weight.shape[0])
+            _replace(module, _Norm, weight.shape[0], seen)
         elif isinstance(gate, nn.Linear) and _is_silu(getattr(module, "act_fn", None)):
-            _replace(module, _Gated(module), gate.in_features)
+            _replace(module, _Gated, gate.in_features, seen)
         elif name.endswith("Attention"):
             rotations.add(type(module).__module__)
     for where in sorted(rotations):
@@ -49,17 +51,37 @@ def _is_silu(activation: object) -> bool:
     return callable(activation) and torch.allclose(activation(x), silu(x), rtol=1e-6)
 
 
+def _replace(module: nn.Module, part: type[_Norm | _Gated], inputs: int, seen: dict[object, bool]) -> None:
+    """`seen`: what was found of modules without numbers, of which one of a kind is looked at."""
+    if not next(module.parameters()).is_meta:
+        agrees = _agrees(module, part, inputs)
+    else:
+        kind = type(module), *((name, tensor.shape, tensor.dtype) for name, tensor in module.named_parameters())
+        if kind not in seen:
+            seen[kind] = _agrees(_with_numbers(module), part, inputs)
+        agrees = seen[kind]
+    if agrees:
+        module.forward = part(module)  # type: ignore[method-assign]
+
+
 @torch.no_grad()
-def _replace(module: nn.Module, part: Callable[[Tensor], Tensor], inputs: int) -> None:
-    parameter = next(module.parameters())
+def _agrees(module: nn.Module, part: type[_Norm | _Gated], inputs: int) -> bool:
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn((2, 3, inputs), generator=generator).to(parameter)
+    x = torch.randn((2, 3, inputs), generator=generator).to(next(module.parameters()))
     try:
-        theirs, own = module(x), part(x)
+        theirs, own = module(x), part(module)(x)
     except Exception:  # reads more than its input
-        return
-    if isinstance(theirs, Tensor) and _alike(own, theirs):
-        module.forward = part
+        return False
+    return isinstance(theirs, Tensor) and _alike(own, theirs)
+
+
+@torch.no_grad()
+def _with_numbers(module: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    copy = deepcopy(module).to_empty(device="cpu")
+    for parameter in copy.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5)
+    return copy
 
 
 def _alike(own: Tensor, theirs: Tensor) -> bool:
@@ -140,13 +162,13 @@ class _SwiGlu(torch.autograd.Function):
 class _Norm:
     """x / sqrt(mean x^2 + eps) * w, in float32."""
 
-    def __init__(self, module: nn.Module, weight: Tensor) -> None:
-        self._weight = weight
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
         epsilon = getattr(module, "variance_epsilon", getattr(module, "eps", None))
         self._epsilon = float(epsilon) if isinstance(epsilon, float) else 0.0
 
     def __call__(self, x: Tensor) -> Tensor:
-        out: Tensor = _RmsNorm.apply(x, self._weight, self._epsilon)
+        out: Tensor = _RmsNorm.apply(x, self._module.weight, self._epsilon)
         return out
 
 

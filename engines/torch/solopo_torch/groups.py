@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
@@ -27,6 +27,11 @@ class Clock:
         return self._end is not None and time.monotonic() >= self._end
 
 
+class Timer(Protocol):
+    @property
+    def is_over(self) -> bool: ...
+
+
 @contextmanager
 def told_of_memory() -> Iterator[None]:
     """What PyTorch says of full memory, as the parent knows it."""
@@ -46,15 +51,16 @@ def in_groups(
     length_of: Callable[[T], int],
     work: Callable[[list[T]], list[R]],
     *,
-    clock: Clock,
+    clock: Timer,
+    halves: bool = True,
     first: int = 0,
     end: int | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[R]:
     """
     Results of the items `first` up to `end`, group by group: the groups are those of all items, whatever the range and wherever the
-    time ends the work early, and are run whole, so that the numbers do not depend on how the work was cut. A group that the device has
-    no room for is halved.
+    time ends the work early, and are run whole, so that the numbers do not depend on how the work was cut. With `halves`, a group that
+    the device has no room for is halved.
 
     Raises DeviceMemoryError when there is no room for a single item.
     """
@@ -74,7 +80,7 @@ def in_groups(
             with told_of_memory():
                 found = work(group)
         except DeviceMemoryError as error:
-            if len(group) == 1:
+            if len(group) == 1 or not halves:
                 raise DeviceMemoryError(
                     f"the device has no room for {length_of(group[0])} tokens at a time: {error}; raise maxDeviceMemory, "
                     "shorten the contexts, or use a device with more memory"

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -72,13 +73,10 @@ def targets_of(model: PreTrainedModel, options: LoraOptions) -> list[str]:
 
 
 def attach(
-    model: PreTrainedModel,
-    options: LoraOptions,
-    weights: Mapping[str, Tensor] | None,
-    seed: int,
-    where: str = "the adapter",
+    model: PreTrainedModel, options: LoraOptions, weights: str | None, seed: int, *, filled: bool = True
 ) -> PeftModel:
-    """The model with an adapter: of `weights`, by PEFT's names, or fresh from the seed. Only the adapter is trained."""
+    """The model with an adapter: of PEFT's file `weights`, or fresh from the seed. Only the adapter is trained. Without `filled` its
+    numbers are not there yet."""
     targets = targets_of(model, options)
     config = LoraConfig(
         r=options.rank,
@@ -92,11 +90,12 @@ def attach(
     )
     adapted = get_peft_model(model, config)
     assert isinstance(adapted, PeftModel)
-    parameters = adapter_parameters(adapted)
-    values = _fresh(parameters, seed) if weights is None else _fitting(parameters, weights, where)
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(values[name])
+    if filled:
+        parameters = adapter_parameters(adapted)
+        values = adapter_values(parameters, weights, seed)
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(values[name])
     fuse_adapter(adapted)
     return adapted
 
@@ -108,6 +107,20 @@ def adapter_parameters(adapted: nn.Module) -> dict[str, nn.Parameter]:
         for name, parameter in adapted.named_parameters()
         if ".lora_A." in name or ".lora_B." in name
     }
+
+
+def adapter_values(parameters: Mapping[str, Tensor], weights: str | None, seed: int) -> Mapping[str, Tensor]:
+    """By PEFT's names, of a file or fresh from the seed."""
+    return _fresh(parameters, seed) if weights is None else _fitting(parameters, _read(weights), weights)
+
+
+def _read(file: str) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except Exception as error:  # the library's errors have no common class
+        raise ModelError(
+            f"{file} is no safetensors file: {str(error).splitlines()[0].rstrip('.;')}; use another version of the adapter"
+        ) from error
 
 
 def _fresh(parameters: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import gc
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from peft import PeftModel
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
@@ -30,7 +29,11 @@ from .errors import ModelError
 from .fused import fuse
 from .head import Head
 from .lora import PEFT_PREFIX, LoraOptions, attach
+from .ranks import ALONE, Ranks
+from .sequence import Split
+from .sharding import Shell, own_part
 
+T = TypeVar("T")
 Precision = Literal["float32", "bfloat16"]
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -88,6 +91,10 @@ class LanguageModel:
     """The model itself, adapted layers in their places."""
     source: ModelSource
     device: torch.device
+    ranks: Ranks = ALONE
+    """That hold the model together."""
+    shell: Shell | None = None
+    """Where they do, what its parts are run within."""
     head: Head = field(init=False)
     shares_prompts: bool = field(init=False, default=False)
     """Whether branches of a tree share a row, and prefixes can be constant."""
@@ -96,6 +103,8 @@ class LanguageModel:
         self.head = Head(self.causal)
         self.module.eval()
         self.shares_prompts = self._asks_for_attention and _agrees_with_rows_apart(self)
+        if self.split is not None:
+            _demand_divisible(self)
         if not self.shares_prompts:
             print(
                 f"{type(self.causal).__name__} is no model of attention alone: prompts are run for each branch",
@@ -109,6 +118,15 @@ class LanguageModel:
     @property
     def vocab_size(self) -> int:
         return self.head.vocab_size
+
+    @property
+    def split(self) -> Split | None:
+        """How the columns of a sequence are divided among ranks."""
+        return None if self.ranks.sequence_ranks == 1 else Split(self.ranks)
+
+    def within(self, function: Callable[[], T]) -> T:
+        """Runs parts of the model: where ranks hold it together, its tensors are whole meanwhile."""
+        return function() if self.shell is None else self.shell.run(function)
 
     @property
     def _asks_for_attention(self) -> bool:
@@ -152,7 +170,7 @@ class LanguageModel:
 
     def hidden_states(self, tokens: Tensor, layout: Seeing, longest: int) -> Tensor:
         """
-        The decoder's output [B, T, d], after its last norm, of tokens [B, T].
+        The decoder's output [B, T, d], after its last norm, of tokens [B, T]; of this rank's columns where the layout is split.
 
         `longest`: the length of the batch's longest sequence, of which the tokens may be a part.
         """
@@ -163,6 +181,12 @@ class LanguageModel:
             raise ModelError(
                 f"{type(self.causal).__name__} cannot take a prompt whose first part is run without gradients: "
                 "its layers read more than keys and values; set alignment.backward to full"
+            )
+        if self.ranks.count > 1 and longest > self.rotates_alike_up_to:
+            raise ModelError(
+                f"rotary embeddings of type {self._rotary[0]} depend on the length of a sequence beyond "
+                f"{self.rotates_alike_up_to} tokens, which several ranks do not see; train this model on one rank, or on "
+                "shorter contexts"
             )
         self._forget_lengths()
         columns = tokens.shape[1]
@@ -176,11 +200,14 @@ class LanguageModel:
 
     def _run(self, tokens: Tensor, layout: Seeing) -> Tensor:
         # A mask of ones: without any, sequences are guessed from where positions fall.
+        positions = layout.positions
+        if layout.split is not None:
+            tokens, positions = layout.split.columns_of(tokens), layout.split.columns_of(positions)
         inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), "use_cache": False}
         if not self.shares_prompts:
             return self.head.decoder(**inputs).last_hidden_state
         with laid_out(layout):
-            return self.head.decoder(**inputs, position_ids=layout.positions).last_hidden_state
+            return self.head.decoder(**inputs, position_ids=positions).last_hidden_state
 
     def _forget_lengths(self) -> None:
         """transformers goes on with the frequencies of the longest sequence that dynamic scaling has seen."""
@@ -203,7 +230,7 @@ class LanguageModel:
     def find_not_finite(self) -> str | None:
         """The first parameter with values that are not finite, by its name in the model's files."""
         for name, parameter in self.module.named_parameters():
-            if not bool(torch.isfinite(parameter).all()):
+            if not bool(torch.isfinite(own_part(parameter)).all()):
                 return name.replace(".base_layer.", ".").replace(".default.", ".").removeprefix(PEFT_PREFIX)
         return None
 
@@ -225,6 +252,21 @@ def _with_last_position(tokens: Tensor, layout: Layout, position: int) -> tuple[
     )
 
 
+def _demand_divisible(model: LanguageModel) -> None:
+    heads, parts = model.config.num_attention_heads, model.ranks.sequence_ranks
+    if heads % parts != 0:
+        fitting = [str(count) for count in range(1, heads + 1) if heads % count == 0]
+        raise ModelError(
+            f"{parts} ranks cannot share the sequences of a model with {heads} attention heads: each needs the same number; "
+            f"set sequenceRanks to one of {', '.join(fitting)}"
+        )
+    if not model.shares_prompts:
+        raise ModelError(
+            f"{type(model.causal).__name__} is no model of attention alone, of which ranks can share sequences; "
+            "set sequenceRanks to 1"
+        )
+
+
 @torch.no_grad()
 def _agrees_with_rows_apart(model: LanguageModel) -> bool:
     """Whether two branches behind one prompt, a part of it constant, have the hidden states that they have apart."""
@@ -232,19 +274,28 @@ def _agrees_with_rows_apart(model: LanguageModel) -> bool:
 
     tree = Tree(torch.arange(5), [torch.arange(4) + 5, torch.arange(4) + 9])
     tree = Tree(tree.prompt % model.vocab_size, [branch % model.vocab_size for branch in tree.branches])
+
+    def states(of: Tree) -> Tensor:
+        batch = pack(model, [of], split=False)
+        return model.within(lambda: target_states(model, batch)).float()
+
     model.shares_prompts = False
-    apart = target_states(model, pack(model, [tree])).float()
+    apart = states(tree)
     model.shares_prompts = True
     tolerance = 1e-3 if model.source.precision == "float32" else 0.1
     try:
         for each in (tree, replace(tree, constant=3)):
-            together = target_states(model, pack(model, [each])).float()
+            together = states(each)
             # Weights that are not finite are told of where numbers are asked for.
             if bool(torch.isfinite(apart).all()) and not bool((together - apart).norm() <= tolerance * apart.norm()):
                 return False
     except torch.OutOfMemoryError:
         raise
-    except (KeyError, AttributeError, IndexError, RuntimeError, TypeError):
+    except (KeyError, AttributeError, IndexError, RuntimeError, TypeError) as error:
+        if model.shell is not None:
+            raise ModelError(
+                f"{type(model.causal).__name__} cannot be run by several ranks: {_first_line(error)}; train it on one"
+            ) from error
         return False
     return True
 
@@ -252,15 +303,25 @@ def _agrees_with_rows_apart(model: LanguageModel) -> bool:
 class Models:
     """Opens models. The base under one adapter after another is read once."""
 
-    def __init__(self, device: torch.device, memory: Memory) -> None:
+    def __init__(self, device: torch.device, memory: Memory, ranks: Ranks = ALONE) -> None:
         self.device = device
         self.memory = memory
+        self.ranks = ranks
         self._base: tuple[tuple[str, Precision], PreTrainedModel] | None = None
+        self._spread: LanguageModel | None = None
 
-    def open(self, source: ModelSource) -> LanguageModel:
+    def open(self, source: ModelSource, *, trained: bool = False) -> LanguageModel:
         """
+        `trained`: for gradient steps of what the source trains, which are taken in float32.
+
         Raises ModelError that names what does not fit, and DeviceMemoryError before anything is read.
         """
+        if self.ranks.count > 1:
+            from .spread_model import open_spread
+
+            self._spread, kept = None, self._spread
+            self._spread = open_spread(self, source, trained=trained, kept=kept)
+            return self._spread
         if source.adapter is None:
             self._base = None
             causal = self._read(source)
@@ -270,13 +331,8 @@ class Models:
             self._base = None
             self._base = (key, self._read(source))
         causal = self._base[1]
-        weights = None
-        if source.adapter.weights is not None:
-            weights = _read_tensors(source.adapter.weights)
         try:
-            module = attach(
-                causal, source.adapter.options, weights, source.adapter.seed, source.adapter.weights or "the adapter"
-            )
+            module = attach(causal, source.adapter.options, source.adapter.weights, source.adapter.seed)
         except BaseException:
             self._base = None
             raise
@@ -284,6 +340,10 @@ class Models:
 
     def close(self, model: LanguageModel) -> None:
         """Takes the adapter off again; of other models nothing is kept."""
+        if model.ranks.count > 1:
+            if model.source.adapter is None and self._spread is model:
+                self._spread = None
+            return
         if isinstance(model.module, PeftModel):
             model.module.unload()
             for parameter in model.causal.parameters():
@@ -292,30 +352,27 @@ class Models:
             torch.cuda.empty_cache()
 
     def _read(self, source: ModelSource) -> PreTrainedModel:
+        return self.read_to(source, self.device)
+
+    def read_to(self, source: ModelSource, device: torch.device) -> PreTrainedModel:
+        """The whole base, on one device."""
         folder = Path(source.folder)
-        config = _read_config(folder)
+        config = read_config(folder)
         # Modules refer to each other in circles: those of the model before are still there.
         gc.collect()
-        files = [Path(source.weights)] if source.weights is not None else _weight_files(folder)
-        self.memory.demand(_bytes_of(files, DTYPES[source.precision]), f"the model {folder.name} in {source.precision}")
+        files = [Path(source.weights)] if source.weights is not None else weight_files(folder)
+        self.memory.demand(bytes_of(files, DTYPES[source.precision]), f"the model {folder.name} in {source.precision}")
         with tempfile.TemporaryDirectory() as other:
             if source.weights is not None:
                 # As a folder: transformers renames and joins tensors only of those.
                 (Path(other) / "config.json").write_bytes((folder / "config.json").read_bytes())
                 (Path(other) / "model.safetensors").symlink_to(Path(source.weights).resolve())
-            return _from_folder(Path(other) if source.weights is not None else folder, config, source, self.device)
+            return from_folder(Path(other) if source.weights is not None else folder, config, source, device)
 
 
-def _from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, device: torch.device) -> PreTrainedModel:
+def from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, device: torch.device) -> PreTrainedModel:
     what = source.weights or source.folder
-    try:
-        model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    except KeyError:
-        raise ModelError(
-            f'transformers has no causal language model for model_type "{config.model_type}" of {source.folder}; '
-            "use a model that generates text"
-        ) from None
-    implementation = attention.NAME if model_class._can_set_attn_implementation() else None
+    implementation = implementation_for(config, source)
     loader: Any = AutoModelForCausalLM
     try:
         model, told = loader.from_pretrained(
@@ -340,6 +397,18 @@ def _from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, de
             f'{what} holds a tensor "{name}" that config.json has no place for; check that they belong together'
         )
     return prepare(model.to(device))
+
+
+def implementation_for(config: PreTrainedConfig, source: ModelSource) -> str | None:
+    """The attention that the model is asked to use, where it can be asked."""
+    try:
+        model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    except KeyError:
+        raise ModelError(
+            f'transformers has no causal language model for model_type "{config.model_type}" of {source.folder}; '
+            "use a model that generates text"
+        ) from None
+    return attention.NAME if model_class._can_set_attn_implementation() else None
 
 
 def prepare(model: PreTrainedModel) -> PreTrainedModel:
@@ -372,7 +441,7 @@ def _without_dropout(model: nn.Module) -> None:
             module.attention_dropout = 0.0  # type: ignore[assignment]
 
 
-def _read_config(folder: Path) -> PreTrainedConfig:
+def read_config(folder: Path) -> PreTrainedConfig:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -385,7 +454,7 @@ def _read_config(folder: Path) -> PreTrainedConfig:
         ) from error
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     index = folder / _INDEX
     files = set(json.loads(index.read_text())["weight_map"].values()) if index.exists() else {"model.safetensors"}
     for name in sorted(files):
@@ -394,7 +463,7 @@ def _weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(files)]
 
 
-def _bytes_of(files: Sequence[Path], dtype: torch.dtype) -> int:
+def bytes_of(files: Sequence[Path], dtype: torch.dtype) -> int:
     """What the tensors of the files take in memory, from their headers alone."""
     count = 0
     for file in files:
@@ -412,15 +481,6 @@ def _bytes_of(files: Sequence[Path], dtype: torch.dtype) -> int:
             # Blocks of 4-bit numbers are two a byte.
             count += 2 * size if name.endswith("_blocks") else size
     return count * dtype.itemsize
-
-
-def _read_tensors(file: str) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except Exception as error:  # the library's errors have no common class
-        raise ModelError(
-            f"{file} is no safetensors file: {_first_line(error)}; use another version of the adapter"
-        ) from error
 
 
 def metadata_of(file: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 
 from .adamw import AdamW, AdamWOptions, clip_factor
-from .context_pass import ContextPass, lay_out, run_forward
+from .context_pass import NOTHING, ContextPass, lay_out, run_forward
 from .distil import Teacher, Teaching
 from .errors import LogitsNotFiniteError, LossNotFiniteError
 from .groups import told_of_memory
@@ -29,6 +29,7 @@ from .objectives import (
     trained_context,
 )
 from .phase_clock import PhaseClock
+from .ranks import Ranks, divided
 from .recompute import LayerCheckpoints, Recompute, layers_of
 from .schedule import ScheduleOptions, learning_rate_at
 from .training_pairs import TrainingPair, teacher_tree, tokens_of
@@ -78,7 +79,11 @@ class PreferenceTrainer:
         self.optimizer = optimizer
         self._teacher = teacher
         self._checkpoints = LayerCheckpoints(
-            layers_of(model.head.decoder, model.config.num_hidden_layers), recompute, free_bytes
+            layers_of(model.head.decoder, model.config.num_hidden_layers),
+            recompute,
+            free_bytes,
+            # Layers that are run again exchange columns again: every rank at the same time.
+            agreed=lambda kept: min(model.ranks.of_all(kept)),
         )
         self._clock = PhaseClock()
 
@@ -90,11 +95,7 @@ class PreferenceTrainer:
         step = self.optimizer.step + 1
         self._clock = PhaseClock(self._wait)
         try:
-            result = with_smaller_batches(
-                [self._tokens_of(pair) for pair in pairs],
-                self.options["microBatchTokens"],
-                lambda limit: self._accumulate(pairs, step, limit),
-            )
+            result = self._accumulate_all(pairs, step)
             norm = self.optimizer.gradient_norm()
             if not math.isfinite(norm):
                 raise LossNotFiniteError(step, "the gradient")
@@ -124,6 +125,14 @@ class PreferenceTrainer:
     def _tokens_of(self, pair: TrainingPair) -> int:
         return tokens_of(self.options, pair)
 
+    def _accumulate_all(self, pairs: Sequence[TrainingPair], step: int) -> _Accumulated:
+        limit = self.options["microBatchTokens"]
+        if self.model.ranks.count > 1:
+            # What one rank has no room for cannot be taken again without the others.
+            return self._accumulate(pairs, step, limit)
+        lengths = [self._tokens_of(pair) for pair in pairs]
+        return with_smaller_batches(lengths, limit, lambda tokens: self._accumulate(pairs, step, tokens))
+
     def _accumulate(self, pairs: Sequence[TrainingPair], step: int, micro_batch_tokens: int) -> _Accumulated:
         """The mean loss's gradients, summed over groups of pairs: a pair's short and long rows meet in one loss."""
         self.optimizer.forget_gradients()
@@ -135,8 +144,19 @@ class PreferenceTrainer:
     def _add_groups(
         self, result: _Accumulated, pairs: Sequence[TrainingPair], step: int, micro_batch_tokens: int
     ) -> None:
-        for group in group_by_tokens(pairs, self._tokens_of, micro_batch_tokens):
-            self._add_group(result, group, step, len(pairs))
+        ranks = self.model.ranks
+        lengths = [self._tokens_of(pair) for pair in pairs]
+        # As many rounds for every rank: those that have fewer groups go through a pass of nothing.
+        shares = [
+            group_by_tokens(places, lengths.__getitem__, micro_batch_tokens)
+            for places in divided(lengths, ranks.data_ranks)
+        ]
+        own = shares[ranks.data_rank]
+        for number in range(max(map(len, shares))):
+            group = own[number] if number < len(own) else []
+            self._add_group(result, [pairs[place] for place in group], step, len(pairs))
+        if ranks.data_ranks > 1:
+            _put_together(result, ranks, [place for group in own for place in group])
 
     def _add_group(self, result: _Accumulated, group: Sequence[TrainingPair], step: int, pairs: int) -> None:
         rows: list[dict[RowName, Row]] = [{} for _ in group]
@@ -159,7 +179,7 @@ class PreferenceTrainer:
                 for scored in done[-1].rows:
                     rows[scored.pair][scored.name] = scored.row
                     statistics[scored.pair][scored.name] = scored.statistics
-                result.policy_tokens += batch.trees.token_count
+                result.policy_tokens += batch.tokens
                 self._clock.lap("forward")
             terms = [
                 pair_term(self.options, own, aligned=last and pair.get("aligned", True))
@@ -177,6 +197,8 @@ class PreferenceTrainer:
 
     def _teach(self, group: Sequence[TrainingPair]) -> Teaching | None:
         trees = [tree for pair in group if (tree := teacher_tree(self.options, pair)) is not None]
+        if not trees and self._teacher is not None and self.model.ranks.count > 1:
+            trees = [NOTHING]
         if not trees:
             return None
         assert self._teacher is not None, "an objective that distils has a teacher"
@@ -189,3 +211,12 @@ class PreferenceTrainer:
         rows' gradients do not ask for the long ones: their backward pass comes first, and its memory is free for the next."""
         apart = aligned_responses(self.options["arm"]) and self.options["alignment"]["detach"] == "short"
         return (("short",), ("long",)) if apart else (("short", "long"),)
+
+
+def _put_together(result: _Accumulated, ranks: Ranks, places: Sequence[int]) -> None:
+    """What all ranks found, in the order of the step's pairs."""
+    found = ranks.of_data((list(zip(places, result.terms, result.statistics, strict=True)), result.policy_tokens))
+    by_pair = sorted((each for own, _ in found for each in own), key=lambda each: each[0])
+    result.terms = [term for _, term, _ in by_pair]
+    result.statistics = [statistics for _, _, statistics in by_pair]
+    result.policy_tokens = sum(tokens for _, tokens in found)

@@ -17,7 +17,15 @@ Recompute = Literal["auto", "all", "none"]
 class LayerCheckpoints:
     """Decides, pass by pass, how many of a decoder's layers keep their activations; what a layer takes is seen from the first one."""
 
-    def __init__(self, layers: Sequence[Module], recompute: Recompute, free_bytes: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Module],
+        recompute: Recompute,
+        free_bytes: Callable[[], int],
+        agreed: Callable[[int], int] = lambda kept: kept,
+    ) -> None:
+        """`agreed`: what several ranks decide on, of what each has room for."""
+        self._agreed = agreed
         self._layers = layers
         self._recompute = recompute
         self._free_bytes = free_bytes
@@ -66,7 +74,7 @@ class LayerCheckpoints:
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             output = forward(*args, **options)
-        self._kept = budget // max(1, sum(storages.values()))
+        self._kept = self._agreed(budget // max(1, sum(storages.values())))
         return output
 
 

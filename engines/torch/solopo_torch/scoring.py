@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from .attention import Layout, Watch
 from .errors import LogitsNotFiniteError, ModelError
 from .groups import Clock, group_by_tokens, in_groups
 from .models import LanguageModel
-from .trees import PROMPT_BRANCH, ResponseLogps, TargetRows, Tree, pack, response_logps
+from .ranks import Ranks
+from .trees import PROMPT_BRANCH, ResponseLogps, TargetRows, Tree, pack, places_of, response_logps
 
 Done = Callable[[int], None]
 
@@ -34,10 +36,10 @@ def score(model: LanguageModel, trees: Sequence[Tree], cut: Cut, on_done: Done) 
     """For each tree, for each branch, log p of each token; of the first trees of the range alone where the time was over."""
 
     def run(group: list[Tree]) -> list[list[NDArray[np.float32]]]:
-        found = response_logps(model, pack(model, group))
+        found = together(model, response_logps(model, pack(model, group)))
         return [[found.of(t, b).cpu().numpy() for b in range(len(tree.branches))] for t, tree in enumerate(group)]
 
-    return _in_groups(trees, cut, run, on_done)
+    return _in_groups(model, trees, cut, run, on_done)
 
 
 @torch.no_grad()
@@ -47,7 +49,9 @@ def measure(
     """As score, with each response's tokens added up and what else the logits say of them; the prompts' own tokens too, if asked."""
 
     def run(group: list[Tree]) -> list[dict[str, Any]]:
-        found = response_logps(model, pack(model, group, score_prompt=score_prompt), statistics=True)
+        found = together(
+            model, response_logps(model, pack(model, group, score_prompt=score_prompt), statistics=True)
+        )
         return [
             {
                 "branches": [statistics_of(found, t, b) for b in range(len(tree.branches))],
@@ -56,7 +60,23 @@ def measure(
             for t, tree in enumerate(group)
         ]
 
-    return _in_groups(trees, cut, run, on_done)
+    return _in_groups(model, trees, cut, run, on_done)
+
+
+def together(model: LanguageModel, found: ResponseLogps) -> ResponseLogps:
+    """With the targets of all ranks that share the sequences."""
+    if model.ranks.sequence_ranks == 1:
+        return found
+    names = ("logps", "hits", "entropies", "mean_logits")
+    parts = model.ranks.of_sequence(([getattr(found, name).cpu() for name in names], found.targets, found.own))
+    order = torch.tensor([place for *_, own in parts for place in own], dtype=torch.long).argsort()
+    columns = {}
+    for i, name in enumerate(names):
+        whole = torch.cat([part[0][i] for part in parts])
+        columns[name] = whole[order] if len(whole) == len(order) else whole
+    targets = [target for _, own, _ in parts for target in own]
+    targets = [targets[i] for i in order.tolist()]
+    return replace(found, **columns, targets=targets, places=places_of(targets))
 
 
 def statistics_of(found: ResponseLogps, tree: int, branch: int) -> dict[str, float]:
@@ -75,9 +95,37 @@ def statistics_of(found: ResponseLogps, tree: int, branch: int) -> dict[str, flo
     }
 
 
-def _in_groups(trees: Sequence[Tree], cut: Cut, run: Callable[[list[Tree]], list[Any]], on_done: Done) -> list[Any]:
+def _in_groups(
+    model: LanguageModel, trees: Sequence[Tree], cut: Cut, run: Callable[[list[Tree]], list[Any]], on_done: Done
+) -> list[Any]:
     groups = group_by_tokens(trees, len, cut.batch_tokens)
-    return in_groups(groups, len, run, clock=cut.clock, first=cut.first, end=cut.end, on_done=on_done)
+    ranks = model.ranks
+    if ranks.count == 1:
+        return in_groups(groups, len, run, clock=cut.clock, first=cut.first, end=cut.end, on_done=on_done)
+    size = ranks.data_ranks
+    rounds = [list(chain.from_iterable(groups[i : i + size])) for i in range(0, len(groups), size)]
+
+    def run_round(items: list[Tree]) -> list[Any]:
+        # The same groups again: a group ends where the next tree has no room, whatever was before.
+        shares = group_by_tokens(items, len, cut.batch_tokens)
+        own = ranks.data_rank
+        found = ranks.of_data(run(shares[min(own, len(shares) - 1)]))
+        return list(chain.from_iterable(found[: len(shares)]))
+
+    clock = CommonClock(cut.clock, ranks)
+    return in_groups(rounds, len, run_round, clock=clock, first=cut.first, end=cut.end, on_done=on_done, halves=False)
+
+
+class CommonClock:
+    """The first rank's."""
+
+    def __init__(self, clock: Clock, ranks: Ranks) -> None:
+        self._clock = clock
+        self._ranks = ranks
+
+    @property
+    def is_over(self) -> bool:
+        return self._ranks.of_first(lambda: self._clock.is_over)
 
 
 @dataclass(frozen=True)

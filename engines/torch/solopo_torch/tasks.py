@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from .device import ChosenDevice, Memory, fingerprint
+from .errors import DeviceError
 from .groups import Clock, told_of_memory
 from .models import LanguageModel, Models, ModelSource
+from .ranks import ALONE, Ranks
 from .sampling import Limits, Prompt, SamplingOptions, sample
 from .scoring import Cut, InspectedRow, inspect, measure, score
 from .train_slice import TrainSliceInput, train_slice
@@ -21,6 +23,9 @@ Report = Callable[[Mapping[str, Any]], None]
 Input = Mapping[str, Any]
 
 
+_OF_ONE_RANK = {"sample", "inspect"}
+
+
 class UnknownTaskError(Exception):
     pass
 
@@ -28,10 +33,11 @@ class UnknownTaskError(Exception):
 class TaskRunner:
     """Executes tasks one after another and keeps the last model between them."""
 
-    def __init__(self, chosen: ChosenDevice, memory: Memory, threads: int) -> None:
+    def __init__(self, chosen: ChosenDevice, memory: Memory, threads: int, ranks: Ranks = ALONE) -> None:
         self.chosen = chosen
         self.threads = threads
-        self.models = Models(torch.device(chosen.device), memory)
+        self.ranks = ranks
+        self.models = Models(torch.device(chosen.device), memory, ranks)
         self._kept: tuple[ModelSource, LanguageModel] | None = None
         self._tasks: Mapping[str, Callable[[Input, Report], Any]] = {
             "fingerprint": self._fingerprint,
@@ -43,13 +49,18 @@ class TaskRunner:
         }
 
     def run(self, task: str, given: Input, report: Report) -> Any:
-        if task not in self._tasks:
-            raise UnknownTaskError(f"the torch engine has no task {task!r}; run ./solopo engine add torch again")
+        self.demand_possible(task)
         with told_of_memory():
             return self._tasks[task](given, report)
 
+    def demand_possible(self, task: str) -> None:
+        if task not in self._tasks:
+            raise UnknownTaskError(f"the torch engine has no task {task!r}; run ./solopo engine add torch again")
+        if self.ranks.count > 1 and task in _OF_ONE_RANK:
+            raise DeviceError(f"several ranks together do not {task}: let a worker with one rank do it")
+
     def _fingerprint(self, given: Input, _: Report) -> str:
-        return fingerprint(self.chosen, given.get("precision", "float32"), self.threads)
+        return fingerprint(self.chosen, given.get("precision", "float32"), self.threads, self.ranks)
 
     def _sample(self, given: Input, report: Report) -> dict[str, Any]:
         model = self._load(given, report)

@@ -14,11 +14,14 @@ from torch import Tensor
 
 from .adamw import AdamW
 from .distil import Teacher
+from .errors import ModelError
 from .lora import PEFT_PREFIX, adapter_parameters
 from .models import LanguageModel, Models, ModelSource
 from .objectives import teacher_read
 from .phase_clock import PhaseClock
 from .preference_trainer import PreferenceOptions, PreferenceTrainer
+from .ranks import Ranks
+from .sharding import whole
 from .training_pairs import TrainingPair
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -50,7 +53,7 @@ def train_slice(models: Models, message: Mapping[str, Any], report: Report) -> d
     clock = PhaseClock()
     report({"kind": "loading"})
     source = ModelSource.of(given["model"])
-    model = models.open(source)
+    model = models.open(source, trained=True)
     trainer = _restore(models, model, given)
     clock.lap("load")
     report({"kind": "done", "count": 0})
@@ -82,19 +85,31 @@ def train_slice(models: Models, message: Mapping[str, Any], report: Report) -> d
 def _restore(models: Models, model: LanguageModel, given: TrainSliceInput) -> PreferenceTrainer:
     options = given["options"]
     adapted = model.source.adapter is not None
-    state = load_file(given["optimizerState"]) if "optimizerState" in given else None
+    ranks = models.ranks
+    state = load_file(given["optimizerState"]) if "optimizerState" in given and ranks.is_first else None
     optimizer = AdamW(
         options["optimizer"],
         _trained(model),
-        step=given["fromStep"] if state is not None else 0,
+        step=given["fromStep"] if "optimizerState" in given else 0,
         state=state,
-        masters=None if adapted or model.source.precision == "float32" else _masters(models, model.source),
+        masters=_masters(models, model.source) if _rounded(model) else None,
+        ranks=ranks,
     )
     teacher = None
     if teacher_read(options) is not None:
+        if not adapted and ranks.count > 1:
+            raise ModelError(
+                "a teacher beside a model of which all parameters are trained is a second model, which several ranks do not hold; "
+                "train an adapter, or on one rank"
+            )
         base = model if adapted else models.open(ModelSource(model.source.folder, precision=model.source.precision))
         teacher = Teacher(base, beneath=adapted)
     return PreferenceTrainer(model, options, optimizer, free_bytes=lambda: models.memory.free, teacher=teacher)
+
+
+def _rounded(model: LanguageModel) -> bool:
+    """Whether what is trained is not there in float32. Ranks have it so, and round what they compute with."""
+    return model.source.adapter is None and model.source.precision != "float32" and model.ranks.count == 1
 
 
 def _trained(model: LanguageModel) -> dict[str, Tensor]:
@@ -114,7 +129,11 @@ def _masters(models: Models, source: ModelSource) -> dict[str, Tensor]:
 
 
 def _write(model: LanguageModel, optimizer: AdamW, out: Files) -> None:
-    trained = {name: _on_host(master) for name, master in optimizer.masters.items()}
+    """The same files, however many ranks have what is in them."""
+    trained = _on_host(model.ranks, optimizer.masters)
+    moments = _on_host(model.ranks, optimizer.tensors())
+    if not model.ranks.is_first:
+        return
     if model.source.adapter is None:
         _write_all(model, trained, out["weights"])
     else:
@@ -122,7 +141,6 @@ def _write(model: LanguageModel, optimizer: AdamW, out: Files) -> None:
         precision = model.source.precision
         metadata: dict[str, str] = {} if precision == "float32" else {"precision": precision}
         save_file({PEFT_PREFIX + name: tensor for name, tensor in trained.items()}, out["weights"], metadata)
-    moments = {name: _on_host(tensor) for name, tensor in optimizer.tensors().items()}
     save_file(moments, out["optimizerState"], {"step": str(optimizer.step)})
 
 
@@ -133,5 +151,11 @@ def _write_all(model: LanguageModel, tensors: Mapping[str, Tensor], path: str) -
         (Path(folder) / "model.safetensors").replace(path)
 
 
-def _on_host(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu").contiguous()
+def _on_host(ranks: Ranks, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Whole, at the first rank."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        put_together = whole(tensor.detach())
+        if ranks.is_first:
+            found[name] = put_together.to("cpu").contiguous()
+    return found

@@ -49,6 +49,11 @@ def places_of(options: ObjectiveOptions, pair: TrainingPair, index: int = 0) -> 
     return places
 
 
+def has_constants(options: ObjectiveOptions) -> bool:
+    """Whether a part of the long prompts is run without gradients."""
+    return backward_tail(options) is not None and bool(aligned_responses(options["arm"]))
+
+
 def tokens_of(options: ObjectiveOptions, pair: TrainingPair) -> int:
     return sum(len(place.tree) for place in places_of(options, pair))
 
@@ -64,7 +69,7 @@ def _tree(options: ObjectiveOptions, pair: TrainingPair, context: Context, rows:
         raise ValueError(f"the {options['arm']} arm reads the {context} context, which the pair does not have")
     prompt = torch.as_tensor(pair[context])
     # Where the long row is there to be aligned, what its gradient reaches is an option.
-    tail = backward_tail(options) if context == "long" and aligned_responses(options["arm"]) else None
+    tail = backward_tail(options) if context == "long" and has_constants(options) else None
     return Tree(
         prompt,
         [torch.as_tensor(pair["chosen" if row.endswith("Chosen") else "rejected"]) for row in rows],

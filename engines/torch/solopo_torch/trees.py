@@ -23,6 +23,7 @@ from .errors import LogitsNotFiniteError
 
 if TYPE_CHECKING:
     from .models import LanguageModel
+    from .sequence import Split
 
 PROMPT_BRANCH = -1
 """In place of a branch's number: the target is a token of the prompt."""
@@ -69,9 +70,13 @@ class TreeBatch:
     prefix_lengths: list[int]
     sequence_lengths: list[int]
     """Of each row: its prompt and the longest of its branches."""
+    split: Split | None
+    """Where ranks share the rows: the targets are those in this rank's columns."""
     shared: int
     """Columns that hold prompt tokens or nothing in every row."""
     targets: list[Target]
+    own: list[int]
+    """Of each target its place among those of all ranks that share the rows."""
     token_count: int
     """Tokens without padding."""
 
@@ -79,6 +84,7 @@ class TreeBatch:
         """Those rows alone, as wide as before."""
         place = {row: i for i, row in enumerate(chosen)}
         index = torch.tensor(list(chosen), device=self.tokens.device)
+        targets = [replace(target, row=place[target.row]) for target in self.targets if target.row in place]
         return replace(
             self,
             **{
@@ -87,18 +93,26 @@ class TreeBatch:
             },
             prefix_lengths=[self.prefix_lengths[row] for row in chosen],
             sequence_lengths=[self.sequence_lengths[row] for row in chosen],
-            targets=[replace(target, row=place[target.row]) for target in self.targets if target.row in place],
+            targets=targets,
+            own=list(range(len(targets))),
         )
 
 
 def pack(
-    model: LanguageModel, trees: Sequence[Tree], *, score_prompt: bool = False, width: int | None = None
+    model: LanguageModel,
+    trees: Sequence[Tree],
+    *,
+    score_prompt: bool = False,
+    width: int | None = None,
+    split: bool = True,
+    prefixed: bool = False,
 ) -> TreeBatch:
     """
     Targets are the tokens of the branches, the first one of each predicted by the prompt's last token; with `score_prompt` those of the
     prompt but its first too, behind those of all branches.
 
-    `width`: columns of a batch that these trees are a part of (without constant prefixes); default: as many as they need.
+    `width`: columns of a batch that these trees are a part of (without constant prefixes); default: as many as they need; `split`: whether
+    ranks that can share the rows do; `prefixed`: whether there is a pass on constant prefixes in any case, as other ranks may have.
     """
     rows = [(i, first, row) for i, tree in enumerate(trees) for first, row in _rows_of(model, tree)]
     if not all(0 <= row.constant <= len(row.prompt) for _, _, row in rows):
@@ -106,6 +120,12 @@ def pack(
     own = [len(row) - row.constant for _, _, row in rows]
     columns = max(1, *own) if width is None else width
     before = max((row.constant for _, _, row in rows), default=0)
+    parts = model.split if split else None
+    if prefixed:
+        before = max(1, before)
+    if parts is not None:
+        # As many columns for every rank.
+        columns, before = (-(-count // parts.parts) * parts.parts for count in (columns, before))
     table = torch.zeros((4, len(rows), columns), dtype=torch.long)
     tokens, positions, prompt_end, branch_start = table
     prefix = torch.zeros((len(rows), before), dtype=torch.long)
@@ -139,6 +159,18 @@ def pack(
                 if t > 0
             )
     device = model.device
+    targets += prompt_targets
+    own_targets = list(range(len(targets)))
+    if parts is not None:
+        own_targets = [
+            i
+            for i, target in enumerate(targets)
+            if (
+                parts.has_column(target.column, columns)
+                if target.column >= 0
+                else parts.has_column(rows[target.row][2].constant + target.column, before)
+            )
+        ]
     return TreeBatch(
         tokens=tokens.to(device),
         positions=positions.to(device),
@@ -148,7 +180,9 @@ def pack(
         prefix_lengths=[row.constant for _, _, row in rows],
         sequence_lengths=[_longest(row) for _, _, row in rows],
         shared=0 if before > 0 else min((len(row.prompt) for _, _, row in rows), default=0),
-        targets=targets + prompt_targets,
+        split=parts,
+        targets=[targets[i] for i in own_targets],
+        own=own_targets,
         token_count=sum(len(row) for _, _, row in rows),
     )
 
@@ -180,6 +214,8 @@ class ResponseLogps:
     mean_logits: Tensor
     """[N], over the vocabulary; empty without statistics."""
     targets: list[Target]
+    own: list[int]
+    """Of each target its place among those of all ranks that share the rows."""
     tokens: int
     """That were run, padding not counted."""
     places: dict[tuple[int, int], list[int]] = field(default_factory=dict)
@@ -208,17 +244,22 @@ def _states(model: LanguageModel, batch: TreeBatch) -> Tensor:
     prefix, prefix_states = None, None
     if batch.prefix_tokens.shape[1] > 0:
         prefix, prefix_states = _run_prefix(model, batch)
-    layout = Layout(batch.positions, batch.prompt_end, batch.branch_start, shared=batch.shared, prefix=prefix)
+    layout = Layout(
+        batch.positions, batch.prompt_end, batch.branch_start, shared=batch.shared, prefix=prefix, split=batch.split
+    )
     hidden = model.hidden_states(batch.tokens, layout, longest=max(batch.sequence_lengths))
     device = hidden.device
     row = torch.tensor([target.row for target in batch.targets], device=device, dtype=torch.long)
     column = torch.tensor([target.column for target in batch.targets], device=device, dtype=torch.long)
+    part = 0 if batch.split is None else batch.split.part
+    first = part * hidden.shape[1]
     if prefix_states is None:
-        return hidden[row, column]
+        return hidden[row, column - first]
     ends = torch.tensor(batch.prefix_lengths, device=device)
     before = column < 0
-    states = hidden[row, column.clamp(min=0)]
-    return torch.where(before[:, None], prefix_states[row, (ends[row] + column).clamp(min=0) * before], states)
+    states = hidden[row, (column - first) * ~before]
+    in_prefix = (ends[row] + column - part * prefix_states.shape[1]) * before
+    return torch.where(before[:, None], prefix_states[row, in_prefix], states)
 
 
 @torch.no_grad()
@@ -228,7 +269,12 @@ def _run_prefix(model: LanguageModel, batch: TreeBatch) -> tuple[Prefix, Tensor]
     kept = Prefix(torch.tensor(batch.prefix_lengths, device=batch.tokens.device), columns)
     nothing = torch.zeros_like(batch.prefix_tokens)
     layout = Layout(
-        torch.arange(columns, device=batch.tokens.device).expand(count, -1), nothing, nothing, shared=columns, keep=kept
+        torch.arange(columns, device=batch.tokens.device).expand(count, -1),
+        nothing,
+        nothing,
+        shared=columns,
+        keep=kept,
+        split=batch.split,
     )
     return kept, model.hidden_states(batch.prefix_tokens, layout, longest=max(batch.sequence_lengths))
 
@@ -240,22 +286,29 @@ def response_logps(model: LanguageModel, batch: TreeBatch, *, statistics: bool =
     Raises LogitsNotFiniteError that names the parameter which is to blame.
     """
     tokens = torch.tensor([target.token for target in batch.targets], device=model.device, dtype=torch.long)
-    logps, more = model.head.rows(target_states(model, batch), TargetRows(tokens, statistics=statistics))
+    rows = TargetRows(tokens, statistics=statistics)
+    logps, more = model.within(lambda: model.head.rows(target_states(model, batch), rows))
     if not bool(torch.isfinite(logps).all()):
         raise LogitsNotFiniteError(model.find_not_finite())
     empty = logps.new_zeros(0)
-    places: dict[tuple[int, int], list[int]] = {}
-    for i, target in enumerate(batch.targets):
-        places.setdefault((target.tree, target.branch), []).append(i)
     return ResponseLogps(
         logps=logps,
         hits=more.get("hits", empty),
         entropies=more.get("entropies", empty),
         mean_logits=more.get("mean_logits", empty),
         targets=batch.targets,
+        own=batch.own,
         tokens=batch.token_count,
-        places=places,
+        places=places_of(batch.targets),
     )
+
+
+def places_of(targets: Sequence[Target]) -> dict[tuple[int, int], list[int]]:
+    """By tree and branch, which of the targets are its."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for i, target in enumerate(targets):
+        places.setdefault((target.tree, target.branch), []).append(i)
+    return places
 
 
 class TargetRows:

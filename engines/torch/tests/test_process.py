@@ -50,14 +50,17 @@ class Child:
     def until_answered(self, number: int) -> tuple[dict[str, Any], list[Any]]:
         progress = []
         while True:
-            message = read_frame(self.replies)
-            if message["kind"] == "state":
-                self.states.append(message["state"])
-                continue
+            message = self.read()
             assert message["id"] == number
             if message["kind"] != "progress":
                 return message, progress
             progress.append(message["progress"])
+
+    def read(self) -> Any:
+        """The next message that is not the engine's state."""
+        while (message := read_frame(self.replies))["kind"] == "state":
+            self.states.append(message["state"])
+        return message
 
     def ask(self, task: str, given: Any) -> tuple[dict[str, Any], list[Any]]:
         self.send(1, task, given)
