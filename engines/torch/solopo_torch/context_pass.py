@@ -90,7 +90,9 @@ def run_forward(
     """Raises LogitsNotFiniteError that names the parameter which is to blame."""
     trees = batch.trees
     tokens = torch.tensor([target.token for target in trees.targets], device=model.device, dtype=torch.long)
-    rows_of = TargetRows(tokens, statistics=True) if teaching is None else DivergenceRows(teaching.of(trees.own), tokens)
+    rows_of = (
+        TargetRows(tokens, statistics=True) if teaching is None else DivergenceRows(teaching.of(trees.own), tokens)
+    )
     values, more = model.within(lambda: model.head.rows(target_states(model, trees), rows_of))
     nothing = values.new_zeros(len(values))
     logps = values if teaching is None else more.get("logps", nothing)

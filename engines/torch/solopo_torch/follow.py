@@ -20,7 +20,9 @@ def main() -> None:
     options = read_options()
     node = int(os.environ.get("SOLOPO_NODE", "0"))
     if not 1 <= node < options["nodes"]:
-        sys.exit(f"SOLOPO_NODE is {node} of {options['nodes']} machines: set it to a number from 1 to {options['nodes'] - 1}")
+        sys.exit(
+            f"SOLOPO_NODE is {node} of {options['nodes']} machines: set it to a number from 1 to {options['nodes'] - 1}"
+        )
     if "rendezvous" not in options:
         sys.exit("SOLOPO_ENGINE names no rendezvous: set it to HOST:PORT of the first machine")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

@@ -61,7 +61,7 @@ def _replace(module: nn.Module, part: type[_Norm | _Gated], inputs: int, seen: d
             seen[kind] = _agrees(_with_numbers(module), part, inputs)
         agrees = seen[kind]
     if agrees:
-        module.forward = part(module)  # type: ignore[method-assign]
+        module.forward = part(module)
 
 
 @torch.no_grad()

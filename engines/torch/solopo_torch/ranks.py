@@ -18,7 +18,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from .errors import DeviceError
 
@@ -103,8 +106,7 @@ class _Groups:
     sequence_control: dist.ProcessGroup
     mesh: DeviceMesh
     """All ranks, between devices."""
-    store: dist.Store
-    address: tuple[str, int]
+    store: Store
 
 
 def join(sequence_ranks: int, device: str, timeout_seconds: float) -> Ranks:
@@ -113,12 +115,11 @@ def join(sequence_ranks: int, device: str, timeout_seconds: float) -> Ranks:
 
     Raises DeviceError where they have other versions of anything that numbers depend on.
     """
-    address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store, rank, count = next(dist.rendezvous("env://"))
+    store, rank, count = next(rendezvous("env://"))
     timeout = timedelta(seconds=timeout_seconds)
     dist.init_process_group(
         "cpu:gloo" if device == "cpu" else "cpu:gloo,cuda:nccl",
-        store=dist.PrefixStore("ranks", store),
+        store=PrefixStore("ranks", store),
         rank=rank,
         world_size=count,
         timeout=timeout,
@@ -131,10 +132,15 @@ def join(sequence_ranks: int, device: str, timeout_seconds: float) -> Ranks:
         over_network = dist.new_group(own, backend="gloo", timeout=timeout)
         if rank in own:
             sequence, sequence_control = between, over_network
-    mesh = dist.init_device_mesh(device, (count,))
-    ranks = Ranks(rank, count, sequence_ranks, device, _Groups(control, sequence, sequence_control, mesh, store, address))
+    mesh = init_device_mesh(device, (count,))
+    ranks = Ranks(rank, count, sequence_ranks, device, _Groups(control, sequence, sequence_control, mesh, _connect()))
     _demand_equal_versions(ranks)
     return ranks
+
+
+def _connect() -> Store:
+    """To the store of torchrun's agent, where the ranks have met."""
+    return PrefixStore("solopo", TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False))
 
 
 def _demand_equal_versions(ranks: Ranks) -> None:
@@ -159,7 +165,7 @@ class Tasks:
 
     def tell(self, request: Mapping[str, Any]) -> None:
         self._count += 1
-        self._ranks.groups.store.set(f"task/{self._count}", b"")
+        self._ranks.groups.store.set(f"task/{self._count}", "")
         self._ranks.of_first(lambda: request)
 
     def hear(self) -> Mapping[str, Any]:
@@ -176,30 +182,17 @@ def tell_failure(ranks: Ranks, name: str, text: str) -> None:
     time.sleep(_TOLD_SECONDS)
 
 
-def on_failure(ranks: Ranks, then: Callable[[str, str], None]) -> None:
+def on_failure(then: Callable[[str, str], None]) -> None:
     """At the first rank: `then` is called with the name and message of another rank's error, whatever is under way."""
-    host, port = ranks.groups.address
 
     def watch() -> None:
         # A connection of its own: the other one may be waiting for an answer.
-        store = dist.TCPStore(host, port, is_master=False)
-        prefixed = _like(ranks.groups.store, store)
-        prefixed.wait([_FAILED], _IDLE)
-        told = json.loads(prefixed.get(_FAILED))
+        store = _connect()
+        store.wait([_FAILED], _IDLE)
+        told = json.loads(store.get(_FAILED))
         then(told["name"], told["message"])
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _like(prefixed: dist.Store, bare: dist.Store) -> dist.Store:
-    """The same names in another connection to a store."""
-    prefixes: list[str] = []
-    while isinstance(prefixed, dist.PrefixStore):
-        prefixes.append(prefixed.prefix)
-        prefixed = prefixed.underlying_store
-    for prefix in reversed(prefixes):
-        bare = dist.PrefixStore(prefix, bare)
-    return bare
 
 
 def divided(items: Sequence[int], parts: int) -> list[list[int]]:

@@ -49,9 +49,7 @@ def measure(
     """As score, with each response's tokens added up and what else the logits say of them; the prompts' own tokens too, if asked."""
 
     def run(group: list[Tree]) -> list[dict[str, Any]]:
-        found = together(
-            model, response_logps(model, pack(model, group, score_prompt=score_prompt), statistics=True)
-        )
+        found = together(model, response_logps(model, pack(model, group, score_prompt=score_prompt), statistics=True))
         return [
             {
                 "branches": [statistics_of(found, t, b) for b in range(len(tree.branches))],
@@ -67,16 +65,34 @@ def together(model: LanguageModel, found: ResponseLogps) -> ResponseLogps:
     """With the targets of all ranks that share the sequences."""
     if model.ranks.sequence_ranks == 1:
         return found
-    names = ("logps", "hits", "entropies", "mean_logits")
-    parts = model.ranks.of_sequence(([getattr(found, name).cpu() for name in names], found.targets, found.own))
-    order = torch.tensor([place for *_, own in parts for place in own], dtype=torch.long).argsort()
-    columns = {}
-    for i, name in enumerate(names):
-        whole = torch.cat([part[0][i] for part in parts])
-        columns[name] = whole[order] if len(whole) == len(order) else whole
-    targets = [target for _, own, _ in parts for target in own]
-    targets = [targets[i] for i in order.tolist()]
-    return replace(found, **columns, targets=targets, places=places_of(targets))
+    parts = model.ranks.of_sequence(
+        replace(
+            found,
+            logps=found.logps.cpu(),
+            hits=found.hits.cpu(),
+            entropies=found.entropies.cpu(),
+            mean_logits=found.mean_logits.cpu(),
+        )
+    )
+    own = torch.tensor([place for part in parts for place in part.own], dtype=torch.long).argsort()
+
+    def joined(name: str) -> torch.Tensor:
+        column = torch.cat([getattr(part, name) for part in parts])
+        # Statistics are empty where they were not asked for.
+        return column[own] if len(column) == len(own) else column
+
+    targets = [target for part in parts for target in part.targets]
+    targets = [targets[i] for i in own.tolist()]
+    return ResponseLogps(
+        logps=joined("logps"),
+        hits=joined("hits"),
+        entropies=joined("entropies"),
+        mean_logits=joined("mean_logits"),
+        targets=targets,
+        own=list(range(len(targets))),
+        tokens=found.tokens,
+        places=places_of(targets),
+    )
 
 
 def statistics_of(found: ResponseLogps, tree: int, branch: int) -> dict[str, float]:

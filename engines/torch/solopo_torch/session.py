@@ -64,7 +64,7 @@ class Session:
         if requests is None:
             while True:
                 self._execute(tasks.hear())
-        on_failure(ranks, self._end)
+        on_failure(self._end)
         self._say_hello()
         while True:
             request = requests.get()

@@ -24,7 +24,6 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from .ranks import Ranks
 
-
 T = TypeVar("T")
 
 
@@ -156,7 +155,9 @@ def aliases(model: PreTrainedModel) -> dict[str, set[str]]:
     return {name: group - {name} for group in names.values() for name in group}
 
 
-def finds_all(source: TensorSource, wanted: Mapping[str, Tensor], also: Mapping[str, set[str]]) -> dict[str, str] | None:
+def finds_all(
+    source: TensorSource, wanted: Mapping[str, Tensor], also: Mapping[str, set[str]]
+) -> dict[str, str] | None:
     """Which of the source's names each tensor has; None where the names are not one another's."""
     there = source.names()
     found: dict[str, str] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from .lora import adapter_parameters, adapter_values, attach
 from .models import (
@@ -52,7 +53,7 @@ def open_spread(models: Models, source: ModelSource, *, trained: bool, kept: Lan
     with ExitStack() as stack:
         config = read_config(config_folder(ranks, source.folder, stack))
         base = prepare(skeleton(config, stored, implementation_for(config, source)))
-        module: nn.Module = base
+        module: PreTrainedModel | PeftModel = base
         if adapter is not None:
             module = attach(base, adapter.options, None, adapter.seed, filled=False)
         elif trained:
@@ -71,8 +72,7 @@ def open_spread(models: Models, source: ModelSource, *, trained: bool, kept: Lan
             setattr(base.get_submodule(owner), last, buffer.to(models.device))
     if adapter is not None:
         _fill_adapter(ranks, module, source)
-    assert isinstance(module, PeftModel) or module is base
-    return LanguageModel(module, base, source, models.device, ranks, shell)  # type: ignore[arg-type]
+    return LanguageModel(module, base, source, models.device, ranks, shell)
 
 
 def _base_of(source: ModelSource) -> ModelSource:

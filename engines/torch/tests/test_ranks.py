@@ -65,7 +65,9 @@ def test_steps_are_those_of_one_rank(
     found = spread.take("several", settings, range(1, 4), model=model, folder=one.folder)
     for own, theirs in zip(found, expected, strict=True):
         assert own["policyTokens"] == theirs["policyTokens"]
-        assert own["metrics"] == pytest.approx(theirs["metrics"], rel=0.05 if rounded else 1e-4, abs=1e-2 if rounded else 1e-5)
+        assert own["metrics"] == pytest.approx(
+            theirs["metrics"], rel=0.05 if rounded else 1e-4, abs=1e-2 if rounded else 1e-5
+        )
     if not rounded:
         for file in ("weights", "optimizerState"):
             own_tensors, tensors = load_file(spread.out("several")[file]), load_file(one.out("one")[file])
