@@ -95,6 +95,8 @@ class LanguageModel:
     """That hold the model together."""
     shell: Shell | None = None
     """Where they do, what its parts are run within."""
+    file_names: Mapping[str, str] | None = None
+    """Of each tensor its name in the model's files, where ranks hold the model and the files' tensors are its own."""
     head: Head = field(init=False)
     shares_prompts: bool = field(init=False, default=False)
     """Whether branches of a tree share a row, and prefixes can be constant."""

@@ -8,9 +8,11 @@ model in memory. Where a model's class renames or joins the tensors of its files
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -93,6 +95,29 @@ def fill(ranks: Ranks, tensors: Mapping[str, Tensor], source: Callable[[str], Te
 def whole(tensor: Tensor) -> Tensor:
     """All of a tensor, at every rank."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+@torch.no_grad()
+def write_file(ranks: Ranks, tensors: Mapping[str, Tensor], path: str, metadata: Mapping[str, str]) -> None:
+    """A safetensors file of float32 tensors that all ranks hold, by the first rank, which has one of them whole at a time."""
+    names = sorted(tensors)
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name in names:
+        start, end = end, end + 4 * tensors[name].numel()
+        header[name] = {"dtype": "F32", "shape": list(tensors[name].shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") if ranks.is_first else nullcontext() as stream:
+        if stream is not None:
+            stream.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            put_together = whole(tensors[name].detach())
+            if stream is not None:
+                stream.write(put_together.to("cpu", torch.float32).contiguous().numpy().tobytes())
+        if stream is not None:
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def own_part(tensor: Tensor) -> Tensor:

@@ -66,13 +66,14 @@ def open_spread(models: Models, source: ModelSource, *, trained: bool, kept: Lan
         wanted = parameters_to_fill(base)
         reader, names = _first_reads(models, source, wanted, also, stack)
         fill(ranks, wanted, None if reader is None else lambda name: reader.read(names[name]))
+        file_names = ranks.of_first(lambda: names if isinstance(reader, Files) else None)
     for name, buffer in base.named_buffers():
         if buffer.device != models.device:
             owner, _, last = name.rpartition(".")
             setattr(base.get_submodule(owner), last, buffer.to(models.device))
     if adapter is not None:
         _fill_adapter(ranks, module, source)
-    return LanguageModel(module, base, source, models.device, ranks, shell)
+    return LanguageModel(module, base, source, models.device, ranks, shell, file_names)
 
 
 def _base_of(source: ModelSource) -> ModelSource:

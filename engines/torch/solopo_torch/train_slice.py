@@ -20,9 +20,11 @@ from .models import LanguageModel, Models, ModelSource
 from .objectives import teacher_read
 from .phase_clock import PhaseClock
 from .preference_trainer import PreferenceOptions, PreferenceTrainer
-from .ranks import Ranks
-from .sharding import whole
+from .sharding import whole, write_file
 from .training_pairs import TrainingPair
+
+PYTORCH = {"format": "pt"}
+"""What transformers asks for in the metadata of a model's file."""
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -130,9 +132,18 @@ def _masters(models: Models, source: ModelSource) -> dict[str, Tensor]:
 
 def _write(model: LanguageModel, optimizer: AdamW, out: Files) -> None:
     """The same files, however many ranks have what is in them."""
-    trained = _on_host(model.ranks, optimizer.masters)
-    moments = _on_host(model.ranks, optimizer.tensors())
-    if not model.ranks.is_first:
+    ranks = model.ranks
+    if ranks.count > 1:
+        write_file(ranks, optimizer.tensors(), out["optimizerState"], {"step": str(optimizer.step)})
+    else:
+        moments = {name: _on_host(tensor) for name, tensor in optimizer.tensors().items()}
+        save_file(moments, out["optimizerState"], {"step": str(optimizer.step)})
+    if model.source.adapter is None and model.file_names is not None:
+        names = model.file_names
+        write_file(ranks, {names[name]: master for name, master in optimizer.masters.items()}, out["weights"], PYTORCH)
+        return
+    trained = {name: _on_host(master) for name, master in optimizer.masters.items()}
+    if not ranks.is_first:
         return
     if model.source.adapter is None:
         _write_all(model, trained, out["weights"])
@@ -141,7 +152,6 @@ def _write(model: LanguageModel, optimizer: AdamW, out: Files) -> None:
         precision = model.source.precision
         metadata: dict[str, str] = {} if precision == "float32" else {"precision": precision}
         save_file({PEFT_PREFIX + name: tensor for name, tensor in trained.items()}, out["weights"], metadata)
-    save_file(moments, out["optimizerState"], {"step": str(optimizer.step)})
 
 
 def _write_all(model: LanguageModel, tensors: Mapping[str, Tensor], path: str) -> None:
@@ -151,11 +161,5 @@ def _write_all(model: LanguageModel, tensors: Mapping[str, Tensor], path: str) -
         (Path(folder) / "model.safetensors").replace(path)
 
 
-def _on_host(ranks: Ranks, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Whole, at the first rank."""
-    found: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        put_together = whole(tensor.detach())
-        if ranks.is_first:
-            found[name] = put_together.to("cpu").contiguous()
-    return found
+def _on_host(tensor: Tensor) -> Tensor:
+    return whole(tensor.detach()).to("cpu").contiguous()

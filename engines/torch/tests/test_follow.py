@@ -62,7 +62,11 @@ def test_another_machine_joins_without_files_and_joins_again(
 
 def test_a_machine_without_a_number_or_a_place_to_meet_says_so() -> None:
     for node, engine, told in (
-        ("2", {"nodes": 2, "rendezvous": "127.0.0.1:1"}, "SOLOPO_NODE is 2 of 2 machines: set it to a number from 1 to 1"),
+        (
+            "2",
+            {"nodes": 2, "rendezvous": "127.0.0.1:1"},
+            "SOLOPO_NODE is 2 of 2 machines: set it to a number from 1 to 1",
+        ),
         ("1", {"nodes": 2}, "SOLOPO_ENGINE names no rendezvous"),
     ):
         process = follow(node, **engine)
