@@ -13,6 +13,7 @@ import { growth } from './growth.mjs';
 import { memory } from './memory.mjs';
 import { modelsAdd } from './models-add.mjs';
 import { hasPeer } from './peers.mjs';
+import { ranks } from './ranks.mjs';
 import { sample } from './sample.mjs';
 import { score } from './score.mjs';
 import { step } from './step.mjs';
@@ -31,6 +32,7 @@ const BENCHES = {
   compose,
   coldstart,
   'models-add': modelsAdd,
+  ranks,
   torch,
 };
 

@@ -19,6 +19,8 @@ from typing import Any, BinaryIO, NoReturn
 CHANNEL = "SOLOPO_CHANNEL"
 """Environment: the relay's socket."""
 _CHUNK = 1 << 20
+_RANKS_ENDED = 75
+"""EX_TEMPFAIL of sysexits.h: the ranks ended, or did not meet; another time they may."""
 
 
 def relay(options: Mapping[str, Any], requests: BinaryIO, replies: BinaryIO) -> NoReturn:
@@ -37,7 +39,7 @@ def relay(options: Mapping[str, Any], requests: BinaryIO, replies: BinaryIO) -> 
     # What the first rank said last is read before its end is told.
     channel.drained.wait(timeout=5)
     print(ended, file=sys.stderr, flush=True)
-    os._exit(1)
+    os._exit(_RANKS_ENDED)
 
 
 def _copy_requests(requests: BinaryIO, connection: socket.socket) -> None:

@@ -160,7 +160,7 @@ def test_a_rank_that_is_killed_ends_the_engine_by_name_and_the_slice_is_taken_ag
     ranks = _ranks_of(killed.child.process.pid)
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
-    assert killed.child.process.wait(30) == 1
+    assert killed.child.process.wait(30) == 75
     assert killed.child.process.stderr is not None
     last = killed.child.process.stderr.read().decode().strip().splitlines()[-1]
     assert last == f"rank 1 of 2 (process {ranks[1]}) ended by SIGKILL; all ranks start again"
@@ -187,7 +187,7 @@ def test_heads_that_ranks_cannot_divide_are_named_with_what_fits(folder_of: Fold
     assert (reply["kind"], reply["name"]) == ("error", "ModelError")
     assert "3 ranks cannot share the sequences of a model with 4 attention heads" in reply["message"]
     assert "set sequenceRanks to one of 1, 2, 4" in reply["message"]
-    assert spread.child.process.wait(30) == 1
+    assert spread.child.process.wait(30) == 75
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
