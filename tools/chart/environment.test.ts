@@ -87,12 +87,16 @@ describe.each(['default-values.yaml', 'gpu-values.yaml', 'production-values.yaml
   },
 );
 
+/** Of PyTorch on several ranks, which these pools do not have. */
+const RANKS = ['ranks', 'nodes', 'rendezvous', 'sequenceRanks'];
+
 it('can set every key of every schema', async (context) => {
   needTools(context);
   const schemas = await configSchemas();
   const given = environments('bare-values.yaml');
   for (const [app, variables] of given) {
-    const names = Object.keys(schemas[app]!.shape).map(environmentName);
+    const keys = Object.keys(schemas[app]!.shape).filter((key) => !RANKS.includes(key));
+    const names = keys.map(environmentName);
     expect(ours(variables).sort(), app).toEqual(names.sort());
   }
   const migrator = environments('default-values.yaml').get('migrator')!;

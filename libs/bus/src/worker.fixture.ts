@@ -19,6 +19,7 @@ export function testFunction(settings: Partial<FunctionSpec> = {}): FunctionSpec
     app: 'datagen',
     subject: SUBJECT,
     engine: false,
+    overRanks: false,
     priority: 0,
     ackWaitMs: 2000,
     timeLimitMs: 10_000,

@@ -4,6 +4,7 @@ export * from './digest.ts';
 export * from './engines.ts';
 export * from './errors.ts';
 export * from './example.ts';
+export * from './ranks.ts';
 export * from './run-config.ts';
 export * from './stages.ts';
 export * from './text.ts';

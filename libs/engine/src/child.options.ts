@@ -1,4 +1,4 @@
-import type { DeviceChoice } from '@solopo/contracts';
+import type { DeviceChoice, RankLayout } from '@solopo/contracts';
 
 /** What an engine is made with. */
 export interface EngineOptions {
@@ -13,16 +13,20 @@ export interface EngineOptions {
   readonly otlpUrl?: string | undefined;
 }
 
+/** What PyTorch is told besides: over how many processes it computes, one of which is started here for each rank of this machine. */
+export interface RankOptions extends Partial<RankLayout> {
+  /** `host:port` where the ranks of several machines meet. */
+  readonly rendezvous?: string | undefined;
+}
+
 /** The options as they reach the child: by its environment, so that it has them before anything is loaded. */
-export function childEnvironment({
-  threads,
-  device = 'cpu',
-  maxDeviceMemoryBytes,
-  maxBufferBytes,
-  otlpUrl,
-}: EngineOptions): NodeJS.ProcessEnv {
+export function childEnvironment(
+  { threads, device = 'cpu', maxDeviceMemoryBytes, maxBufferBytes, otlpUrl }: EngineOptions,
+  { ranks, nodes, rendezvous, sequenceRanks }: RankOptions = {},
+): NodeJS.ProcessEnv {
+  const own = { threads, device, maxDeviceMemoryBytes, maxBufferBytes, otlpUrl };
   return {
-    SOLOPO_ENGINE: JSON.stringify({ threads, device, maxDeviceMemoryBytes, maxBufferBytes, otlpUrl }),
+    SOLOPO_ENGINE: JSON.stringify({ ...own, ranks, nodes, rendezvous, sequenceRanks }),
     // Vulkan's window systems ask for it, and complain on the log where it is missing.
     XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? '/tmp',
   };

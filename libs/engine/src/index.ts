@@ -1,4 +1,4 @@
-export type { EngineOptions } from './child.options.ts';
+export type { EngineOptions, RankOptions } from './child.options.ts';
 export { Engine, type EngineKinds, type EngineListeners, type RunOptions, type TaskReport } from './engine.ts';
 export { memorySettings } from './memory-settings.ts';
 export { TaskRunner } from './task-runner.ts';

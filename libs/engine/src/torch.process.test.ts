@@ -94,6 +94,26 @@ describe('an engine that is a process of Python', () => {
     });
   });
 
+  test.each(['rank-dies', 'rank-never-came'])(
+    'one whose ranks ended names the first, and is tried again: %s',
+    async (b) => {
+      const ended = engineOver(b).run('inspect', { model, rows: [] }, torch);
+      await expect(ended).rejects.toMatchObject({
+        code: 'engine-failed',
+        message:
+          'the engine process ended (rank 1 of 2 (process 4711) ended by SIGKILL; all ranks start again); the job is tried again with a new one',
+      });
+    },
+  );
+
+  test('one of several ranks is told of them', async () => {
+    const ranks = { ranks: 4, nodes: 2, rendezvous: 'first:29500', sequenceRanks: 2 };
+    const engine = engineOver('honest', { torch: { python: process.execPath, command: [FAKE], ...ranks } });
+    expect(await engine.run('fingerprint', {}, torch)).toContain(
+      '"device":"cpu","ranks":4,"nodes":2,"rendezvous":"first:29500","sequenceRanks":2}',
+    );
+  });
+
   test.each([
     [
       'no-torch',

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { delimiter } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SolopoError } from '@solopo/contracts';
-import { childEnvironment, type EngineOptions } from './child.options.ts';
+import { childEnvironment, type EngineOptions, type RankOptions } from './child.options.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import { memorySettings } from './memory-settings.ts';
 import { processEnded } from './onnx.process.ts';
@@ -26,7 +25,7 @@ export interface Hello {
 }
 
 /** How the engine of Python is started. */
-export interface TorchOptions {
+export interface TorchOptions extends RankOptions {
   /** A Python with PyTorch, transformers and PEFT. The engine's own code comes with the product. */
   readonly python: string;
   /** Arguments in place of `-m solopo_torch`: for tests of what is said over the pipe. */
@@ -38,6 +37,8 @@ export const TORCH_PACKAGE = fileURLToPath(new URL('../../../engines/torch', imp
 /** The pipe that replies come on: what a library prints must not get between them. */
 const REPLIES = 3;
 const DRAIN_MS = 1000;
+/** How the relay of several ranks ends when one ended, or they did not meet (EX_TEMPFAIL): another time they may. */
+const RANKS_ENDED = 75;
 const SET_UP_AGAIN = 'run ./solopo engine add torch again, then retry the job';
 
 /** A process of Python with PyTorch: frames over pipes. What it writes to stdout and stderr goes to `onLog`, line by line. */
@@ -83,10 +84,12 @@ export function spawnTorch(
   child.on('error', (error: NodeJS.ErrnoException) =>
     onEnd(engineMissing(`${python} could not be started (${error.code ?? error.message})`)),
   );
+  const closed = new Promise((resolve) => child.once('close', resolve));
   child.on('exit', (code, signal) => {
-    void Promise.race([replies.closed ? undefined : once(replies, 'close'), sleep(DRAIN_MS)]).then(() => {
-      const how = [signal ?? `exit code ${code}`, last].filter(Boolean).join(': ');
-      const isRefused = !hasGreeted && signal === null;
+    void Promise.race([closed, sleep(DRAIN_MS)]).then(() => {
+      const isOfRanks = code === RANKS_ENDED;
+      const how = isOfRanks ? last : [signal ?? `exit code ${code}`, last].filter(Boolean).join(': ');
+      const isRefused = !hasGreeted && signal === null && !isOfRanks;
       onEnd(failure ?? (isRefused ? engineMissing(`the torch engine did not start (${how})`) : processEnded(how)));
     });
   });
@@ -100,10 +103,10 @@ export function spawnTorch(
   };
 }
 
-function environment(options: EngineOptions): NodeJS.ProcessEnv {
+function environment(options: EngineOptions & { readonly torch: TorchOptions }): NodeJS.ProcessEnv {
   return {
     ...process.env,
-    ...childEnvironment(options),
+    ...childEnvironment(options, options.torch),
     GLIBC_TUNABLES: memorySettings(process.env.GLIBC_TUNABLES),
     PYTHONPATH: [TORCH_PACKAGE, process.env.PYTHONPATH].filter(Boolean).join(delimiter),
     PYTHONUNBUFFERED: '1',

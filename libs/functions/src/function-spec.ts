@@ -1,6 +1,17 @@
 import type { DeviceChoice, EngineKind } from '@solopo/contracts';
 
-export { DEVICE_CHOICES, ENGINES, type DeviceChoice, type EngineKind, type Pool } from '@solopo/contracts';
+export {
+  DEVICE_CHOICES,
+  divisorsInWords,
+  ENGINES,
+  MAX_RANKS,
+  ONE_RANK,
+  worldSize,
+  type DeviceChoice,
+  type EngineKind,
+  type Pool,
+  type RankLayout,
+} from '@solopo/contracts';
 
 export const APPS = ['datagen', 'reward', 'trainer'] as const;
 export type App = (typeof APPS)[number];
@@ -13,6 +24,8 @@ export interface FunctionSpec {
   readonly subject: `jobs.${App}.${string}`;
   /** Whether it computes with the process's numeric engine, which serves one job at a time. One that does without goes on beside it. */
   readonly engine: boolean;
+  /** Whether ranks can share it. They score and train together; answers are drawn by one process. */
+  readonly overRanks: boolean;
   /** Of the jobs of an app that wait, those with the lowest number are taken first. */
   readonly priority: number;
   /**

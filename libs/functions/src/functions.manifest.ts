@@ -9,6 +9,7 @@ const [NEEDED, MEASURED] = [0, 1];
 const datagen = {
   app: 'datagen',
   engine: true,
+  overRanks: false,
   priority: NEEDED,
   ackWaitMs: 6000,
   timeLimitMs: 15 * MINUTE_MS,
@@ -20,11 +21,12 @@ const datagen = {
   scale: { min: 0, max: 2, idleMs: 8000 },
 } as const;
 
-const reward = { ...datagen, app: 'reward', scale: { min: 0, max: 1, idleMs: 8000 } } as const;
+const reward = { ...datagen, app: 'reward', overRanks: true, scale: { min: 0, max: 1, idleMs: 8000 } } as const;
 
 const trainer = {
   ...datagen,
   app: 'trainer',
+  overRanks: true,
   timeLimitMs: 60 * MINUTE_MS,
   sequential: true,
   scale: { min: 0, max: 1, idleMs: 8000 },

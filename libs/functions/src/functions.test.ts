@@ -7,12 +7,15 @@ import {
   functionOf,
   functionSubject,
   FUNCTIONS,
+  isOverRanks,
   leaseMsOf,
   QUEUES,
   queuesOfApp,
   STAGE_KINDS,
   subjectOf,
   subjectOfStage,
+  type App,
+  type EngineKind,
 } from './index.ts';
 
 describe('the manifest of functions', () => {
@@ -71,6 +74,16 @@ describe('the manifest of functions', () => {
     expect(subjectOfStage(train)).toBe('jobs.trainer.train');
     expect(subjectOfStage({ ...train, engine: 'torch' } as typeof train)).toBe('jobs.trainer.train.torch');
     expect(subjectOfStage({ kind: 'compose' } as typeof train)).toBe('jobs.datagen.compose');
+  });
+
+  it('gives several ranks what they can share: scores and training, and no answers', () => {
+    const two = { ranks: 2, nodes: 1, sequenceRanks: 1 };
+    const taken = (app: App, engines: readonly EngineKind[]) =>
+      queuesOfApp(app, engines, two).map(({ subject }) => subject);
+    expect(taken('trainer', ['torch'])).toEqual(['jobs.trainer.train.torch']);
+    expect(taken('reward', ['torch'])).toEqual(['jobs.reward.score.torch', 'jobs.reward.align.torch']);
+    expect(taken('datagen', ['onnx', 'torch'])).toEqual(functionsOf('datagen').map(({ subject }) => subject));
+    expect(APPS.filter(isOverRanks)).toEqual(['reward', 'trainer']);
   });
 
   it('only training goes slice by slice', () => {

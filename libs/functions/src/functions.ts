@@ -1,8 +1,11 @@
 import {
   engineOf,
   ENGINES,
+  ONE_RANK,
+  worldSize,
   type DeviceChoice,
   type EngineKind,
+  type RankLayout,
   type StageKind,
   type StageSpec,
 } from '@solopo/contracts';
@@ -22,10 +25,18 @@ export function subjectOf(kind: StageKind): FunctionSpec['subject'] {
   return FUNCTIONS[kind].subject;
 }
 
-/** `jobs.datagen.sample`, and `jobs.datagen.sample.torch` for what PyTorch computes: only workers that have it take from there. */
-export function queuesOf(spec: FunctionSpec, engines: readonly EngineKind[] = ENGINES): readonly Queue[] {
+/**
+ * `jobs.datagen.sample`, and `jobs.datagen.sample.torch` for what PyTorch computes: only workers that have it take from there, and over
+ * several ranks only what ranks can share.
+ */
+export function queuesOf(
+  spec: FunctionSpec,
+  engines: readonly EngineKind[] = ENGINES,
+  layout: RankLayout = ONE_RANK,
+): readonly Queue[] {
   if (!spec.engine) return [{ ...spec, computedBy: null }];
-  return engines.map((kind) => ({
+  const able = engines.filter((kind) => kind === 'onnx' || spec.overRanks || worldSize(layout) === 1);
+  return able.map((kind) => ({
     ...spec,
     subject: kind === 'onnx' ? spec.subject : `${spec.subject}.${kind}`,
     computedBy: kind,
@@ -52,8 +63,17 @@ export function deviceOf(app: App): DeviceChoice {
 }
 
 /** Where a worker of the app with these engines takes its jobs from, in that order. */
-export function queuesOfApp(app: App, engines: readonly EngineKind[] = ENGINES): readonly Queue[] {
-  return functionsOf(app).flatMap((spec) => queuesOf(spec, engines));
+export function queuesOfApp(
+  app: App,
+  engines: readonly EngineKind[] = ENGINES,
+  layout: RankLayout = ONE_RANK,
+): readonly Queue[] {
+  return functionsOf(app).flatMap((spec) => queuesOf(spec, engines, layout));
+}
+
+/** Whether ranks can share all that the app's engine does. */
+export function isOverRanks(app: App): boolean {
+  return functionsOf(app).every(({ overRanks }) => overRanks);
 }
 
 /** In the order in which their jobs are taken. */

@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { connectJobs, connectRpc } from '@solopo/bus';
+import { worldSize } from '@solopo/contracts';
 import { queuesOfApp, type App } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { bootstrap, loadConfig } from '@solopo/platform';
@@ -9,7 +10,7 @@ import { workerConfigSchema } from './worker.config.ts';
 interface WorkerParts {
   /** Whether it answers questions. */
   readonly rpc?: boolean;
-  /** In place of the module where the worker has PyTorch: it has it among its imports. */
+  /** In place of the module where the worker has PyTorch, in one process: it has it among its imports. */
   readonly withTorch?: Type;
 }
 
@@ -22,12 +23,12 @@ export async function startWorker(
   const config = loadConfig(workerConfigSchema);
   await bootstrap({
     name,
-    module: config.engines.includes('torch') ? withTorch : module,
+    module: config.engines.includes('torch') && worldSize(config) === 1 ? withTorch : module,
     config,
     configure: (app) => {
       const ledger = app.get(Ledger);
       connectJobs(app, {
-        functions: queuesOfApp(name, config.engines),
+        functions: queuesOfApp(name, config.engines, config),
         onDeadLetter: (letter) => buryJob(ledger, letter),
       });
       if (rpc) connectRpc(app, config.natsUrl, name);

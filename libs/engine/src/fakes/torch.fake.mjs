@@ -47,6 +47,13 @@ if (behaviour === 'no-torch') {
   process.exit(1);
 }
 if (behaviour === 'silent') process.exit(0);
+// What the relay of several ranks does, whose torchrun wrote a page before.
+const relayEnds = () => {
+  console.error('E1130 12:00:00.000000 1 torch/distributed/elastic/multiprocessing/api.py:900] failed (exitcode: -9)');
+  console.error('rank 1 of 2 (process 4711) ended by SIGKILL; all ranks start again');
+  process.exit(75);
+};
+if (behaviour === 'rank-never-came') relayEnds();
 if (behaviour === 'noise') writeSync(REPLIES, Buffer.from('Traceback (most recent call last):'.repeat(9)));
 const protocol = behaviour === 'newer' ? 2 : 1;
 write({
@@ -89,6 +96,8 @@ for (;;) {
     write({ id, kind: 'progress', progress: { kind: 'done', count: input.trees.length } });
     write({ kind: 'state', state: { ...state, allocatedBytes: 7 } });
     write({ id, kind: 'result', output: { logps, tokens: 5 } });
+  } else if (behaviour === 'rank-dies') {
+    relayEnds();
   } else if (task === 'sample') {
     write({ id, kind: 'error', name: input.model.folder, message: 'told by the fake; do as it says' });
   } else if (task === 'measure') {
