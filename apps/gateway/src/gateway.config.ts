@@ -1,16 +1,30 @@
-import { ENGINES, type Pool } from '@solopo/contracts';
+import { divisorsInWords, ENGINES, MAX_NODES, MAX_RANKS, ONE_RANK, worldSize, type Pool } from '@solopo/contracts';
 import { APPS } from '@solopo/functions';
 import { serviceConfigSchema } from '@solopo/platform';
 import { z } from 'zod';
 
 const GB = 1e9;
 
-const poolsSchema = z.array(
-  z.strictObject({ name: z.string().min(1), app: z.enum(APPS), engines: z.array(z.enum(ENGINES)).min(1) }),
-);
+const poolSchema = z
+  .strictObject({
+    name: z.string().min(1),
+    app: z.enum(APPS),
+    engines: z.array(z.enum(ENGINES)).min(1),
+    ranks: z.int().min(1).max(MAX_RANKS).default(1),
+    nodes: z.int().min(1).max(MAX_NODES).default(1),
+    sequenceRanks: z.int().min(1).default(1),
+  })
+  .refine((pool) => worldSize(pool) === 1 || pool.engines.includes('torch'), {
+    error: 'a pool of several ranks must have the engine torch, which alone computes over them',
+  })
+  .refine((pool) => worldSize(pool) % pool.sequenceRanks === 0, {
+    error: ({ input }) =>
+      `sequenceRanks must divide the ranks of the pool on all machines: ${divisorsInWords(worldSize(input as Pool))}`,
+  });
+const poolsSchema = z.array(poolSchema);
 
 /** Where nobody says: every app has workers, and they have what every worker has. */
-const USUAL_POOLS: readonly Pool[] = APPS.map((app) => ({ name: app, app, engines: ['onnx'] }));
+const USUAL_POOLS: readonly Pool[] = APPS.map((app) => ({ name: app, app, engines: ['onnx'], ...ONE_RANK }));
 
 export const gatewayConfigSchema = serviceConfigSchema.extend({
   /** `auto`: tokens are asked for unless only this machine reaches the gateway. */
@@ -26,7 +40,10 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   datasetMaxBytes: z.coerce.number().int().min(1).default(GB),
   /** No new runs while so many messages wait for NATS. */
   outboxLimit: z.coerce.number().int().min(1).default(10_000),
-  /** The workers that there are or may be, as JSON: `[{"name":"datagen","app":"datagen","engines":["onnx","torch"]}, ...]`. */
+  /**
+   * The workers that there are or may be, as JSON: `[{"name":"datagen","app":"datagen","engines":["onnx","torch"]}, ...]`, with `ranks`,
+   * `nodes` and `sequenceRanks` where they are not 1.
+   */
   pools: z
     .string()
     .transform((text, context): unknown => {

@@ -1,5 +1,6 @@
 import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { ONE_RANK, type Pool } from '@solopo/functions';
 import { startPostgres } from '@solopo/local-servers';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,6 +31,7 @@ afterEach(async () => {
     }
   }
   await rm(dataDir, { recursive: true, force: true });
+  vi.unstubAllEnvs();
 });
 
 function launch(command: 'up' | 'demo', worker: string, ...options: string[]) {
@@ -114,7 +116,7 @@ describe('the launcher over real servers and fake services', () => {
     const here = installedTorch(dataDir) === undefined ? ['onnx'] : ['onnx', 'torch'];
     expect(engines).toBe(here.join(','));
     expect(JSON.parse(pools)).toEqual(
-      ['datagen', 'reward', 'trainer'].map((app) => ({ name: app, app, engines: here })),
+      ['datagen', 'reward', 'trainer'].map((app) => ({ name: app, app, engines: here, ...ONE_RANK })),
     );
     await publishJob();
     const one = ['worker started', 'job done', 'worker stopped'];
@@ -141,6 +143,32 @@ describe('the launcher over real servers and fake services', () => {
     } finally {
       await postgres.stop();
     }
+  });
+
+  it('gives ranks to the workers whose work ranks can share', async () => {
+    // Named, never started: no worker of the fake services computes.
+    vi.stubEnv('SOLOPO_TORCH_PYTHON', process.execPath);
+    const launcher = launch('up', 'worker', '--ranks', '4', '--sequence-ranks', '2');
+    await untilUp();
+    expect(
+      (JSON.parse(addresses().pools) as Pool[]).map(({ app, ranks, sequenceRanks }) => [app, ranks, sequenceRanks]),
+    ).toEqual([
+      ['datagen', 1, 1],
+      ['reward', 4, 2],
+      ['trainer', 4, 2],
+    ]);
+    launcher.child.kill('SIGINT');
+    expect(await launcher.ended).toBe(0);
+  });
+
+  it('refuses ranks that nothing would compute on', async (context) => {
+    const demo = launch('demo', 'worker', '--ranks', '2');
+    expect(await demo.ended).toBe(1);
+    expect(demo.output()).toBe('solopo: demo --ranks is of PyTorch alone; add --engine torch, or leave it out.\n');
+    if (installedTorch(dataDir) !== undefined) return context.skip('the torch engine is set up here');
+    const up = launch('up', 'worker', '--ranks', '2');
+    expect(await up.ended).toBe(1);
+    expect(up.output()).toMatch(/^solopo: --ranks needs the torch engine, which is not set up; run \.\/solopo engine/);
   });
 
   it('clears what a killed launcher left, and refuses a folder that is in use', async () => {

@@ -24,16 +24,29 @@ describe('the launcher options', () => {
     expect(options.rest).toEqual(['--quick', '--seed', '7', 'x', '--json', 'out.json']);
   });
 
-  it.each([[['--port', 'http']], [['--port', '70000']], [['--threads', '0']], [['--device', 'tpu']], [['--data']]])(
-    'are refused when wrong: %s',
-    (args) => {
-      expect(() => parseOptions(args)).toThrow(new RegExp(`^${args[0]} wants`));
-    },
-  );
+  it('have ranks on this machine', () => {
+    expect(parseOptions([]).layout).toEqual({ ranks: 1, nodes: 1, sequenceRanks: 1 });
+    const { layout, rest } = parseOptions(['--ranks', '4', '--sequence-ranks=2', '--quick']);
+    expect([layout, rest]).toEqual([{ ranks: 4, nodes: 1, sequenceRanks: 2 }, ['--quick']]);
+    expect(() => parseOptions(['--ranks', '4', '--sequence-ranks', '3'])).toThrow(
+      '--sequence-ranks wants a number that divides --ranks (4): 1, 2 or 4; write one of these after it, or leave it out.',
+    );
+  });
+
+  it.each([
+    [['--port', 'http']],
+    [['--port', '70000']],
+    [['--threads', '0']],
+    [['--device', 'tpu']],
+    [['--ranks', '0']],
+    [['--data']],
+  ])('are refused when wrong: %s', (args) => {
+    expect(() => parseOptions(args)).toThrow(new RegExp(`^${args[0]} wants`));
+  });
 
   it.each([
     ['demo', Object.keys(OWN)],
-    ['up', ['data', 'port', 'threads', 'device']],
+    ['up', ['data', 'port', 'threads', 'device', 'ranks', 'sequence-ranks']],
     ['down', ['data']],
     ['engine', ['data', ...Object.keys(ADD)]],
   ])('of %s are in its help', (command, options) => {

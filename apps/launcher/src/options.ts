@@ -1,6 +1,13 @@
 import { parseArgs } from 'node:util';
 import { availableParallelism } from 'node:os';
-import { DEVICE_CHOICES, type DeviceChoice } from '@solopo/functions';
+import {
+  DEVICE_CHOICES,
+  divisorsInWords,
+  MAX_RANKS,
+  ONE_RANK,
+  type DeviceChoice,
+  type RankLayout,
+} from '@solopo/functions';
 
 export interface LauncherOptions {
   readonly data: string | undefined;
@@ -8,6 +15,8 @@ export interface LauncherOptions {
   readonly threads: number;
   /** Where the engines compute; what the manifest of functions says when absent. */
   readonly device: DeviceChoice | undefined;
+  /** Over which PyTorch scores and trains, all on this machine. */
+  readonly layout: RankLayout;
   readonly verbose: boolean;
   readonly keep: boolean;
   /** What the launcher does not know, in its order: the client's. */
@@ -19,6 +28,8 @@ export const OWN = {
   port: { type: 'string' },
   threads: { type: 'string' },
   device: { type: 'string' },
+  ranks: { type: 'string' },
+  'sequence-ranks': { type: 'string' },
   verbose: { type: 'boolean' },
   keep: { type: 'boolean' },
 } as const;
@@ -42,6 +53,7 @@ export function parseOptions(args: readonly string[]): LauncherOptions {
     port: whole(values.port, '--port', 65_535),
     threads: whole(values.threads, '--threads', availableParallelism()) ?? 1,
     device: choice(values.device, '--device', DEVICE_CHOICES),
+    layout: layoutOf(values.ranks, values['sequence-ranks']),
     verbose: values.verbose === true,
     keep: values.keep === true,
     rest: args.filter((_, index) => !own.has(index)),
@@ -52,6 +64,16 @@ export function parseOptions(args: readonly string[]): LauncherOptions {
 export function refuseRest(command: string, { rest }: LauncherOptions): void {
   if (rest.length > 0)
     throw new Error(`${command} does not know ${rest.join(' ')}; ./solopo ${command} --help lists its options.`);
+}
+
+function layoutOf(given: string | boolean | undefined, sequences: string | boolean | undefined): RankLayout {
+  const ranks = whole(given, '--ranks', MAX_RANKS) ?? 1;
+  const sequenceRanks = whole(sequences, '--sequence-ranks', MAX_RANKS) ?? 1;
+  if (ranks % sequenceRanks !== 0)
+    throw new Error(
+      `--sequence-ranks wants a number that divides --ranks (${ranks}): ${divisorsInWords(ranks)}; write one of these after it, or leave it out.`,
+    );
+  return { ...ONE_RANK, ranks, sequenceRanks };
 }
 
 function text(value: string | boolean | undefined, name: string, wanted: string): string | undefined {

@@ -1,4 +1,4 @@
-import type { DeviceChoice } from '@solopo/functions';
+import { worldSize, type DeviceChoice, type RankLayout } from '@solopo/functions';
 import { mkdir } from 'node:fs/promises';
 import { Interrupted, onInterrupt } from './interrupt.ts';
 import { LogBook } from './log.book.ts';
@@ -17,6 +17,7 @@ export interface RunSystemOptions {
   /** Of a worker that is the only one of its app; `threads` without it. */
   readonly loneThreads?: number | undefined;
   readonly device: DeviceChoice | undefined;
+  readonly layout: RankLayout;
   /** The services' logs on the terminal too. */
   readonly echo: boolean;
   /** Called when the folder is ours and nothing runs on it. */
@@ -28,6 +29,10 @@ export async function runSystem(
   options: RunSystemOptions,
   use: (system: System, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
+  if (worldSize(options.layout) > 1 && installedTorch(options.dataDir) === undefined)
+    throw new Error(
+      '--ranks needs the torch engine, which is not set up; run ./solopo engine add torch first, or leave it out.',
+    );
   const state = new StateFile(options.dataDir);
   const running = runningLauncher(state);
   if (running !== undefined) {
@@ -45,9 +50,9 @@ export async function runSystem(
   const logs = new LogBook(options.dataDir, options.echo ? (line) => console.log(line) : undefined);
   let system: System | undefined;
   try {
-    const { plan, port, threads, loneThreads, device } = options;
+    const { plan, port, threads, loneThreads, device, layout } = options;
     const torchPython = installedTorch(options.dataDir);
-    system = await System.start({ plan, state, logs, port, threads, loneThreads, device, torchPython, signal });
+    system = await System.start({ plan, state, logs, port, threads, loneThreads, device, layout, torchPython, signal });
     return await Promise.race([use(system, signal), system.broken]);
   } catch (error) {
     if (error instanceof Interrupted) return 130;

@@ -1,4 +1,12 @@
-import { APPS, type DeviceChoice, type Pool } from '@solopo/functions';
+import {
+  APPS,
+  isOverRanks,
+  ONE_RANK,
+  type App,
+  type DeviceChoice,
+  type Pool,
+  type RankLayout,
+} from '@solopo/functions';
 import { freePort, startNats, startPostgres, type LocalServer } from '@solopo/local-servers';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +31,8 @@ export interface SystemOptions {
   readonly loneThreads?: number | undefined;
   /** Where they compute; what the manifest of functions says when undefined. */
   readonly device: DeviceChoice | undefined;
+  /** Of the apps whose work ranks can share; the others compute in one process. */
+  readonly layout: RankLayout;
   /** A Python with the torch engine; undefined where there is none. */
   readonly torchPython: string | undefined;
   readonly signal: AbortSignal;
@@ -93,7 +103,7 @@ export class System {
     await this.#migrate(env);
     signal.throwIfAborted();
 
-    const pools = APPS.map((app): Pool => ({ name: app, app, engines }));
+    const pools = APPS.map((app): Pool => ({ name: app, app, engines, ...this.#layoutOf(app) }));
     const gatewayEnv = { ...env, SOLOPO_HTTP_PORT: `${port}`, SOLOPO_POOLS: JSON.stringify(pools) };
     const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), this.#break);
     this.#undo.push(() => gateway.stop());
@@ -105,12 +115,24 @@ export class System {
       this.#log(`starting ${id}`);
       const { threads, loneThreads = threads } = this.#options;
       const ofApp = plan.scales[app].max === 1 ? loneThreads : threads;
-      const workerEnv = { ...env, SOLOPO_THREADS: `${ofApp}`, SOLOPO_HTTP_PORT: `${await freePort()}` };
+      const { ranks, nodes, sequenceRanks } = this.#layoutOf(app);
+      const workerEnv = {
+        ...env,
+        SOLOPO_THREADS: `${ofApp}`,
+        SOLOPO_RANKS: `${ranks}`,
+        SOLOPO_NODES: `${nodes}`,
+        SOLOPO_SEQUENCE_RANKS: `${sequenceRanks}`,
+        SOLOPO_HTTP_PORT: `${await freePort()}`,
+      };
       return this.#service(id, plan.workers[app], workerEnv);
     }, this.#break);
     const scaler = new Scaler(await QueueProbe.open(nats.url, postgres.url, engines), pool, plan.scales, this.#log);
     this.#undo.push(() => scaler.stop());
     scaler.run();
+  }
+
+  #layoutOf(app: App): RankLayout {
+    return isOverRanks(app) ? this.#options.layout : ONE_RANK;
   }
 
   async #stopInOrder(): Promise<void> {

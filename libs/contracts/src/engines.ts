@@ -1,3 +1,5 @@
+import type { RankLayout } from './ranks.ts';
+
 /** What does a run's numbers: onnxruntime, which the services bring, or PyTorch in a process of Python, which is set up apart. */
 export const ENGINES = ['onnx', 'torch'] as const;
 export type EngineKind = (typeof ENGINES)[number];
@@ -7,7 +9,7 @@ export const PRECISIONS = ['float32', 'bfloat16'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 /** Workers of one app that have the same engines: a Deployment of the chart, the processes that the launcher starts. */
-export interface Pool {
+export interface Pool extends RankLayout {
   readonly name: string;
   readonly app: string;
   readonly engines: readonly EngineKind[];

@@ -96,6 +96,7 @@ export const RUN_WARNINGS = {
   'control-tokens': "examples whose texts have one of the model's control tokens",
   model: "what of the model's folder training or serving would suffer from",
   'exact-answers': 'answers by PyTorch, which has no rounded weights for them',
+  'uneven-ranks': 'ranks without a pair to train on in each step, or with fewer than others',
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 
@@ -341,6 +342,12 @@ export const poolViewSchema = z.object({
   engines: z
     .array(engineSchema)
     .describe('What its workers compute with: runs by another engine are not given to them'),
+  ranks: z
+    .int()
+    .min(1)
+    .describe('Processes on a machine over which PyTorch scores and trains; several draw no answers'),
+  nodes: z.int().min(1).describe('Machines with so many ranks each'),
+  sequenceRanks: z.int().min(1).describe('Of all its ranks, how many share each sequence'),
 });
 
 export const streamViewSchema = z.object({ name: z.string(), messages: count, bytes: count, maxBytes: z.int() });

@@ -1,15 +1,19 @@
-import type { RunConfig } from '@solopo/contracts';
+import type { Pool, RunConfig } from '@solopo/contracts';
 import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
 import { advanceRuns } from './advance-run.ts';
 import { emitEvents } from './run-events.ts';
 import { newRunId } from './run-id.ts';
 import { startWarnings } from './start-warnings.ts';
 
-/** Creates the run with its first jobs. Returns its id. */
-export async function startRun(tx: LedgerTransaction, config: RunConfig): Promise<string> {
+/**
+ * Creates the run with its first jobs. Returns its id.
+ *
+ * @param pools the workers that there are or may be, where it is known
+ */
+export async function startRun(tx: LedgerTransaction, config: RunConfig, pools: readonly Pool[] = []): Promise<string> {
   const id = newRunId();
   const resolved = await resolveInputs(tx, config);
-  const warnings = await startWarnings(tx, config, resolved);
+  const warnings = await startWarnings(tx, config, resolved, pools);
   await tx.runs.create({ id, config, resolved, warnings });
   await emitEvents(tx, [id], 'run.state', [{ state: 'running', error: null }]);
   await advanceRuns(tx, [id]);

@@ -1,21 +1,24 @@
-import { SolopoError, type RunConfig, type RunWarning } from '@solopo/contracts';
+import { SolopoError, type Pool, type RunConfig, type RunWarning } from '@solopo/contracts';
 import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
+import { fitRanks } from './fit-ranks.ts';
 
 /**
  * What a run's configuration and inputs give reason to look at before anything is done.
  *
- * @throws SolopoError `config-invalid` where the configuration asks to refuse it, or its engine does not have the model
+ * @throws SolopoError `config-invalid` where the configuration asks to refuse it, its engine does not have the model, or ranks cannot share it
  */
 export async function startWarnings(
   tx: LedgerTransaction,
   config: RunConfig,
   inputs: ResolvedInputs,
+  pools: readonly Pool[],
 ): Promise<RunWarning[]> {
   return [
     ...(await ofTheModel(tx, config, inputs)),
     ...(await questionsInBoth(tx, config, inputs)),
     ...(await contextsTooLong(tx, config, inputs)),
     ...answersByTorch(config),
+    ...fitRanks(config, await tx.models.require(inputs.model), pools),
   ];
 }
 

@@ -1191,7 +1191,7 @@ export interface components {
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; uneven-ranks: ranks without a pair to train on in each step, or with fewer than others; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */
@@ -1568,6 +1568,12 @@ export interface components {
         readonly app: string;
         /** @description What its workers compute with: runs by another engine are not given to them */
         readonly engines: readonly ('onnx' | 'torch')[];
+        /** @description Processes on a machine over which PyTorch scores and trains; several draw no answers */
+        readonly ranks: number;
+        /** @description Machines with so many ranks each */
+        readonly nodes: number;
+        /** @description Of all its ranks, how many share each sequence */
+        readonly sequenceRanks: number;
       }[];
       readonly streams: readonly components['schemas']['Stream'][];
       readonly outbox: {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { NATS_CONNECTION, RpcClient, wantingWorker, type NatsConnection } from '@solopo/bus';
-import { inspectionSchema, SolopoError, type Inspection } from '@solopo/contracts';
+import { inspectionSchema, SolopoError, worldSize, type Inspection } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
 import type { GatewayConfig } from '../gateway.config.ts';
@@ -24,6 +24,7 @@ export class InspectPair {
   /** Computed by a reward worker, now. Whoever scales workers is told that one is wanted. */
   async execute({ run, pair, step }: Query): Promise<Inspection> {
     const { config } = await this.ledger.runs.require(run);
+    if (config.engine === 'torch') this.#demandOneRank();
     const subject = config.engine === 'torch' ? 'reward.inspect.torch' : 'reward.inspect';
     const question = { run, pair, step: step ?? (await this.ledger.versions.list(run)).at(-1)?.step ?? 0 };
     try {
@@ -33,6 +34,16 @@ export class InspectPair {
     } catch (error) {
       throw SolopoError.from(error).code === 'not-ready' ? nobody(error) : error;
     }
+  }
+
+  /** Ranks that share a model keep no attention of whole sequences. */
+  #demandOneRank(): void {
+    const torch = this.config.pools.filter(({ app, engines }) => app === 'reward' && engines.includes('torch'));
+    if (torch.length === 0 || torch.some((pool) => worldSize(pool) === 1)) return;
+    throw new SolopoError(
+      'conflict',
+      'All reward workers with PyTorch compute over several ranks, which inspect no pairs; have a pool of reward with torch and one rank besides, then look again.',
+    );
   }
 }
 

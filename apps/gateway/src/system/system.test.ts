@@ -1,6 +1,6 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { WORK } from '@solopo/bus';
-import { SolopoError, type RunConfigInput, type RunView, type SystemView } from '@solopo/contracts';
+import { ONE_RANK, SolopoError, type RunConfigInput, type RunView, type SystemView } from '@solopo/contracts';
 import { loadConfig } from '@solopo/platform';
 import { waitFor } from '@solopo/testing';
 import request from 'supertest';
@@ -13,10 +13,10 @@ import { tinyModel } from '../testing/tiny-model.fixture.ts';
 const BOTH = ['onnx', 'torch'] as const;
 const gateway = useGateway({
   pools: [
-    { name: 'datagen', app: 'datagen', engines: ['onnx'] },
-    { name: 'datagen-gpu', app: 'datagen', engines: ['torch'] },
-    { name: 'reward', app: 'reward', engines: [...BOTH] },
-    { name: 'trainer', app: 'trainer', engines: ['torch'] },
+    { name: 'datagen', app: 'datagen', engines: ['onnx'], ...ONE_RANK },
+    { name: 'datagen-gpu', app: 'datagen', engines: ['torch'], ...ONE_RANK },
+    { name: 'reward', app: 'reward', engines: [...BOTH], ...ONE_RANK },
+    { name: 'trainer', app: 'trainer', engines: ['torch'], ...ONE_RANK },
   ],
 });
 let inputs: Registered;
@@ -36,6 +36,7 @@ describe('pools', () => {
       name: 'datagen-gpu',
       app: 'datagen',
       engines: ['torch'],
+      ...ONE_RANK,
     });
     const queues = system.functions.filter(({ name }) => name === 'sample' || name === 'pair');
     expect(queues.map(({ subject, computedBy }) => [subject, computedBy])).toEqual([
@@ -106,7 +107,7 @@ describe('pools', () => {
       ['trainer', ['onnx']],
     ]);
     const given = [{ name: 'a', app: 'trainer', engines: [...BOTH] }];
-    expect(load(JSON.stringify(given)).pools).toEqual(given);
+    expect(load(JSON.stringify(given)).pools).toEqual(given.map((each) => ({ ...each, ...ONE_RANK })));
     for (const wrong of [
       'trainer',
       '{}',

@@ -92,10 +92,16 @@ function queuesInUse({ functions, pools }) {
 function poolsTable(pools) {
   return table(
     'Pools',
-    ['Pool', 'App', 'Engines'],
-    pools.map(({ name, app, engines }) => [h('b', {}, name), tag(app), engines.join(', ')]),
+    ['Pool', 'App', 'Engines', 'Ranks'],
+    pools.map((pool) => [h('b', {}, pool.name), tag(pool.app), pool.engines.join(', '), ranksOf(pool)]),
     'Nothing says which workers there are.',
   );
+}
+
+/** `8`, `8 on each of 2 machines, 4 share a sequence`. */
+function ranksOf({ ranks, nodes, sequenceRanks }) {
+  const machines = nodes === 1 ? '' : ` on each of ${nodes} machines`;
+  return `${ranks}${machines}${sequenceRanks === 1 ? '' : `, ${sequenceRanks} share a sequence`}`;
 }
 
 function functionsTable(functions) {
@@ -208,7 +214,7 @@ function enginesTable(engines) {
     engines.map(({ fingerprint, steps, lastUsed }) => {
       const [runtime = fingerprint, ...parts] = fingerprint.split('; ');
       const isDevice = (text) => /^(cpu|webgpu|cuda) /.test(text);
-      const isSetting = (text) => /^(threads|layout|graphs|deterministic|transformers|peft)\b/.test(text);
+      const isSetting = (text) => /^(threads|ranks|layout|graphs|deterministic|transformers|peft)\b/.test(text);
       const rest = parts.filter((text) => !isDevice(text));
       return [
         h('b', {}, parts.find(isDevice) ?? NONE),

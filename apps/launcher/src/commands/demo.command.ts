@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { worldSize } from '@solopo/functions';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { interrupted } from '../interrupt.ts';
@@ -22,11 +23,13 @@ export async function demo(options: LauncherOptions, plan: ServicePlan): Promise
     );
   const begin = () => rm(dataDir, { recursive: true, force: true });
   const prepare = options.data === undefined && !isReal ? begin : undefined;
-  const { port, threads, device, verbose: echo } = options;
+  if (worldSize(options.layout) > 1 && !asksForTorch(options.rest))
+    throw new Error('demo --ranks is of PyTorch alone; add --engine torch, or leave it out.');
+  const { port, threads, device, layout, verbose: echo } = options;
   // A step of a real model takes the trainer half a minute, and the other workers wait for it.
   const loneThreads = isReal ? Math.max(threads, Math.min(2, availableParallelism())) : undefined;
   return runSystem(
-    { dataDir, plan, port, threads, loneThreads, device, echo, ...(prepare && { prepare }) },
+    { dataDir, plan, port, threads, loneThreads, device, layout, echo, ...(prepare && { prepare }) },
     async (system, signal) => {
       const downloads = join(dataDir, 'downloads');
       const env = { SOLOPO_API: system.api, SOLOPO_DOWNLOADS: downloads, ...(device && { SOLOPO_DEVICE: device }) };

@@ -7,8 +7,8 @@ import type { ServicePlan } from '../service.plan.ts';
 export async function up(options: LauncherOptions, plan: ServicePlan): Promise<number> {
   refuseRest('up', options);
   const dataDir = options.data ?? DATA.up;
-  const { port, threads, device } = options;
-  return runSystem({ dataDir, plan, port, threads, device, echo: true }, async (system, signal) => {
+  const { port, threads, device, layout } = options;
+  return runSystem({ dataDir, plan, port, threads, device, layout, echo: true }, async (system, signal) => {
     console.log(`\nSolopo is up at ${system.api} (data in ${dataDir}). Stop it with Ctrl-C or ./solopo down.\n`);
     await interrupted(signal);
     return 0;

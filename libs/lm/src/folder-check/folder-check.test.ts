@@ -37,6 +37,7 @@ describe('a model that the graphs here do not have', () => {
       family: 'olmo2',
       parameters: 143_360,
       maxPositions: 4096,
+      heads: 4,
       vocabSize: 211,
     });
   });

@@ -14,6 +14,8 @@ export interface ForeignModel {
   /** Numbers in its safetensors files. */
   readonly parameters: number;
   readonly maxPositions: number | null;
+  /** Of attention, where the configuration names them as most do. */
+  readonly heads: number | null;
   readonly vocabSize: number;
 }
 
@@ -38,6 +40,7 @@ export function readForeignModel(folder: string, reason: string): ForeignModel {
     family,
     parameters,
     maxPositions: config.optionalWhole('max_position_embeddings'),
+    heads: config.optionalWhole('num_attention_heads'),
     vocabSize: config.whole('vocab_size'),
   };
 }
