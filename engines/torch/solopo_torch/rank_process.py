@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import socket
 import threading
 from typing import Any
@@ -14,6 +15,8 @@ from .session import Session, listen
 
 
 def main() -> None:
+    # The agent ends the others of a rank that died so; what the relay ignores would be inherited.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     connection, rank = connect()
     options = read_options()
     options["threads"] = max(1, options["threads"] // options["ranks"])

@@ -17,6 +17,7 @@ from ranks import Spread
 from safetensors.torch import load_file
 from training import ADAPTER, Folder, Slices, options
 
+from solopo_torch.frames import read_frame
 from solopo_torch.models import Models
 from solopo_torch.ranks import divided
 
@@ -161,6 +162,9 @@ def test_a_rank_that_is_killed_ends_the_engine_by_name_and_the_slice_is_taken_ag
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
     assert killed.child.process.wait(30) == 75
+    # The end is the death's, not what the first rank met with after it.
+    while (message := read_frame(killed.child.replies)) is not None:
+        assert message["kind"] == "progress"
     assert killed.child.process.stderr is not None
     last = killed.child.process.stderr.read().decode().strip().splitlines()[-1]
     assert last == f"rank 1 of 2 (process {ranks[1]}) ended by SIGKILL; all ranks start again"
