@@ -14,6 +14,7 @@ const TOOLS = join(ROOT, '.solopo/engines/torch-tools');
 export const TORCH_TESTS = [
   'libs/engine/src/conformance.test.ts',
   'apps/e2e/src/torch.test.ts',
+  'apps/e2e/src/ranks.test.ts',
   'tools/gpu-torch.test.ts',
 ];
 
