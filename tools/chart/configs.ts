@@ -17,6 +17,10 @@ export const DECIDED: readonly string[] = [
   'streamReplicas',
   'pools',
   'engines',
+  'ranks',
+  'nodes',
+  'rendezvous',
+  'sequenceRanks',
 ];
 
 /** The apps are no libraries: their schemas are read by path. */
