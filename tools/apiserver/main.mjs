@@ -34,7 +34,7 @@ try {
     // Pods need the account that others are given by.
     const sorted = rendered.toSorted((a, b) => Number(a.kind === 'Pod') - Number(b.kind === 'Pod'));
     for (const manifest of sorted) await apply({ ...manifest, metadata: { namespace, ...manifest.metadata } });
-    const pods = rendered.flatMap((manifest) => podOf(manifest) ?? []);
+    const pods = rendered.flatMap(podsOf);
     for (const pod of pods) await create({ ...pod, metadata: { ...pod.metadata, namespace } });
     say(`ci/${file}: ${rendered.length} objects are stored, ${pods.length} pods of their templates admitted`);
 
@@ -89,7 +89,7 @@ try {
       helm('template', RELEASE, CHART, '--namespace', namespace, '--set', 'serviceAccount.create=false'),
     );
     const gateway = rendered.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name.endsWith('-gateway'));
-    const pod = podOf(gateway);
+    const [pod] = podsOf(gateway);
     pod.metadata.namespace = namespace;
     const path = `${pathOf(pod)}?fieldValidation=Strict`;
     delete pod.spec.securityContext.runAsNonRoot;
@@ -159,18 +159,19 @@ function manifestsOf(text) {
     .filter((manifest) => manifest !== null);
 }
 
-/** The pod that a controller would make of a Deployment, StatefulSet or Job. */
-function podOf({ kind, metadata, spec }) {
-  if (!['Deployment', 'StatefulSet', 'Job'].includes(kind)) return undefined;
-  const { template, volumeClaimTemplates = [] } = spec;
-  const claims = volumeClaimTemplates.map(({ metadata: { name } }) => ({
+/** A pod of each kind that a controller would make. */
+function podsOf({ kind, metadata, spec }) {
+  const { leaderTemplate, workerTemplate } = spec?.leaderWorkerTemplate ?? {};
+  const isController = ['Deployment', 'StatefulSet', 'Job'].includes(kind);
+  const templates = kind === 'LeaderWorkerSet' ? [leaderTemplate, workerTemplate] : isController ? [spec.template] : [];
+  const claims = (spec?.volumeClaimTemplates ?? []).map(({ metadata: { name } }) => ({
     name,
     persistentVolumeClaim: { claimName: `${name}-${metadata.name}-0` },
   }));
-  return {
+  return templates.map((template) => ({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { ...template.metadata, generateName: `${metadata.name}-` },
     spec: structuredClone({ ...template.spec, volumes: [...(template.spec.volumes ?? []), ...claims] }),
-  };
+  }));
 }

@@ -18,18 +18,26 @@ interface Variable {
   readonly value: string;
 }
 
+interface PodTemplate {
+  readonly metadata?: { readonly labels?: Readonly<Record<string, string>> };
+  readonly spec: { readonly containers: readonly { readonly env: readonly Variable[] }[] };
+}
+
 /** The environment of each app's containers, as the chart sets it. */
 function environments(file: string): ReadonlyMap<string, readonly Variable[]> {
   const found = new Map<string, readonly Variable[]>();
   for (const manifest of manifests(['--values', join(CHART, 'ci', file)])) {
-    const app = manifest['spec']?.template?.metadata?.labels?.['solopo/app'] as string | undefined;
-    if (app !== undefined) found.set(app, containerOf(manifest).env);
+    const template = templateOf(manifest);
+    const app = template?.metadata?.labels?.['solopo/app'];
+    if (app !== undefined) found.set(app, template!.spec.containers[0]!.env);
   }
   return found;
 }
 
-function containerOf(manifest: Manifest): { env: readonly Variable[] } {
-  return manifest['spec'].template.spec.containers[0];
+/** Of a service's pods; of several nodes, the leader's. */
+function templateOf({ kind, spec }: Manifest): PodTemplate | undefined {
+  return (kind === 'LeaderWorkerSet' ? spec.leaderWorkerTemplate.leaderTemplate : spec?.template) as
+    PodTemplate | undefined;
 }
 
 const ours = (variables: readonly Variable[]) =>
@@ -101,6 +109,12 @@ it('can set every key of every schema', async (context) => {
   }
   const migrator = environments('default-values.yaml').get('migrator')!;
   expect(ours(migrator).sort()).toEqual(Object.keys(schemas['migrator']!.shape).map(environmentName).sort());
+});
+
+it('gives the leader of several nodes all that ranks are told by', (context) => {
+  needTools(context);
+  const names = ours(environments('nodes-values.yaml').get('trainer')!);
+  expect(names).toEqual(expect.arrayContaining(RANKS.map(environmentName)));
 });
 
 it('gives the heap its part of the memory limit', (context) => {

@@ -32,6 +32,7 @@ const CUSTOM = [
     module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
     file: `example/prometheus-operator-crd/monitoring.coreos.com_${name}.yaml`,
   })),
+  { module: 'sigs.k8s.io/lws@v0.9.0', file: 'config/crd/bases/leaderworkerset.x-k8s.io_leaderworkersets.yaml' },
 ];
 
 const go = findGo();

@@ -93,7 +93,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "solopo.poolList" -}}
 {{- $list := list -}}
 {{- range $name, $pool := include "solopo.pools" . | fromYaml -}}
-{{- $list = append $list (dict "name" $name "app" $pool.app "engines" $pool.engines) -}}
+{{- $entry := dict "name" $name "app" $pool.app "engines" $pool.engines -}}
+{{- if gt (include "solopo.worldSize" $pool | int) 1 -}}
+{{- $entry = merge $entry (dict "ranks" $pool.ranksPerNode "nodes" $pool.nodes "sequenceRanks" $pool.sequenceRanks) -}}
+{{- end -}}
+{{- $list = append $list $entry -}}
 {{- end -}}
 {{- toRawJson $list -}}
 {{- end -}}

@@ -67,6 +67,18 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 - name: SOLOPO_ENGINES
   value: {{ join "," . | quote }}
 {{- end }}
+{{- if and (eq .app "trainer") (gt (include "solopo.worldSize" .workload | int) 1) }}
+- name: SOLOPO_RANKS
+  value: {{ .workload.ranksPerNode | quote }}
+- name: SOLOPO_NODES
+  value: {{ .workload.nodes | quote }}
+- name: SOLOPO_SEQUENCE_RANKS
+  value: {{ .workload.sequenceRanks | quote }}
+{{- if gt (int .workload.nodes) 1 }}
+- name: SOLOPO_RENDEZVOUS
+  value: {{ include "solopo.rendezvous" . }}
+{{- end }}
+{{- end }}
 {{- if eq .app "gateway" }}
 - name: SOLOPO_POOLS
   value: {{ include "solopo.poolList" $root | squote }}
@@ -142,6 +154,60 @@ affinity:
 {{- end -}}
 {{- end -}}
 
+{{/* Where pods may run and what their images are pulled with. (dict root workload) */}}
+{{- define "solopo.placement" -}}
+{{- $root := .root -}}
+{{- $workload := .workload -}}
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $workload.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with $workload.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $workload.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $workload.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $workload.topologySpreadConstraints }}
+topologySpreadConstraints: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Requests and limits, with the GPUs in both. (workload) */}}
+{{- define "solopo.resources" -}}
+{{- $gpu := default dict .gpu -}}
+{{- range $part := list "requests" "limits" }}
+{{ $part }}: {{- toYaml (index $.resources $part) | nindent 2 }}
+  {{- if $gpu.enabled }}
+  {{ $gpu.resource }}: {{ $gpu.count }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What a read-only root needs besides, and NCCL between the GPUs of a machine. (workload) */}}
+{{- define "solopo.scratchMounts" -}}
+- { name: scratch, mountPath: /tmp }
+{{- if (default dict .gpu).enabled }}
+- { name: shared-memory, mountPath: /dev/shm }
+{{- end }}
+{{- end -}}
+
+{{- define "solopo.scratchVolumes" -}}
+- name: scratch
+  emptyDir: {}
+{{- if (default dict .gpu).enabled }}
+- name: shared-memory
+  emptyDir:
+    medium: Memory
+    sizeLimit: {{ .gpu.sharedMemory }}
+{{- end }}
+{{- end -}}
+
 {{/* A Deployment of a service. (dict root app name workload replicas), `replicas` empty when something else scales it. */}}
 {{- define "solopo.deployment" -}}
 {{- $root := .root -}}
@@ -172,11 +238,21 @@ spec:
       {{- end }}
   selector:
     matchLabels: {{- include "solopo.selector" (list $root .name) | nindent 6 }}
-  template:
+  template: {{- include "solopo.podTemplate" . }}
+{{- end -}}
+
+{{/* The pods of a service, indented as in a Deployment. (dict root app name workload) */}}
+{{- define "solopo.podTemplate" -}}
+{{- $root := .root -}}
+{{- $workload := .workload -}}
+{{- $isLeader := and (eq .app "trainer") (gt (int $workload.nodes) 1) }}
     metadata:
       labels:
         {{- include "solopo.labels" (list $root .name) | nindent 8 }}
         solopo/app: {{ .app }}
+        {{- if $isLeader }}
+        solopo/ranks: 'true'
+        {{- end }}
         solopo/services: 'true'
         solopo/artifacts: {{ include "solopo.claimName" $root }}
         {{- with $workload.podLabels }}
@@ -193,23 +269,8 @@ spec:
       enableServiceLinks: false
       terminationGracePeriodSeconds: {{ $workload.terminationGracePeriodSeconds }}
       securityContext: {{- include "solopo.podSecurity" 1000 | nindent 8 }}
-      {{- with $root.Values.image.pullSecrets }}
-      imagePullSecrets: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $workload.runtimeClassName }}
-      runtimeClassName: {{ . }}
-      {{- end }}
-      {{- with $workload.priorityClassName }}
-      priorityClassName: {{ . }}
-      {{- end }}
-      {{- with $workload.nodeSelector }}
-      nodeSelector: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $workload.tolerations }}
-      tolerations: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $workload.topologySpreadConstraints }}
-      topologySpreadConstraints: {{- toYaml . | nindent 8 }}
+      {{- with include "solopo.placement" (dict "root" $root "workload" $workload) | trim }}
+      {{- . | nindent 6 }}
       {{- end }}
       {{- with include "solopo.affinity" (dict "root" $root "workload" $workload) }}
       {{- . | nindent 6 }}
@@ -224,6 +285,10 @@ spec:
           ports:
             - name: http
               containerPort: 8080
+            {{- if $isLeader }}
+            - name: rendezvous
+              containerPort: {{ include "solopo.rendezvousPort" . }}
+            {{- end }}
           {{- /* Five minutes to start: the servers may still be starting, and a model loads with the first job. */}}
           startupProbe:
             httpGet: { path: /healthz, port: http }
@@ -238,34 +303,16 @@ spec:
             httpGet: { path: /readyz, port: http }
             periodSeconds: 5
             timeoutSeconds: 5
-          resources:
-            requests: {{- toYaml $workload.resources.requests | nindent 14 }}
-              {{- if $gpu.enabled }}
-              {{ $gpu.resource }}: {{ $gpu.count }}
-              {{- end }}
-            limits: {{- toYaml $workload.resources.limits | nindent 14 }}
-              {{- if $gpu.enabled }}
-              {{ $gpu.resource }}: {{ $gpu.count }}
-              {{- end }}
+          resources: {{- include "solopo.resources" $workload | trim | nindent 12 }}
           securityContext: {{- include "solopo.containerSecurity" . | nindent 12 }}
           volumeMounts:
             - { name: secrets, mountPath: /run/secrets/solopo, readOnly: true }
             - { name: artifacts, mountPath: /var/lib/solopo/artifacts }
-            - { name: scratch, mountPath: /tmp }
-            {{- if $gpu.enabled }}
-            - { name: shared-memory, mountPath: /dev/shm }
-            {{- end }}
+            {{- include "solopo.scratchMounts" $workload | nindent 12 }}
       volumes:
         - {{ include "solopo.secretVolume" (dict "root" $root "app" .app) | nindent 10 | trim }}
         - name: artifacts
           persistentVolumeClaim:
             claimName: {{ include "solopo.claimName" $root }}
-        - name: scratch
-          emptyDir: {}
-        {{- if $gpu.enabled }}
-        - name: shared-memory
-          emptyDir:
-            medium: Memory
-            sizeLimit: {{ $gpu.sharedMemory }}
-        {{- end }}
+        {{- include "solopo.scratchVolumes" $workload | nindent 8 }}
 {{- end -}}

@@ -43,13 +43,17 @@
 {{- range $name, $pool := $pools -}}
 {{- $apps = append $apps $pool.app -}}
 {{- $where := ternary "trainer" (printf "workers.%s" $name) (eq $name "trainer") -}}
-{{- if has $name (list "gateway" "nats" "postgres" "migrator" "artifacts" "test") -}}
+{{- if has $name (list "gateway" "nats" "postgres" "migrator" "artifacts" "test" "ranks") -}}
 {{- fail (printf "A pool is called %s, as another part of the release is; rename it." $name) -}}
 {{- end -}}
 {{- if and (eq $pool.variant "cuda") (not $pool.gpu.enabled) -}}
 {{- fail (printf "%s takes the cuda image without a GPU; set %s.gpu.enabled, or its variant to cpu." $where $where) -}}
 {{- end -}}
-{{- if and (has $pool.config.device (list "webgpu" "cuda")) (ne $pool.config.device $pool.variant) -}}
+{{- if and (has "torch" $pool.engines) (ne $pool.variant "torch") -}}
+{{- fail (printf "%s.engines names torch, which the image variant %s lacks; set %s.variant to torch, or leave torch out." $where $pool.variant $where) -}}
+{{- end -}}
+{{- $isTorchOnCuda := and (eq (join "," $pool.engines) "torch") (eq $pool.variant "torch") $pool.gpu.enabled (eq (toString $pool.config.device) "cuda") -}}
+{{- if and (has $pool.config.device (list "webgpu" "cuda")) (ne $pool.config.device $pool.variant) (not $isTorchOnCuda) -}}
 {{- fail (printf "%s.config.device is %s, which the image variant %s lacks; set %s.variant to it." $where $pool.config.device $pool.variant $where) -}}
 {{- end -}}
 {{- $scale := (index $functions.apps $pool.app).scale -}}
@@ -63,6 +67,25 @@
 {{- if hasPrefix "SOLOPO_" .name -}}
 {{- fail (printf "%s.extraEnv sets %s; set the key under %s.config instead." $where .name $where) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with $pools.trainer -}}
+{{- $world := include "solopo.worldSize" . | int -}}
+{{- if and (gt $world 1) (ne (join "," .engines) "torch") -}}
+{{- fail (printf "trainer.nodes and trainer.ranksPerNode make %d ranks, which PyTorch alone trains on; set trainer.engines to [torch] and trainer.variant to torch, or leave both at 1." $world) -}}
+{{- end -}}
+{{- if mod $world (default 1 .sequenceRanks | int) -}}
+{{- fail (printf "trainer.sequenceRanks is %d, and %d ranks (trainer.nodes x trainer.ranksPerNode) cannot be parted by it; take a divisor of %d." (int .sequenceRanks) $world $world) -}}
+{{- end -}}
+{{- if and (gt $world 1) .gpu.enabled (ne (int .gpu.count) (int .ranksPerNode)) -}}
+{{- fail (printf "trainer.ranksPerNode is %d and trainer.gpu.count is %d; each rank has a GPU of its own: make them equal." (int .ranksPerNode) (int .gpu.count)) -}}
+{{- end -}}
+{{- if gt (int .nodes) 1 -}}
+{{- if and $.Values.autoscaling.enabled (lt (int (dig "min" $functions.apps.trainer.scale.min .scale)) 1) -}}
+{{- fail (printf "autoscaling would scale a trainer of %d nodes to zero, and a group starts only where all of its nodes are free at once; set trainer.scale.min to 1 or more." (int .nodes)) -}}
+{{- end -}}
+{{- else if or .group.labels .group.annotations -}}
+{{- fail "trainer.group describes a LeaderWorkerSet, and trainer.nodes is 1; raise trainer.nodes, or empty it." -}}
 {{- end -}}
 {{- end -}}
 {{- range $app, $settings := $functions.apps -}}
