@@ -65,35 +65,38 @@ describe('deploy/compose.yaml', () => {
   });
 });
 
-describe.each(['default-values.yaml', 'gpu-values.yaml', 'production-values.yaml', 'bare-values.yaml'])(
-  'with ci/%s',
-  (file) => {
-    beforeEach(needTools);
+describe.each([
+  'default-values.yaml',
+  'gpu-values.yaml',
+  'production-values.yaml',
+  'bare-values.yaml',
+  'nodes-values.yaml',
+])('with ci/%s', (file) => {
+  beforeEach(needTools);
 
-    it('gives every app what its schema needs, each value such as it accepts, and nothing that it does not know', async () => {
-      const schemas = await configSchemas();
-      const found = environments(file);
-      expect([...found.keys()].sort()).toEqual(
-        Object.keys(schemas)
-          .filter((app) => file !== 'bare-values.yaml' || app !== 'migrator')
-          .sort(),
-      );
-      for (const [app, variables] of found) {
-        const shape = schemas[app]!.shape as Record<string, z.ZodType>;
-        const names = ours(variables);
-        expect(new Set(names).size, app).toBe(names.length);
-        const known = new Map(Object.keys(shape).map((key) => [environmentName(key), key]));
-        expect([...known.keys()], app).toEqual(expect.arrayContaining(names));
-        const required = Object.keys(shape).filter((key) => !shape[key]!.safeParse(undefined).success);
-        expect(names, app).toEqual(expect.arrayContaining(required.map(environmentName)));
-        for (const { name, value } of variables) {
-          const key = known.get(name);
-          if (key !== undefined) expect(shape[key]!.safeParse(value).error, `${app}: ${name}=${value}`).toBeUndefined();
-        }
+  it('gives every app what its schema needs, each value such as it accepts, and nothing that it does not know', async () => {
+    const schemas = await configSchemas();
+    const found = environments(file);
+    expect([...found.keys()].sort()).toEqual(
+      Object.keys(schemas)
+        .filter((app) => file !== 'bare-values.yaml' || app !== 'migrator')
+        .sort(),
+    );
+    for (const [app, variables] of found) {
+      const shape = schemas[app]!.shape as Record<string, z.ZodType>;
+      const names = ours(variables);
+      expect(new Set(names).size, app).toBe(names.length);
+      const known = new Map(Object.keys(shape).map((key) => [environmentName(key), key]));
+      expect([...known.keys()], app).toEqual(expect.arrayContaining(names));
+      const required = Object.keys(shape).filter((key) => !shape[key]!.safeParse(undefined).success);
+      expect(names, app).toEqual(expect.arrayContaining(required.map(environmentName)));
+      for (const { name, value } of variables) {
+        const key = known.get(name);
+        if (key !== undefined) expect(shape[key]!.safeParse(value).error, `${app}: ${name}=${value}`).toBeUndefined();
       }
-    });
-  },
-);
+    }
+  });
+});
 
 /** Of PyTorch on several ranks, which these pools do not have. */
 const RANKS = ['ranks', 'nodes', 'rendezvous', 'sequenceRanks'];
