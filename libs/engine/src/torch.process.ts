@@ -38,7 +38,8 @@ export const TORCH_PACKAGE = fileURLToPath(new URL('../../../engines/torch', imp
 /** The pipe that replies come on: what a library prints must not get between them. */
 const REPLIES = 3;
 const DRAIN_MS = 1000;
-const SET_UP_AGAIN = 'run ./solopo engine add torch again, then retry the job';
+const SET_UP_AGAIN =
+  './solopo engine list tells what is missing. Run ./solopo engine add torch again, or name another Python in SOLOPO_TORCH_PYTHON, then retry the job';
 
 /** A process of Python with PyTorch: frames over pipes. What it writes to stdout and stderr goes to `onLog`, line by line. */
 export function spawnTorch(
@@ -87,7 +88,7 @@ export function spawnTorch(
     void Promise.race([replies.closed ? undefined : once(replies, 'close'), sleep(DRAIN_MS)]).then(() => {
       const how = [signal ?? `exit code ${code}`, last].filter(Boolean).join(': ');
       const isRefused = !hasGreeted && signal === null;
-      onEnd(failure ?? (isRefused ? engineMissing(`the torch engine did not start (${how})`) : processEnded(how)));
+      onEnd(failure ?? (isRefused ? engineMissing(`${python} did not start the torch engine (${how})`) : processEnded(how)));
     });
   });
   return {
