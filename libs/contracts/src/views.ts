@@ -96,6 +96,7 @@ export const RUN_WARNINGS = {
   'control-tokens': "examples whose texts have one of the model's control tokens",
   model: "what of the model's folder training or serving would suffer from",
   'exact-answers': 'answers by PyTorch, which has no rounded weights for them',
+  'few-pairs': 'examples that the held-out pairs leave for training, where they are fewer than the pairs of a step',
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 

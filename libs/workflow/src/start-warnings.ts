@@ -15,6 +15,7 @@ export async function startWarnings(
     ...(await ofTheModel(tx, config, inputs)),
     ...(await questionsInBoth(tx, config, inputs)),
     ...(await contextsTooLong(tx, config, inputs)),
+    ...(await fewPairs(tx, config, inputs)),
     ...answersByTorch(config),
   ];
 }
@@ -76,4 +77,21 @@ async function contextsTooLong(
     "that the model was made for (max_position_embeddings in its config.json); lower it, or extend the model's positions with rope_scaling.";
   if (beyondPositions === 'refuse') throw new SolopoError('config-invalid', message);
   return [{ kind: 'contexts-too-long', count: long.maxTokens + maxNewTokens - positions, message }];
+}
+
+/** An example gives one pair at most, and the first ones are held out. */
+async function fewPairs(
+  tx: LedgerTransaction,
+  { pairing: { heldOutPairs }, training: { pairsPerStep } }: RunConfig,
+  { dataset }: ResolvedInputs,
+): Promise<RunWarning[]> {
+  const { examples } = await tx.datasets.require(dataset);
+  const left = Math.max(0, examples - heldOutPairs);
+  if (left >= pairsPerStep) return [];
+  const rest =
+    left === 0
+      ? 'none is left to train on; lower pairing.heldOutPairs'
+      : `${left} at most are left to train on, fewer than training.pairsPerStep (${pairsPerStep}); lower one of the two`;
+  const message = `The data set has ${examples} examples, a pair each at most, of which pairing.heldOutPairs (${heldOutPairs}) are set aside: ${rest}, or take more examples.`;
+  return [{ kind: 'few-pairs', count: left, message }];
 }
