@@ -40,4 +40,30 @@ describe('the JSON Schema of a run file', () => {
     expect(runConfigSchema.safeParse(config).success).toBe(false);
     expect(accepts(config)).toBe(false);
   });
+
+  it('tells of every key what it means, and what it is where it is left out', () => {
+    const [undescribed, undecided]: [string[], string[]] = [[], []];
+    const look = (schema: JsonSchema, path: string): void => {
+      const { properties = {}, required = [], anyOf = [], oneOf = [] } = schema;
+      for (const option of [...anyOf, ...oneOf]) look(option, path);
+      for (const [key, property] of Object.entries(properties)) {
+        const place = `${path}${key}`;
+        if (!property.description) undescribed.push(place);
+        const isSaid = 'default' in property || property.description?.includes('Left out: ');
+        // What kind of objective it is decides the rest.
+        if (!required.includes(key) && !isSaid && !('const' in property)) undecided.push(place);
+        look(property, `${place}.`);
+      }
+    };
+    look(runSchema(), '');
+    expect([undescribed, undecided]).toEqual([[], []]);
+  });
 });
+
+interface JsonSchema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+}
