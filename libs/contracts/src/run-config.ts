@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ENGINES, PRECISIONS } from './engines.ts';
+import { ENGINES, LINEAR_LAYERS, PRECISIONS } from './engines.ts';
 
 /** Of examples, pairs and steps: what is counted up from them stays below the ledger's 32 bits. */
 const MAX_ITEMS = 1_000_000;
@@ -247,16 +247,33 @@ export const alignmentSchema = z.strictObject({
     ),
 });
 
+/** What an adapter works on where every linear layer is meant, as PEFT calls it: all but the output layer. */
+export const ALL_LINEAR = 'all-linear';
+
 /** Low-rank adapters (Hu et al. 2021); without one every parameter is trained. */
 export const adapterSchema = z.strictObject({
   kind: kindOf('lora', 'Low-rank matrices beside the linear layers (Hu et al. 2021).'),
   rank: z.int().min(1).max(1024).default(16).describe('Rows of A, columns of B: y = x W^T + s (x A^T) B^T.'),
   alpha: z.number().gt(0).max(100_000).default(32).describe('The scale s is alpha / rank.'),
   targets: z
-    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
-    .min(1)
-    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'])
-    .describe('Linear layers, by the last part of their name.'),
+    .union([
+      z
+        .array(
+          z
+            .string()
+            .max(100)
+            .regex(/^[A-Za-z_]\w*$/, "must be the last part of a linear layer's name, such as q_proj"),
+          { error: `must be a list of linear layers, such as [q_proj, v_proj], or ${ALL_LINEAR}` },
+        )
+        .min(1)
+        .max(100),
+      z.literal(ALL_LINEAR),
+    ])
+    .default(ALL_LINEAR)
+    .describe(
+      `Linear layers that are adapted, by the last part of their name, or ${ALL_LINEAR}: every one but the output layer. With engine onnx ` +
+        `of ${LINEAR_LAYERS.join(', ')}; with engine torch any that the model has.`,
+    ),
   rsLora: z.boolean().default(false).describe('Scale alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski 2023).'),
 });
 
@@ -449,6 +466,16 @@ export const runConfigSchema = z
     path: ['frozenWeights'],
     error:
       'without an adapter every parameter is trained and none is frozen; train an adapter (adapter: { kind: lora }), or leave frozenWeights at float32',
+  })
+  .superRefine(({ engine, adapter }, context) => {
+    if (engine === 'torch' || adapter === null || adapter.targets === ALL_LINEAR) return;
+    for (const [index, target] of adapter.targets.entries())
+      if (!LINEAR_LAYERS.includes(target))
+        context.addIssue({
+          code: 'custom',
+          path: ['adapter', 'targets', index],
+          message: `onnxruntime adapts ${LINEAR_LAYERS.join(', ')}; name some of these, or set engine to torch, which adapts any linear layer of the model`,
+        });
   })
   .refine(({ engine, precision }) => engine === 'torch' || precision === 'float32', {
     path: ['precision'],

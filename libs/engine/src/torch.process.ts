@@ -88,7 +88,9 @@ export function spawnTorch(
     void Promise.race([replies.closed ? undefined : once(replies, 'close'), sleep(DRAIN_MS)]).then(() => {
       const how = [signal ?? `exit code ${code}`, last].filter(Boolean).join(': ');
       const isRefused = !hasGreeted && signal === null;
-      onEnd(failure ?? (isRefused ? engineMissing(`${python} did not start the torch engine (${how})`) : processEnded(how)));
+      onEnd(
+        failure ?? (isRefused ? engineMissing(`${python} did not start the torch engine (${how})`) : processEnded(how)),
+      );
     });
   });
   return {

@@ -21,10 +21,10 @@ export {
   initialiseLora,
   LORA_TARGETS,
   loraParameters,
+  loraScale,
   mergeLora,
   toPeftNames,
   type LoraOptions,
-  type LoraTarget,
 } from './lora.ts';
 export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig } from './model-config.ts';
 export { modelGraphs } from './model-graphs.ts';

@@ -1,4 +1,11 @@
-import { SolopoError, type RunConfig, type RunWarning } from '@solopo/contracts';
+import {
+  ALL_LINEAR,
+  LINEAR_LAYERS,
+  SolopoError,
+  type AdapterConfig,
+  type RunConfig,
+  type RunWarning,
+} from '@solopo/contracts';
 import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
 
 /**
@@ -22,16 +29,28 @@ export async function startWarnings(
 
 async function ofTheModel(
   tx: LedgerTransaction,
-  { engine }: RunConfig,
+  { engine, adapter }: RunConfig,
   { model }: ResolvedInputs,
 ): Promise<RunWarning[]> {
-  const { name, warnings, engines } = await tx.models.require(model);
+  const { name, warnings, engines, config } = await tx.models.require(model);
   if (!engines.includes(engine))
     throw new SolopoError(
       'config-invalid',
       `engine is ${engine}, and the model ${name} can be computed by ${engines.join(', ')} alone; set engine to ${engines[0] ?? 'another'}, or take another model.`,
     );
+  // Of models that were registered before their layers were recorded the engine tells.
+  const known = engines.includes('onnx') ? LINEAR_LAYERS : config['linearLayers'];
+  if (adapter !== null && Array.isArray(known)) demandLayers(adapter, name, known);
   return warnings.length === 0 ? [] : [{ kind: 'model', count: warnings.length, message: warnings.join(' ') }];
+}
+
+function demandLayers({ targets }: AdapterConfig, model: string, known: readonly unknown[]): void {
+  const strange = targets === ALL_LINEAR ? [] : targets.filter((target) => !known.includes(target));
+  if (strange.length === 0) return;
+  throw new SolopoError(
+    'config-invalid',
+    `adapter.targets names ${strange.join(', ')}, and the model ${model} has no such linear layer; name some of ${known.join(', ')}, or set adapter.targets to ${ALL_LINEAR}.`,
+  );
 }
 
 /** Rounded weights for answers are onnxruntime's. */

@@ -23,6 +23,8 @@ describe('the JSON Schema of a run file', () => {
     [{ ...LEAST, objective: { beta: 0.5 } }],
     [{ ...LEAST, objective: { kind: 'simpo', gamma: 0.5 } }],
     [{ ...LEAST, adapter: { kind: 'lora', rank: 8 } }],
+    [{ ...LEAST, adapter: { kind: 'lora', targets: 'all-linear' } }],
+    [{ ...LEAST, engine: 'torch', adapter: { kind: 'lora', targets: ['query_key_value'] } }],
     [{ ...LEAST, contexts: { long: { maxTokens: 8192 } } }],
   ])('takes what a run takes: %j', (config) => {
     expect(runConfigSchema.safeParse(config).error).toBeUndefined();
@@ -36,6 +38,7 @@ describe('the JSON Schema of a run file', () => {
     [{ ...LEAST, objective: { kind: 'ppo' } }],
     [{ ...LEAST, training: { learningRate: 2 } }],
     [{ ...LEAST, contexts: { long: { tokens: 8192 } } }],
+    [{ ...LEAST, adapter: { kind: 'lora', targets: 'q_proj' } }],
   ])('refuses what a run refuses: %j', (config) => {
     expect(runConfigSchema.safeParse(config).success).toBe(false);
     expect(accepts(config)).toBe(false);

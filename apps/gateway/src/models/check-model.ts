@@ -4,7 +4,7 @@ import { ENGINES, modelSourceSchema, SolopoError, type EngineKind, type ModelSou
 import { checkFolder, type ForeignModel, type ModelConfig } from '@solopo/lm/model-folder';
 
 export interface CheckedModel {
-  readonly config: ModelConfig | Pick<ForeignModel, 'family' | 'maxPositions' | 'vocabSize'>;
+  readonly config: ModelConfig | Omit<ForeignModel, 'reason' | 'parameters'>;
   /** What can compute it. */
   readonly engines: readonly EngineKind[];
   readonly parameters: number;
