@@ -53,7 +53,7 @@ describe('models check', () => {
     rmSync(foreign, { recursive: true });
     expect([code, engines]).toEqual([0, ['torch']]);
     expect(out).toMatch(
-      /It can be registered for runs with engine: torch alone, .*engine add torch.*\nBy onnxruntime it is refused:\n +- .*"gpt_neox" is not supported/,
+      /It can be registered for runs with engine: torch alone, .*engine add torch.*\n +By onnxruntime it is refused:\n +- .*"gpt_neox" is not supported/,
     );
   });
 

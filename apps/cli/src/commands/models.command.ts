@@ -40,7 +40,8 @@ function add(context: Context): Command {
             const checked = await checkFolder(folder);
             const { faults, engines } = checked;
             say(`${describeFolderCheck(checked, { verdict: false })}\n`);
-            const isTaken = engines.includes('onnx') || (engines.includes('torch') && (await api.engines()).has('torch'));
+            const isTaken =
+              engines.includes('onnx') || (engines.includes('torch') && (await api.engines()).has('torch'));
             if (!isTaken) throw new Error(refusalOf(path, faults));
           },
         }),
