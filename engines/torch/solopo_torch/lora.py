@@ -61,7 +61,9 @@ def targets_of(model: PreTrainedModel, options: LoraOptions) -> list[str]:
     # What sees images is not adapted, nor is the output layer.
     of_text = set(model.get_decoder().modules())
     # GPT-2's keep W', [in, out].
-    linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | Conv1D) and layer in of_text]
+    linear = [
+        name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | Conv1D) and layer in of_text
+    ]
     wanted = set(options.targets) | {fused for fused, parts in _FUSED.items() if set(parts) & set(options.targets)}
     if options.targets == (ALL_LINEAR,):
         wanted = {name.rpartition(".")[2] for name in linear}
@@ -102,7 +104,9 @@ def attach(
     try:
         adapted = get_peft_model(model, config)
     except ValueError as error:
-        raise ModelError(f"PEFT cannot adapt this architecture so: {error}; name other layers in adapter.targets") from error
+        raise ModelError(
+            f"PEFT cannot adapt this architecture so: {str(error).rstrip('.')}; name other layers in adapter.targets"
+        ) from error
     assert isinstance(adapted, PeftModel)
     parameters = adapter_parameters(adapted)
     values = _fresh(parameters, seed) if weights is None else _fitting(parameters, weights, where)

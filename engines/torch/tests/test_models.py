@@ -117,7 +117,7 @@ def test_a_layer_that_peft_refuses_is_not_among_all_and_named_where_it_is_asked_
     models.close(model)
     assert adapted == {"in_proj", "x_proj", "dt_proj"}
     options = LoraOptions.of({"rank": 2, "alpha": 2, "targets": ["out_proj"]})
-    with pytest.raises(ModelError, match="'out_proj' is incompatible with Mamba.* name other layers"):
+    with pytest.raises(ModelError, match=r"'out_proj' is incompatible with Mamba.*; name other layers"):
         models.open(ModelSource(folder, adapter=AdapterSource(options)))
 
 
