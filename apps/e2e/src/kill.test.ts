@@ -9,6 +9,8 @@ let [calm, stormy] = [] as unknown as [System, System];
 beforeAll(async () => {
   [calm, stormy] = await Promise.all([System.start(), System.start()]);
   await Promise.all([calm, stormy].map((system) => prepareRetrieval(system, 250)));
+  // What a killed worker held moves on sooner.
+  await stormy.setAckWait(3000);
 }, 180_000);
 afterAll(() => Promise.all([calm.close(), stormy.close()]));
 

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { connectNats, provisionStreams } from '@solopo/bus';
-import { FUNCTIONS, leaseMsOf, type FunctionSpec } from '@solopo/functions';
+import { leaseMsOf } from '@solopo/functions';
 import type { LeaseRecord } from '@solopo/ledger';
 import { waitFor } from '@solopo/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -17,10 +16,7 @@ const WORKERS = ['datagen', 'datagen-2', 'reward', 'trainer'] as const;
 let system: System;
 beforeAll(async () => {
   system = await System.start();
-  const connection = await connectNats(system.nats.url, 'e2e');
-  const functions = Object.values<FunctionSpec>(FUNCTIONS).map((spec) => ({ ...spec, ackWaitMs: ACK_WAIT_MS }));
-  await provisionStreams(connection, { functions });
-  await connection.close();
+  await system.setAckWait(ACK_WAIT_MS);
   await prepareRetrieval(system, 250);
   for (const name of WORKERS) system.startWorker(name === 'datagen-2' ? 'datagen' : name, {}, name);
 }, 180_000);

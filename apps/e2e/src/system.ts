@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { connectNats, provisionStreams } from '@solopo/bus';
 import type { RunConfigInput, RunView } from '@solopo/contracts';
+import { FUNCTIONS, type FunctionSpec } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { freePort } from '@solopo/local-servers';
 import { startNats, startPostgres, waitFor, type TestNats, type TestPostgres } from '@solopo/testing';
@@ -76,6 +78,14 @@ export class System {
    */
   startWorker(worker: Worker, settings: Readonly<Record<string, string>> = {}, name: string = worker): void {
     this.#spawn(worker, settings, name);
+  }
+
+  /** How long the work queues wait for a sign of life; before workers are started, which read it then. */
+  async setAckWait(ackWaitMs: number): Promise<void> {
+    const connection = await connectNats(this.nats.url, 'e2e');
+    const functions = Object.values<FunctionSpec>(FUNCTIONS).map((spec) => ({ ...spec, ackWaitMs }));
+    await provisionStreams(connection, { functions });
+    await connection.close();
   }
 
   pid(service: string): number | undefined {

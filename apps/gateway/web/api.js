@@ -2,9 +2,11 @@ const TOKEN = 'solopo.token';
 
 /** What the API answered instead, as its problem document says it. */
 export class ApiError extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, token) {
     super(problem.detail ?? `The gateway answered with status ${status}.`);
     this.status = status;
+    /** The one that was sent, or null: the reader may have given another since. */
+    this.token = token;
     this.code = problem.code ?? 'error';
   }
 }
@@ -27,7 +29,7 @@ export async function request(path, { headers = {}, ...options } = {}) {
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
   const response = await fetch(path, { ...options, headers: { ...authorization, ...headers } });
   if (response.ok) return response;
-  throw new ApiError(response.status, await response.json().catch(() => ({})));
+  throw new ApiError(response.status, await response.json().catch(() => ({})), token);
 }
 
 export async function get(path, signal) {
@@ -42,20 +44,25 @@ export async function remove(path) {
   await request(path, { method: 'DELETE' });
 }
 
-let names;
+let names = { token: null, asked: undefined };
 
 /** A model's weights may have been made of fewer bits. */
 const originOf = (source) => (source ? `, dequantised from ${source.format.toUpperCase()} ${source.file_type} ` : '');
 
 /** Names of models and data sets by digest, for configurations that hold digests. */
 export async function namesByDigest() {
-  names ??= Promise.all([get('/v1/models'), get('/v1/datasets')]).then(
-    (lists) => new Map(lists.flat().map(({ digest, name, source }) => [digest, name + originOf(source)])),
-  );
+  // What was asked with another token may be refused yet.
+  if (names.asked === undefined || names.token !== session.token) names = { token: session.token, asked: readNames() };
+  const own = names;
   try {
-    return await names;
+    return await own.asked;
   } catch (error) {
-    names = undefined;
+    own.asked = undefined;
     throw error;
   }
+}
+
+async function readNames() {
+  const lists = await Promise.all([get('/v1/models'), get('/v1/datasets')]);
+  return new Map(lists.flat().map(({ digest, name, source }) => [digest, name + originOf(source)]));
 }

@@ -1,4 +1,4 @@
-import { get } from './api.js';
+import { get, session } from './api.js';
 import { fill, h, setText } from './dom.js';
 import { follow } from './live.js';
 import { comparePage } from './pages/compare.page.js';
@@ -11,7 +11,7 @@ import { pairPage } from './pages/pair.page.js';
 import { pairsPage } from './pages/pairs.page.js';
 import { runPage } from './pages/run.page.js';
 import { runsPage } from './pages/runs.page.js';
-import { signInPage } from './pages/sign-in.page.js';
+import { SIGN_IN, signInPage } from './pages/sign-in.page.js';
 import { systemPage } from './pages/system.page.js';
 import { problem } from './parts/problem.js';
 import { startTheme } from './theme.js';
@@ -50,7 +50,7 @@ async function show() {
     const page = route === undefined ? missing() : await open(route, path, search, signal);
     if (!signal.aborted) place(page, isFirst);
   } catch (error) {
-    if (!signal.aborted) place(pageOf(error), isFirst);
+    fail(error, signal, isFirst);
   }
 }
 
@@ -65,7 +65,7 @@ function open([pattern, page, names], path, search, signal) {
     countDeadLetters,
     go: (hash) => history.replaceState(null, '', hash),
     follow: (stream, { opened, received }) => {
-      follow(stream, { signal, opened, received, connection: connect }).catch((error) => place(pageOf(error), false));
+      follow(stream, { signal, opened, received, connection: connect }).catch((error) => fail(error, signal, false));
     },
   });
 }
@@ -79,8 +79,19 @@ function place({ title, element }, isFirst) {
   main.focus({ preventScroll: true });
 }
 
+function fail(error, signal, isFirst) {
+  if (signal.aborted) return;
+  if (error.status !== 401) return place(pageOf(error), isFirst);
+  const { token } = session;
+  // Of another token than the reader's: what was asked with theirs tells.
+  if (token !== null && token !== error.token) return;
+  // Asked for already, and perhaps being typed.
+  if (token === null && shown === SIGN_IN) return;
+  session.forget();
+  place(signInPage({ wasWrong: token !== null, again: () => show().then(countDeadLetters) }), isFirst);
+}
+
 function pageOf(error) {
-  if (error.status === 401) return signInPage({ again: () => show().then(countDeadLetters) });
   const title = error.status === 404 ? 'Not found' : 'This page could not be shown';
   const text =
     error.status === undefined ? 'The gateway cannot be reached; see whether it runs, then try again.' : error.message;

@@ -41,7 +41,7 @@ def fuse(model: nn.Module) -> None:
 def fuse_adapter(model: nn.Module) -> None:
     """Puts the fused product in the place of every adapted linear layer's own."""
     for module in model.modules():
-        if type(module) is AdaptedLinear:
+        if type(module) is AdaptedLinear and isinstance(module.base_layer, nn.Linear):
             module.forward = _Adapted(module)  # type: ignore[method-assign]
 
 
@@ -104,31 +104,32 @@ class _Adapted:
             return self._own(x, *args, **options)
         base = module.base_layer
         a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
-        out: Tensor = _AdaptedProduct.apply(x, base.weight, base.bias, a, b, module.scaling["default"])
-        return out
+        flat = x.reshape(-1, x.shape[-1])  # [T, D]
+        out: Tensor = _AdaptedProduct.apply(flat, base.weight, base.bias, a, b, module.scaling["default"])
+        # Here: what a function gives as a view may not be added to in place, as Falcon does.
+        return out.view(*x.shape[:-1], -1)
 
 
 class _AdaptedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])  # [T, D]
-        low = flat @ a.to(x.dtype).T  # [T, R]
-        y = linear(flat, weight, bias)
+        low = x @ a.to(x.dtype).T  # [T, R]
+        y = linear(x, weight, bias)
         y.addmm_(low, b.to(x.dtype).T, alpha=scale)
-        ctx.save_for_backward(flat, weight, a, b, low)
+        ctx.save_for_backward(x, weight, a, b, low)
         ctx.scale = scale
-        return y.view(*x.shape[:-1], -1)
+        return y
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        flat, weight, a, b, low = ctx.saved_tensors
-        dy = slopes[0].reshape(-1, weight.shape[0])  # [T, N]
+        x, weight, a, b, low = ctx.saved_tensors
+        dy = slopes[0]  # [T, N]
         dlow = (dy @ b.to(dy.dtype)).mul_(ctx.scale)
         db = (dy.T @ low).mul_(ctx.scale).to(b.dtype)
-        da = (dlow.T @ flat).to(a.dtype)
+        da = (dlow.T @ x).to(a.dtype)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = (dy @ weight).addmm_(dlow, a.to(dy.dtype)).view(*slopes[0].shape[:-1], -1)
+            dx = (dy @ weight).addmm_(dlow, a.to(dy.dtype))
         return dx, None, None, da, db, None
 
 

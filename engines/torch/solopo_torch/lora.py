@@ -15,6 +15,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from .errors import ModelError
 from .fused import fuse_adapter
@@ -22,6 +23,7 @@ from .philox import stream_floats
 
 PEFT_PREFIX = "base_model.model."
 _ADAPTER = "default"
+ALL_LINEAR = "all-linear"
 
 _FUSED = {
     "qkv_proj": ("q_proj", "k_proj", "v_proj"),
@@ -29,13 +31,16 @@ _FUSED = {
 }
 """Layers that some architectures (Phi-3) have in place of several: adapted where one of the several is asked for."""
 
+_READ_BY_KERNELS = {"mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h"}
+"""Architectures whose kernels take the weight of out_proj itself, past an adapter; PEFT refuses it."""
+
 
 @dataclass(frozen=True)
 class LoraOptions:
     rank: int
     alpha: float
     targets: tuple[str, ...]
-    """Linear layers, by the last part of their name."""
+    """Linear layers, by the last part of their name; all but the output layer where it is ALL_LINEAR alone."""
     rs_lora: bool
 
     @staticmethod
@@ -43,7 +48,7 @@ class LoraOptions:
         return LoraOptions(
             rank=options["rank"],
             alpha=options["alpha"],
-            targets=tuple(options["targets"]),
+            targets=(ALL_LINEAR,) if options["targets"] == ALL_LINEAR else tuple(options["targets"]),
             rs_lora=bool(options.get("rsLora", False)),
         )
 
@@ -56,8 +61,14 @@ def targets_of(model: PreTrainedModel, options: LoraOptions) -> list[str]:
     """
     # What sees images is not adapted, nor is the output layer.
     of_text = set(model.get_decoder().modules())
+    # GPT-2's keep W', [in, out].
+    linear = [
+        name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | Conv1D) and layer in of_text
+    ]
     wanted = set(options.targets) | {fused for fused, parts in _FUSED.items() if set(parts) & set(options.targets)}
-    linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and layer in of_text]
+    if options.targets == (ALL_LINEAR,):
+        wanted = {name.rpartition(".")[2] for name in linear}
+        wanted -= {"out_proj"} if model.config.model_type in _READ_BY_KERNELS else set()
     found = [name for name in linear if name.rpartition(".")[2] in wanted]
     if not found:
         there = sorted({name.rpartition(".")[2] for name in linear})
@@ -88,7 +99,12 @@ def attach(
         task_type="CAUSAL_LM",
         init_lora_weights=False,
     )
-    adapted = get_peft_model(model, config)
+    try:
+        adapted = get_peft_model(model, config)
+    except ValueError as error:
+        raise ModelError(
+            f"PEFT cannot adapt this architecture so: {str(error).rstrip('.')}; name other layers in adapter.targets"
+        ) from error
     assert isinstance(adapted, PeftModel)
     if filled:
         parameters = adapter_parameters(adapted)

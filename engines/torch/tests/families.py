@@ -52,6 +52,20 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "num_local_experts": 4,
         "num_experts_per_tok": 2,
     },
+    # Linear layers of other names; GPT-2 keeps them as [in, out].
+    "gpt_neox": {**_SMALL, "model_type": "gpt_neox", "hidden_act": "gelu", "use_parallel_residual": True},
+    "falcon": {**_SMALL, "model_type": "falcon", "num_kv_heads": 2, "new_decoder_architecture": True},
+    "gpt2": {
+        "model_type": "gpt2",
+        "vocab_size": 61,
+        "n_embd": 32,
+        "n_inner": 48,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 512,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
     # Distances by a bias of their own, and a state in place of keys: no shared rows.
     "bloom": {"model_type": "bloom", "vocab_size": 61, "hidden_size": 32, "n_layer": 2, "n_head": 4},
     "mamba": {"model_type": "mamba", "vocab_size": 61, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},

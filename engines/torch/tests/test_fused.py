@@ -34,7 +34,7 @@ PARTS: dict[str, tuple[Function, Function, list[Tensor]]] = {
     "an adapted product": (
         lambda x, a, b: _AdaptedProduct.apply(x, *drawn((6, 8), (6,)), a, b, 0.7),
         lambda x, a, b: x @ drawn((6, 8), (6,))[0].T + drawn((6, 8), (6,))[1] + 0.7 * (x @ a.T) @ b.T,
-        drawn((2, 5, 8), (3, 8), (6, 3)),
+        drawn((10, 8), (3, 8), (6, 3)),
     ),
     "a gated activation": (_SwiGlu.apply, lambda gate, up: silu(gate) * up, drawn((2, 5, 8), (2, 5, 8))),
     "a norm": (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from families import FAMILIES
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -58,12 +58,21 @@ def test_a_fresh_adapter_is_drawn_from_the_seed_and_changes_nothing(models: Mode
     )
 
 
-@pytest.mark.parametrize("family", ["llama", "phi3", "gpt_oss", "qwen3_moe"])
+@pytest.mark.parametrize(
+    ("family", "targets"),
+    [
+        *((family, ("q_proj", "o_proj")) for family in ("llama", "phi3", "gpt_oss", "qwen3_moe")),
+        ("gpt_neox", ("query_key_value", "dense_4h_to_h")),
+        ("bloom", ("query_key_value", "dense")),
+        ("falcon", ("dense_h_to_4h",)),
+        ("gpt2", ("c_attn", "c_proj")),
+    ],
+)
 def test_an_adapter_is_what_peft_makes_of_its_file(
-    family: str, models: Models, folder_of: FolderOf, tmp_path: Path
+    family: str, targets: tuple[str, ...], models: Models, folder_of: FolderOf, tmp_path: Path
 ) -> None:
     folder = str(folder_of(family))
-    options = LoraOptions(rank=4, alpha=8, targets=("q_proj", "o_proj"), rs_lora=True)
+    options = LoraOptions(rank=4, alpha=8, targets=targets, rs_lora=True)
     model = models.open(ModelSource(folder, adapter=AdapterSource(options)))
     torch.manual_seed(1)
     for matrix in adapter_parameters(model.module).values():
@@ -85,6 +94,31 @@ def test_an_adapter_is_what_peft_makes_of_its_file(
         row = torch.cat([TREE.prompt, TREE.branches[1]])
         logps = reference(input_ids=row[None], use_cache=False).logits[0].log_softmax(-1)
     torch.testing.assert_close(changed[4:], logps[8:-1].gather(1, row[9:, None])[:, 0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["llama", "phi3", "gpt_neox", "falcon", "gpt2"])
+def test_all_linear_layers_are_those_of_peft(family: str, models: Models, folder_of: FolderOf) -> None:
+    folder = str(folder_of(family))
+    options = LoraOptions.of({"rank": 2, "alpha": 2, "targets": "all-linear"})
+    model = models.open(ModelSource(folder, adapter=AdapterSource(options)))
+    config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
+    reference = get_peft_model(AutoModelForCausalLM.from_pretrained(folder), config)
+    shapes = {name: parameter.shape for name, parameter in adapter_parameters(reference).items()}
+    assert {name: matrix.shape for name, matrix in adapter_parameters(model.module).items()} == shapes
+
+
+def test_a_layer_that_peft_refuses_is_not_among_all_and_named_where_it_is_asked_for(
+    models: Models, folder_of: FolderOf
+) -> None:
+    folder = str(folder_of("mamba"))
+    options = LoraOptions.of({"rank": 2, "alpha": 2, "targets": "all-linear"})
+    model = models.open(ModelSource(folder, adapter=AdapterSource(options)))
+    adapted = {name.split(".")[-3] for name in adapter_parameters(model.module)}
+    models.close(model)
+    assert adapted == {"in_proj", "x_proj", "dt_proj"}
+    options = LoraOptions.of({"rank": 2, "alpha": 2, "targets": ["out_proj"]})
+    with pytest.raises(ModelError, match=r"'out_proj' is incompatible with Mamba.*; name other layers"):
+        models.open(ModelSource(folder, adapter=AdapterSource(options)))
 
 
 def test_an_adapter_that_does_not_fit_is_refused_by_the_tensors_name(

@@ -54,6 +54,17 @@ def test_ten_steps_are_those_of_the_embedded_engine(models: Models, tmp_path: Pa
     assert norms == pytest.approx(curve["weights"], rel=1e-4)
 
 
+@pytest.mark.parametrize("family", ["gpt_neox", "bloom", "falcon", "gpt2"])
+def test_any_linear_layer_is_trained(models: Models, folder_of: Folder, tmp_path: Path, family: str) -> None:
+    slices = Slices(models, folder_of(family), tmp_path)
+    every = {"options": {**ADAPTER["options"], "targets": "all-linear"}, "seed": 7}
+    # The same pairs at each step.
+    steps = slices.take("all", options(steps=4), [1], model={"adapter": every})
+    assert steps[0]["metrics"]["grad_norm"] > 0
+    trained = load_file(slices.out("all")["weights"])
+    assert {name for name, matrix in trained.items() if not bool(matrix.any())} == set()
+
+
 WHAT = {
     "an adapter": None,
     "an adapter over bfloat16": {"adapter": ADAPTER, "precision": "bfloat16"},

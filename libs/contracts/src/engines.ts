@@ -4,6 +4,17 @@ import type { RankLayout } from './ranks.ts';
 export const ENGINES = ['onnx', 'torch'] as const;
 export type EngineKind = (typeof ENGINES)[number];
 
+/** The linear layers of the models that onnxruntime has graphs for, by the last part of their name; of others PyTorch knows. */
+export const LINEAR_LAYERS: readonly string[] = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'down_proj',
+];
+
 /** What weights and activations are computed in. Sums of gradients and what is trained are float32 always. */
 export const PRECISIONS = ['float32', 'bfloat16'] as const;
 export type Precision = (typeof PRECISIONS)[number];

@@ -77,9 +77,9 @@ describe('a run configuration', () => {
     ['an unknown preset', { preset: 'papers' }, 'preset'],
     ['a preset that is no word', { preset: { paper: true } }, 'preset'],
     [
-      'an adapter on a layer that is not there',
-      { adapter: { kind: 'lora', targets: ['lm_head'] } },
-      'adapter.targets.0',
+      "a layer that onnxruntime's models do not have",
+      { adapter: { kind: 'lora', targets: ['q_proj', 'dense'] } },
+      'adapter.targets.1',
     ],
     ['frozen weights where all are trained', { frozenWeights: 'int8' }, 'frozenWeights'],
     ['an unknown format', { adapter: { kind: 'lora' }, frozenWeights: 'int4' }, 'frozenWeights'],
@@ -94,6 +94,23 @@ describe('a run configuration', () => {
     ['an objective that is no record', { objective: [] }, 'objective'],
   ])('refuses %s', (_, changes, path) => {
     expect(faults(changes)).toEqual([path]);
+  });
+
+  it('has any linear layer adapted by PyTorch; by onnxruntime seven, of which it tells', () => {
+    const targets = ['query_key_value', 'dense_h_to_4h'];
+    expect(parse({ engine: 'torch', adapter: { kind: 'lora', targets } }).adapter?.targets).toEqual(targets);
+    expect(parse({ adapter: { kind: 'lora' } }).adapter?.targets).toBe('all-linear');
+    const { error } = runConfigSchema.safeParse({ ...required, adapter: { kind: 'lora', targets } });
+    expect(error?.issues.map(({ message }) => message)).toEqual(
+      targets.map(
+        () =>
+          expect.stringMatching(/^onnxruntime adapts q_proj, .*, down_proj; name some .* engine to torch/) as string,
+      ),
+    );
+    for (const wrong of [[], ['model.layers.0.q_proj'], ['all-linear'], 'q_proj'])
+      expect(
+        runConfigSchema.safeParse({ ...required, engine: 'torch', adapter: { kind: 'lora', targets: wrong } }).success,
+      ).toBe(false);
   });
 
   it('says what to do where frozen weights are asked for and all are trained', () => {

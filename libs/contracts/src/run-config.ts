@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ENGINES, PRECISIONS } from './engines.ts';
+import { ENGINES, LINEAR_LAYERS, PRECISIONS } from './engines.ts';
 
 /** Of examples, pairs and steps: what is counted up from them stays below the ledger's 32 bits. */
 const MAX_ITEMS = 1_000_000;
@@ -8,224 +8,423 @@ export const controlTokensSchema = z.enum(['tokens', 'text']);
 
 /** How an example becomes a prompt. `{title}`, `{text}`, `{documents}`, `{question}` are replaced. */
 export const promptSchema = z.strictObject({
-  system: z.string().optional(),
-  document: z.string().includes('{text}').default('{title}\n{text}'),
-  separator: z.string().default('\n\n'),
+  system: z.string().optional().describe("The system message. Left out: none, or the chat template's own."),
+  document: z
+    .string()
+    .includes('{text}')
+    .default('{title}\n{text}')
+    .describe('How a document is written; {title} and {text} are replaced.'),
+  separator: z.string().default('\n\n').describe('What stands between two documents.'),
   user: z
     .string()
     .includes('{documents}')
     .includes('{question}')
-    .default('Answer the question from the documents.\n\n{documents}\n\nQuestion: {question}'),
-  /**
-   * What a control token of the model (`<|im_end|>`, `<eos>`) in a question or a document becomes: that token, or the tokens
-   * of its characters (`sanitize_control_tokens` of transformers).
-   */
-  controlTokens: controlTokensSchema.default('tokens'),
+    .default('Answer the question from the documents.\n\n{documents}\n\nQuestion: {question}')
+    .describe("The user's message; {documents} and {question} are replaced."),
+  controlTokens: controlTokensSchema
+    .default('tokens')
+    .describe(
+      'What a control token of the model (<|im_end|>, <eos>) in a question or a document becomes: that token, or the tokens of its ' +
+        'characters, as text (sanitize_control_tokens of transformers).',
+    ),
 });
 
 export const beyondPositionsSchema = z.enum(['keep', 'refuse']);
 
 export const contextsSchema = z.strictObject({
-  /** x_short: the relevant documents and this many distractors. */
-  short: z.strictObject({ distractors: z.int().min(0).max(1000).default(0) }).prefault({}),
-  /** x_long: the documents of x_short and more distractors, shuffled, up to a number of documents or of tokens (of the whole prompt). */
-  long: z.union([
-    z.strictObject({ documents: z.int().min(1).max(100_000) }),
-    z.strictObject({ maxTokens: z.int().min(16).max(1_000_000) }),
-  ]),
-  /** Contexts of more tokens than the model has positions: counted and warned of, or refused. */
-  beyondPositions: beyondPositionsSchema.default('keep'),
+  short: z
+    .strictObject({
+      distractors: z
+        .int()
+        .min(0)
+        .max(1000)
+        .default(0)
+        .describe('Documents beside the relevant ones that do not hold the answer.'),
+    })
+    .prefault({})
+    .describe('x_short: the relevant documents and so many distractors.'),
+  long: z
+    .union([
+      z.strictObject({ documents: z.int().min(1).max(100_000).describe('Documents of a long context.') }),
+      z.strictObject({
+        maxTokens: z.int().min(16).max(1_000_000).describe('Tokens of the whole prompt with a long context, at most.'),
+      }),
+    ])
+    .describe(
+      'x_long: the documents of x_short and more distractors, shuffled, up to a number of documents or of tokens.',
+    ),
+  beyondPositions: beyondPositionsSchema
+    .default('keep')
+    .describe('Contexts of more tokens than the model has positions: counted and warned of, or refused.'),
 });
 
-/**
- * How the model's matrices are kept while it answers: int8 with a scale an output, int4 with one for each 32 neighbouring weights; rows
- * are then rounded to 8 bits in products. Scores and training read the exact weights. A GPU, and a processor that cannot sum 8-bit
- * products exactly, answer with float32; which it was stands with the stage's result.
- */
 export const samplingWeightsSchema = z.enum(['float32', 'int8', 'int4']);
 
+const ANSWERING_WEIGHTS =
+  "How the model's matrices are kept while it answers: int8 with a scale an output, int4 with one for each 32 neighbouring weights; " +
+  'rows are then rounded to 8 bits in products. Scores and training read the exact weights. A GPU, and a processor that cannot sum ' +
+  "8-bit products exactly, answer with float32; which it was stands with the stage's result.";
+
 export const samplingSchema = z.strictObject({
-  /** The contexts that answers are sampled on. */
-  on: z.enum(['short', 'long']).default('short'),
-  samplesPerContext: z.int().min(1).max(256).default(8),
-  temperature: z.number().min(0).max(10).default(0.85),
-  topP: z.number().gt(0).max(1).default(1),
-  maxNewTokens: z.int().min(1).max(32_768).default(64),
-  weights: samplingWeightsSchema.default('float32'),
+  on: z
+    .enum(['short', 'long'])
+    .default('short')
+    .describe(
+      'The contexts that answers are sampled on. The arms long and distil sample on long ones, and only they do.',
+    ),
+  samplesPerContext: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(8)
+    .describe('Answers drawn for each context; 1 where nothing is said for the arm distil.'),
+  temperature: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0.85)
+    .describe('What logits are divided by before an answer is drawn; 0: the most likely token each time.'),
+  topP: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe('Tokens are drawn from the most likely ones that together have this probability.'),
+  maxNewTokens: z
+    .int()
+    .min(1)
+    .max(32_768)
+    .default(64)
+    .describe('Tokens of an answer, at most; a longer one is cut off.'),
+  weights: samplingWeightsSchema.default('float32').describe(ANSWERING_WEIGHTS),
 });
 
 export const judgeSchema = z.enum(['sub-em', 'exact']);
-
-/** What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space. */
 export const normalizationSchema = z.enum(['hotpotqa', 'none']);
+
+const JUDGE = 'An answer is right when it has the gold answer in it (sub-em), or is it (exact).';
+const NORMALIZATION =
+  "What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space.";
 
 export const cutAnswersSchema = z.enum(['refuse', 'keep']);
 
 export const pairingSchema = z.strictObject({
-  /**
-   * `sampled`: a right and a wrong sample. `gold-chosen`: the gold answer against a sampled wrong one. `samples`: one of the samples,
-   * right or wrong, and no rejected answer; what the distil arm trains on, and it alone.
-   */
-  mode: z.enum(['sampled', 'gold-chosen', 'samples']).default('sampled'),
-  judge: judgeSchema.default('sub-em'),
-  normalization: normalizationSchema.default('hotpotqa'),
-  /** Whether a sample that `sampling.maxNewTokens` cut off may be the chosen answer. */
-  cutAnswers: cutAnswersSchema.default('refuse'),
-  /** Training pairs kept, in data-set order, after the held-out ones are set aside. */
-  maxPairs: z.int().min(1).max(MAX_ITEMS).default(5000),
-  /** Pairs set aside for the alignment metrics, never trained on: the first pairs of the data set. */
-  heldOutPairs: z.int().min(0).max(MAX_ITEMS).default(64),
+  mode: z
+    .enum(['sampled', 'gold-chosen', 'samples'])
+    .default('sampled')
+    .describe(
+      'sampled: a right and a wrong sample. gold-chosen: the gold answer against a sampled wrong one. samples: one of the samples, ' +
+        'right or wrong, and no rejected answer; what the arm distil trains on, and it alone.',
+    ),
+  judge: judgeSchema.default('sub-em').describe(JUDGE),
+  normalization: normalizationSchema.default('hotpotqa').describe(NORMALIZATION),
+  cutAnswers: cutAnswersSchema
+    .default('refuse')
+    .describe('Whether a sample that sampling.maxNewTokens cut off may be the chosen answer.'),
+  maxPairs: z
+    .int()
+    .min(1)
+    .max(MAX_ITEMS)
+    .default(5000)
+    .describe('Training pairs kept, in data-set order, after the held-out ones are set aside.'),
+  heldOutPairs: z
+    .int()
+    .min(0)
+    .max(MAX_ITEMS)
+    .default(64)
+    .describe('Pairs set aside for the alignment metrics, never trained on: the first pairs of the data set.'),
 });
 
 export const ARMS = ['sft', 'short', 'long', 'expand-long', 'solo', 'solo-both', 'distil'] as const;
 
+const kindOf = <Kind extends string>(kind: Kind, description: string) => z.literal(kind).describe(description);
+
 export const objectiveSchema = z.discriminatedUnion('kind', [
   z.strictObject({
-    kind: z.literal('dpo'),
-    beta: z.number().gt(0).max(100).default(0.1),
-    /** -log sigmoid(margin) (DPO), (margin / beta - 1 / (2 beta))^2 (IPO), or max(0, 1 - margin) (hinge). */
-    loss: z.enum(['sigmoid', 'ipo', 'hinge']).default('sigmoid'),
-    /** Share of pairs taken to be labelled the wrong way round (conservative DPO); sigmoid only. */
-    labelSmoothing: z.number().min(0).lt(0.5).default(0),
+    kind: kindOf('dpo', 'Direct preference optimization: the margin of both responses over the reference model.'),
+    beta: z.number().gt(0).max(100).default(0.1).describe('Scale of the rewards: beta * log (policy / reference).'),
+    loss: z
+      .enum(['sigmoid', 'ipo', 'hinge'])
+      .default('sigmoid')
+      .describe('-log sigmoid(margin) (DPO), (margin / beta - 1 / (2 beta))^2 (IPO), or max(0, 1 - margin) (hinge).'),
+    labelSmoothing: z
+      .number()
+      .min(0)
+      .lt(0.5)
+      .default(0)
+      .describe('Share of pairs taken to be labelled the wrong way round (conservative DPO); sigmoid only.'),
   }),
   z.strictObject({
-    kind: z.literal('simpo'),
-    beta: z.number().gt(0).max(100).default(2.5),
-    /** Target margin between the rewards. */
-    gamma: z.number().min(0).max(100).default(1),
+    kind: kindOf('simpo', 'Mean log-probability as the reward, without a reference model.'),
+    beta: z.number().gt(0).max(100).default(2.5).describe('Scale of the rewards: beta * log p / tokens.'),
+    gamma: z.number().min(0).max(100).default(1).describe('Target margin between the rewards.'),
   }),
   z.strictObject({
-    kind: z.literal('orpo'),
-    /** Weight of -log sigmoid(log odds ratio), which the paper calls lambda. */
-    beta: z.number().gt(0).max(100).default(0.1),
-    /** Weight of the chosen response's negative log-likelihood. */
-    nllWeight: z.number().min(0).max(100).default(1),
-    /** Tokens of that likelihood: the response's (LLaMA-Factory), or the prompt's too (TRL). */
-    nll: z.enum(['response', 'all']).default('response'),
+    kind: kindOf(
+      'orpo',
+      'Odds ratio of the responses beside the likelihood of the chosen one, without a reference model.',
+    ),
+    beta: z
+      .number()
+      .gt(0)
+      .max(100)
+      .default(0.1)
+      .describe('Weight of -log sigmoid(log odds ratio), which the paper calls lambda.'),
+    nllWeight: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(1)
+      .describe("Weight of the chosen response's negative log-likelihood."),
+    nll: z
+      .enum(['response', 'all'])
+      .default('response')
+      .describe("Tokens of that likelihood: the response's (LLaMA-Factory), or the prompt's too (TRL)."),
   }),
-  /** Negative log-likelihood of the chosen response under one context. */
-  z.strictObject({ kind: z.literal('sft'), context: z.enum(['short', 'long']).default('short') }),
-  /**
-   * KL of the policy's next token under the long context from the base model's under the short one, mean over the tokens of an answer
-   * that was sampled on the long context.
-   */
-  z.strictObject({ kind: z.literal('distil') }),
+  z.strictObject({
+    kind: kindOf('sft', 'Negative log-likelihood of the chosen response under one context.'),
+    context: z.enum(['short', 'long']).default('short').describe('The context that it is learned under.'),
+  }),
+  z.strictObject({
+    kind: kindOf(
+      'distil',
+      "KL of the policy's next token under the long context from the base model's under the short one, mean over the tokens of an answer " +
+        'that was sampled on the long context.',
+    ),
+  }),
 ]);
 
-/**
- * What of the long row has a gradient: `full`, every token; `tail`, the last so many tokens of the prompt and the answer; `response`, the
- * places that predict the answer's tokens, as `tail: 1`. What stands before runs forward alone, and its keys and values are constants.
- */
 export const alignmentBackwardSchema = z.union([
   z.enum(['full', 'response']),
-  z.strictObject({ tail: z.int().min(1).max(1_000_000) }),
+  z.strictObject({
+    tail: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('The last so many tokens of the prompt have a gradient, and the answer.'),
+  }),
 ]);
 
 export const alignmentSchema = z.strictObject({
-  alpha: z.number().min(0).max(1000).default(1),
-  /** Whose reference log-probability the long reward takes: the short context's, or its own. Read by DPO only. */
-  reference: z.enum(['shared', 'per-context']).default('shared'),
-  distance: z.enum(['absolute', 'squared', 'smooth-l1']).default('absolute'),
-  /** `one`: only what makes the long margin smaller is punished: r_short > r_long of the chosen answer, r_long > r_short of the rejected one. */
-  sides: z.enum(['two', 'one']).default('two'),
-  detach: z.enum(['none', 'short']).default('short'),
-  /** Gaps up to deadZone * |dr / d log pi| * tokens count as 0. */
-  deadZone: z.number().min(0).max(1).default(1e-5),
-  /** Share p of the pairs that are aligned, drawn once a pair by seed; their weight is alpha / p. */
-  fraction: z.number().gt(0).max(1).default(1),
-  backward: alignmentBackwardSchema.default('full'),
+  alpha: z.number().min(0).max(1000).default(1).describe('Weight of the alignment beside the preference loss.'),
+  reference: z
+    .enum(['shared', 'per-context'])
+    .default('shared')
+    .describe(
+      "Whose reference log-probability the long reward takes: the short context's, or its own. Read by DPO only.",
+    ),
+  distance: z
+    .enum(['absolute', 'squared', 'smooth-l1'])
+    .default('absolute')
+    .describe("What is made of the gap between an answer's rewards under the two contexts."),
+  sides: z
+    .enum(['two', 'one'])
+    .default('two')
+    .describe(
+      'one: only what makes the long margin smaller is punished: r_short > r_long of the chosen answer, r_long > r_short of the rejected one.',
+    ),
+  detach: z
+    .enum(['none', 'short'])
+    .default('short')
+    .describe('short: the short reward is a constant in the gap, so that the long one moves towards it alone.'),
+  deadZone: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1e-5)
+    .describe('Gaps up to deadZone * |dr / d log pi| * tokens count as 0.'),
+  fraction: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe('Share p of the pairs that are aligned, drawn once a pair by seed; their weight is alpha / p.'),
+  backward: alignmentBackwardSchema
+    .default('full')
+    .describe(
+      'What of the long row has a gradient: full, every token; tail, the last so many tokens of the prompt and the answer; response, ' +
+        "the places that predict the answer's tokens, as tail: 1. What stands before runs forward alone, and its keys and values are constants.",
+    ),
 });
+
+/** What an adapter works on where every linear layer is meant, as PEFT calls it: all but the output layer. */
+export const ALL_LINEAR = 'all-linear';
 
 /** Low-rank adapters (Hu et al. 2021); without one every parameter is trained. */
 export const adapterSchema = z.strictObject({
-  kind: z.literal('lora'),
-  rank: z.int().min(1).max(1024).default(16),
-  alpha: z.number().gt(0).max(100_000).default(32),
-  /** Linear layers, by the last part of their name. */
+  kind: kindOf('lora', 'Low-rank matrices beside the linear layers (Hu et al. 2021).'),
+  rank: z.int().min(1).max(1024).default(16).describe('Rows of A, columns of B: y = x W^T + s (x A^T) B^T.'),
+  alpha: z.number().gt(0).max(100_000).default(32).describe('The scale s is alpha / rank.'),
   targets: z
-    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
-    .min(1)
-    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']),
-  /** Scale alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski 2023). */
-  rsLora: z.boolean().default(false),
+    .union([
+      z
+        .array(
+          z
+            .string()
+            .max(100)
+            .regex(/^[A-Za-z_]\w*$/, "must be the last part of a linear layer's name, such as q_proj"),
+          { error: `must be a list of linear layers, such as [q_proj, v_proj], or ${ALL_LINEAR}` },
+        )
+        .min(1)
+        .max(100),
+      z.literal(ALL_LINEAR),
+    ])
+    .default(ALL_LINEAR)
+    .describe(
+      `Linear layers that are adapted, by the last part of their name, or ${ALL_LINEAR}: every one but the output layer. With engine onnx ` +
+        `of ${LINEAR_LAYERS.join(', ')}; with engine torch any that the model has.`,
+    ),
+  rsLora: z.boolean().default(false).describe('Scale alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski 2023).'),
 });
 
-/** How the weights under an adapter are kept while it is trained, and by the reference that it is compared with. */
 export const frozenWeightsSchema = z.enum(['float32', 'float16', 'int8']);
-
 export const engineSchema = z.enum(ENGINES);
 export const precisionSchema = z.enum(PRECISIONS);
 
 /** Watches held-out pairs for a short answer that is pulled down to meet the long one. */
 export const watchSchema = z.strictObject({
-  collapse: z.enum(['off', 'warn', 'stop']).default('warn'),
-  /** Fall of the chosen answer's short log-probability per token, in nats below the base, while the gap is smaller. */
-  logpDrop: z.number().gt(0).max(1000).default(0.5),
+  collapse: z
+    .enum(['off', 'warn', 'stop'])
+    .default('warn')
+    .describe('What a collapse does: nothing, a warning, or the end of the training.'),
+  logpDrop: z
+    .number()
+    .gt(0)
+    .max(1000)
+    .default(0.5)
+    .describe(
+      "Fall of the chosen answer's short log-probability per token, in nats below the base, while the gap is smaller: more is a collapse.",
+    ),
 });
 
 export const trainingSchema = z.strictObject({
-  epochs: z.int().min(1).max(1000).default(1),
-  /** Ends training early; the schedule is laid over the steps actually taken. */
-  maxSteps: z.int().min(1).max(MAX_ITEMS).optional(),
-  pairsPerStep: z.int().min(1).max(65_536).default(16),
-  learningRate: z.number().gt(0).max(1).default(1e-6),
-  schedule: z.enum(['constant', 'linear', 'cosine']).default('cosine'),
-  warmupRatio: z.number().min(0).max(1).default(0.1),
-  /** Where the schedule ends, as a fraction of the learning rate. */
-  finalLearningRateRatio: z.number().min(0).max(1).default(0.1),
-  clipNorm: z.number().gt(0).max(1e9).default(1),
-  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
-  epsilon: z.number().gt(0).max(1).default(1e-8),
-  weightDecay: z.number().min(0).max(1).default(0),
-  /** A slice is one job: so many steps, then a checkpoint. */
-  stepsPerSlice: z.int().min(1).max(MAX_ITEMS).default(25),
-  /** Rows are run in micro-batches of at most this many (padded) tokens; changes memory, not results beyond rounding. */
-  microBatchTokens: z.int().min(1).max(100_000_000).default(8192),
+  epochs: z.int().min(1).max(1000).default(1).describe('How often each pair is trained on.'),
+  maxSteps: z
+    .int()
+    .min(1)
+    .max(MAX_ITEMS)
+    .optional()
+    .describe('Ends training early; the schedule is laid over the steps actually taken. Left out: all epochs.'),
+  pairsPerStep: z.int().min(1).max(65_536).default(16).describe('Pairs of a gradient step.'),
+  learningRate: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1e-6)
+    .describe('The largest one of the schedule; an adapter wants about ten times more.'),
+  schedule: z
+    .enum(['constant', 'linear', 'cosine'])
+    .default('cosine')
+    .describe('How the learning rate falls after the warm-up.'),
+  warmupRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('Share of the steps in which the learning rate rises from 0.'),
+  finalLearningRateRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('Where the schedule ends, as a fraction of the learning rate.'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .max(1e9)
+    .default(1)
+    .describe('Largest norm of a gradient; a longer one is scaled down to it.'),
+  betas: z
+    .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+    .default([0.9, 0.999])
+    .describe("Decay of AdamW's two moments."),
+  epsilon: z.number().gt(0).max(1).default(1e-8).describe("Added to the root in AdamW's denominator."),
+  weightDecay: z.number().min(0).max(1).default(0).describe('Decoupled decay of AdamW, times the learning rate.'),
+  stepsPerSlice: z
+    .int()
+    .min(1)
+    .max(MAX_ITEMS)
+    .default(25)
+    .describe('A slice is one job: so many steps, then a checkpoint.'),
+  microBatchTokens: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .default(8192)
+    .describe(
+      'Rows are run in micro-batches of at most this many (padded) tokens; changes memory, not results beyond rounding.',
+    ),
 });
 
 export const evaluationSchema = z.strictObject({
-  /** A held-out data set, by name or digest. */
-  dataset: z.string().min(1),
-  /** Context lengths, in documents. */
-  documents: z.array(z.int().min(1).max(100_000)).min(1).max(64),
-  /** Questions a length; all of the data set when absent. */
-  questions: z.int().min(1).max(MAX_ITEMS).optional(),
-  judge: judgeSchema.default('sub-em'),
-  normalization: normalizationSchema.default('hotpotqa'),
-  maxNewTokens: z.int().min(1).max(32_768).default(64),
-  weights: samplingWeightsSchema.default('float32'),
+  dataset: z.string().min(1).describe('A held-out data set, by name or digest.'),
+  documents: z
+    .array(z.int().min(1).max(100_000))
+    .min(1)
+    .max(64)
+    .describe('Context lengths, in documents; each is asked of the base model and of the policy.'),
+  questions: z.int().min(1).max(MAX_ITEMS).optional().describe('Questions a length. Left out: all of the data set.'),
+  judge: judgeSchema.default('sub-em').describe(JUDGE),
+  normalization: normalizationSchema.default('hotpotqa').describe(NORMALIZATION),
+  maxNewTokens: z.int().min(1).max(32_768).default(64).describe('Tokens of an answer, at most.'),
+  weights: samplingWeightsSchema.default('float32').describe(ANSWERING_WEIGHTS),
 });
 
 const runConfigObject = z.strictObject({
-  name: z.string().min(1).max(200),
-  /** A registered model, by name or digest: the policy's start and, frozen, the reference. */
-  model: z.string().min(1),
-  /** The training data set, by name or digest. */
-  dataset: z.string().min(1),
-  seed: z.int().min(0).max(0xffff_ffff).default(0),
-  arm: z.enum(ARMS).default('solo'),
-  objective: objectiveSchema.prefault({ kind: 'dpo' }),
-  alignment: alignmentSchema.prefault({}),
-  adapter: adapterSchema.nullable().default(null),
-  /**
-   * How the linear layers of the frozen model are kept while an adapter is trained: float16 takes half the memory, int8 (a scale an
-   * output) a quarter. What is exported is the adapter; merged, it goes into the model as it is registered.
-   */
-  frozenWeights: frozenWeightsSchema.default('float32'),
-  /**
-   * What computes: onnxruntime, which every worker has, or PyTorch, for any causal model of transformers and for bfloat16. Workers must
-   * have it (`./solopo engine add torch`).
-   */
-  engine: engineSchema.default('onnx'),
-  /** What weights and activations are computed in; bfloat16 needs `engine: torch`. What is trained is kept in float32. */
-  precision: precisionSchema.default('float32'),
-  prompt: promptSchema.prefault({}),
-  contexts: contextsSchema,
-  sampling: samplingSchema.prefault({}),
-  pairing: pairingSchema.prefault({}),
-  training: trainingSchema.prefault({}),
-  watch: watchSchema.prefault({}),
-  evaluation: evaluationSchema.nullable().default(null),
+  name: z.string().min(1).max(200).describe('What the run is called; more than one may have it.'),
+  model: z
+    .string()
+    .min(1)
+    .describe("A registered model, by name or digest: the policy's start and, frozen, the reference."),
+  dataset: z.string().min(1).describe('The training data set, by name or digest.'),
+  seed: z.int().min(0).max(0xffff_ffff).default(0).describe('All that is drawn by chance is drawn from it.'),
+  arm: z
+    .enum(ARMS)
+    .default('solo')
+    .describe(
+      'What a pair is trained on. solo: the short context, with the long one aligned to it; solo-both: the same, both ways. short, long: ' +
+        'one context, answers sampled on it. expand-long: the long one, answers sampled on the short one. sft: the chosen answer alone. ' +
+        'distil: the model itself on the short context as the teacher of the long one.',
+    ),
+  objective: objectiveSchema
+    .prefault({ kind: 'dpo' })
+    .describe(
+      'The preference loss; dpo where no kind is said, and of the arms sft and distil the one that they are named for.',
+    ),
+  alignment: alignmentSchema
+    .prefault({})
+    .describe('How the long context is aligned to the short one; of the solo arms.'),
+  adapter: adapterSchema.nullable().default(null).describe('A low-rank adapter; null: every parameter is trained.'),
+  frozenWeights: frozenWeightsSchema
+    .default('float32')
+    .describe(
+      'How the linear layers of the frozen model are kept while an adapter is trained, and by the reference that it is compared with: ' +
+        'float16 takes half the memory, int8 (a scale an output) a quarter. What is exported is the adapter; merged, it goes into the ' +
+        'model as it is registered.',
+    ),
+  engine: engineSchema
+    .default('onnx')
+    .describe(
+      'What computes: onnxruntime, which every worker has, or PyTorch, for any causal model of transformers and for bfloat16. Workers ' +
+        'must have it (./solopo engine add torch).',
+    ),
+  precision: precisionSchema
+    .default('float32')
+    .describe(
+      'What weights and activations are computed in; bfloat16 needs engine: torch. What is trained is kept in float32.',
+    ),
+  prompt: promptSchema.prefault({}).describe('How an example becomes a prompt.'),
+  contexts: contextsSchema.describe('The short and the long context of each example.'),
+  sampling: samplingSchema.prefault({}).describe('How answers are drawn that pairs are made of.'),
+  pairing: pairingSchema.prefault({}).describe('How answers are judged and paired.'),
+  training: trainingSchema.prefault({}).describe('Steps, learning rate, AdamW, and what a checkpoint is made after.'),
+  watch: watchSchema
+    .prefault({})
+    .describe('Watches held-out pairs for a short answer that is pulled down to meet the long one.'),
+  evaluation: evaluationSchema
+    .nullable()
+    .default(null)
+    .describe('Questions that are asked of the base model and of the policy; null: none.'),
 });
 
 /**
@@ -267,6 +466,16 @@ export const runConfigSchema = z
     path: ['frozenWeights'],
     error:
       'without an adapter every parameter is trained and none is frozen; train an adapter (adapter: { kind: lora }), or leave frozenWeights at float32',
+  })
+  .superRefine(({ engine, adapter }, context) => {
+    if (engine === 'torch' || adapter === null || adapter.targets === ALL_LINEAR) return;
+    for (const [index, target] of adapter.targets.entries())
+      if (!LINEAR_LAYERS.includes(target))
+        context.addIssue({
+          code: 'custom',
+          path: ['adapter', 'targets', index],
+          message: `onnxruntime adapts ${LINEAR_LAYERS.join(', ')}; name some of these, or set engine to torch, which adapts any linear layer of the model`,
+        });
   })
   .refine(({ engine, precision }) => engine === 'torch' || precision === 'float32', {
     path: ['precision'],

@@ -97,6 +97,7 @@ export const RUN_WARNINGS = {
   model: "what of the model's folder training or serving would suffer from",
   'exact-answers': 'answers by PyTorch, which has no rounded weights for them',
   'uneven-ranks': 'ranks without a pair to train on in each step, or with fewer than others',
+  'few-pairs': 'examples that the held-out pairs leave for training, where they are fewer than the pairs of a step',
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 

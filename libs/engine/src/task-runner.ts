@@ -3,6 +3,7 @@ import {
   initialiseLora,
   inspectResponse,
   LanguageModel,
+  LORA_TARGETS,
   loraParameters,
   measureTrees,
   modelOf,
@@ -194,7 +195,9 @@ export class TaskRunner {
       this.#base = { key, model: LanguageModel.fromFolder(folder, this.runtime, format) };
     }
     const { model: base } = this.#base;
-    const { options, seed = 0 } = adapter;
+    const { seed = 0 } = adapter;
+    const { targets } = adapter.options;
+    const options = { ...adapter.options, targets: targets === 'all-linear' ? LORA_TARGETS : targets };
     const tensors = adapter.weights
       ? fromPeftNames(loraParameters(base.config, options), readSafetensors(adapter.weights).tensors)
       : initialiseLora(base.config, options, seed);

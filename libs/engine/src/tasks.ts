@@ -16,6 +16,9 @@ import type {
   Tree,
 } from '@solopo/lm';
 
+/** Of any model's linear layers, by the last part of their name; or all but the output layer. */
+export type AdapterOptions = Omit<LoraOptions, 'targets'> & { readonly targets: readonly string[] | 'all-linear' };
+
 /** Which weights to use. */
 export interface ModelSource {
   /** A Hugging Face model folder. */
@@ -23,7 +26,7 @@ export interface ModelSource {
   /** A policy version of full-parameter training: a safetensors file in place of the folder's. */
   readonly weights?: string;
   /** An adapter on the folder's model: PEFT's safetensors file or, without one, fresh from the seed. */
-  readonly adapter?: { readonly options: LoraOptions; readonly weights?: string; readonly seed?: number };
+  readonly adapter?: { readonly options: AdapterOptions; readonly weights?: string; readonly seed?: number };
   /** How the folder's linear layers are kept; float32 when absent. */
   readonly frozenWeights?: FrozenWeights | undefined;
   /** How matrices are kept for answers, which is all that the model then gives; float32 when absent. */

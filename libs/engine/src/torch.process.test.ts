@@ -117,10 +117,10 @@ describe('an engine that is a process of Python', () => {
   test.each([
     [
       'no-torch',
-      /did not start \(exit code 1: ModuleNotFoundError: No module named 'torch'\); run \.\/solopo engine add/,
+      /node did not start the torch engine \(exit code 1: ModuleNotFoundError: No module named 'torch'\); .*\.\/solopo engine add/,
     ],
-    ['silent', /did not start \(exit code 0\)/],
-    ['newer', /speaks protocol 2, and this program protocol 1; run \.\/solopo engine add torch again/],
+    ['silent', /node did not start the torch engine \(exit code 0\); .*SOLOPO_TORCH_PYTHON/],
+    ['newer', /speaks protocol 2, and this program protocol 1; .*run \.\/solopo engine add torch again/i],
     ['noise', /wrote what is no message/],
   ])('one that cannot be used is missing, and is not tried again: %s', async (behaviour, message) => {
     const asked = engineOver(behaviour).run('fingerprint', {}, torch);

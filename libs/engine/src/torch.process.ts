@@ -39,7 +39,8 @@ const REPLIES = 3;
 const DRAIN_MS = 1000;
 /** How the relay of several ranks ends when one ended, or they did not meet (EX_TEMPFAIL): another time they may. */
 const RANKS_ENDED = 75;
-const SET_UP_AGAIN = 'run ./solopo engine add torch again, then retry the job';
+const SET_UP_AGAIN =
+  './solopo engine list tells what is missing. Run ./solopo engine add torch again, or name another Python in SOLOPO_TORCH_PYTHON, then retry the job';
 
 /** A process of Python with PyTorch: frames over pipes. What it writes to stdout and stderr goes to `onLog`, line by line. */
 export function spawnTorch(
@@ -90,7 +91,9 @@ export function spawnTorch(
       const isOfRanks = code === RANKS_ENDED;
       const how = isOfRanks ? last : [signal ?? `exit code ${code}`, last].filter(Boolean).join(': ');
       const isRefused = !hasGreeted && signal === null && !isOfRanks;
-      onEnd(failure ?? (isRefused ? engineMissing(`the torch engine did not start (${how})`) : processEnded(how)));
+      onEnd(
+        failure ?? (isRefused ? engineMissing(`${python} did not start the torch engine (${how})`) : processEnded(how)),
+      );
     });
   });
   return {

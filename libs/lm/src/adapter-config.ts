@@ -54,7 +54,7 @@ export function modulesInFile(path: string): string[] {
 
 /** The adapter_config.json of an adapter that is trained here; its targets are the linear layers that its file has. */
 export function formatAdapterConfig(
-  { rank, alpha, targets, rsLora }: Omit<LoraOptions, 'targets'> & { readonly targets: readonly string[] },
+  { rank, alpha, targets, rsLora }: LoraOptions,
   baseModel: string,
 ): Record<string, unknown> {
   return {

@@ -15,16 +15,17 @@ export { freeGradients, readGradients, zeroGradients, type Gradients } from './g
 export type { TargetStatistics } from './head.ts';
 export { LanguageModel, type Adapter, type LanguageModelOptions } from './language-model.ts';
 export { formatAdapterConfig, modulesInFile, parseAdapterConfig } from './adapter-config.ts';
+export { mergeByName } from './merge-by-name.ts';
 export { adapterParameters, mergeAdapter, type PeftAdapter } from './peft-adapter.ts';
 export {
   fromPeftNames,
   initialiseLora,
   LORA_TARGETS,
   loraParameters,
+  loraScale,
   mergeLora,
   toPeftNames,
   type LoraOptions,
-  type LoraTarget,
 } from './lora.ts';
 export { formatModelConfig, parseModelConfig, type LayerKind, type ModelConfig } from './model-config.ts';
 export { modelGraphs } from './model-graphs.ts';

@@ -6,7 +6,6 @@ import { blockParameters, layerParameter } from './parameters.ts';
 import type { HostTensor, HostTensors } from './safetensors.ts';
 
 export const LORA_TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
-export type LoraTarget = (typeof LORA_TARGETS)[number];
 
 /**
  * Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685): y = x W' + s (x A') B' with A [rank, in], B [out, rank] and
@@ -15,8 +14,8 @@ export type LoraTarget = (typeof LORA_TARGETS)[number];
 export interface LoraOptions {
   readonly rank: number;
   readonly alpha: number;
-  /** Linear layers, by the last part of their name. */
-  readonly targets: readonly LoraTarget[];
+  /** Linear layers, by the last part of their name: of LORA_TARGETS. */
+  readonly targets: readonly string[];
   readonly rsLora: boolean;
 }
 
@@ -31,7 +30,7 @@ export function blockLoraParameters(
   return blockParameters(config).flatMap(([name, dims]) => {
     const layer = /^(.*\.(\w+))\.weight$/.exec(name);
     const [outputs, inputs] = dims;
-    if (!layer || inputs === undefined || !targets.includes(layer[2] as LoraTarget)) return [];
+    if (!layer || inputs === undefined || !targets.includes(layer[2] as string)) return [];
     return [
       [`${layer[1]}.lora_A.weight`, [rank, inputs]] as const,
       [`${layer[1]}.lora_B.weight`, [outputs as number, rank]] as const,
@@ -65,7 +64,7 @@ export function initialiseLora(config: ModelConfig, options: LoraOptions, seed: 
 }
 
 /** PEFT's names: the model's, inside two wrappers. */
-const PEFT_PREFIX = 'base_model.model.';
+export const PEFT_PREFIX = 'base_model.model.';
 
 export function toPeftNames(adapter: HostTensors): Map<string, HostTensor> {
   return new Map([...adapter].map(([name, tensor]) => [PEFT_PREFIX + name, tensor]));
@@ -150,7 +149,8 @@ export function mergeLayers(
   );
 }
 
-function addProduct(
+/** W + s B A, of W [outputs, inputs], B [outputs, rank], A [rank, inputs]. */
+export function addProduct(
   { dims: [outputs, inputs], data }: HostTensor,
   scale: number,
   b: HostTensor,

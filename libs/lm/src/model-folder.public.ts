@@ -10,7 +10,7 @@ export {
 export type { ForeignModel } from './folder-check/foreign-model.ts';
 export { frozenWeightsOf, type FrozenWeights } from './frozen-weights.ts';
 export { parseModelConfig, type ModelConfig } from './model-config.ts';
-export { readModelConfig } from './model-folder.ts';
+export { readModelConfig, weightTensors } from './model-folder.ts';
 export { formatAdapterConfig, modulesInFile, parseAdapterConfig } from './adapter-config.ts';
 export { LORA_TARGETS, type LoraOptions } from './lora.ts';
 export { ModelError } from './model.error.ts';

@@ -9,7 +9,7 @@ import { idleModelSettings, parseModelConfig, type ModelConfig } from './model-c
 import { ModelError } from './model.error.ts';
 import { modelParameters, OUTPUT } from './parameters.ts';
 import { adapterParameters, mergeAdapter, type PeftAdapter } from './peft-adapter.ts';
-import { readSafetensors, type HostTensor } from './safetensors.ts';
+import { readSafetensors, readSafetensorsHeader, type HostTensor, type TensorEntry } from './safetensors.ts';
 import { equalTables, resolveTies } from './tied-tables.ts';
 
 /**
@@ -131,6 +131,12 @@ export function weightFiles(folder: string): string[] {
   if (missing)
     throw new ModelError(`${missing}, named by model.safetensors.index.json, is not in the model folder; fetch it too`);
   return files.sort();
+}
+
+/** The model's tensors by file, an adapter's too, without the numbers: buffers of older programs apart. */
+export function weightTensors(folder: string): ReadonlyMap<string, ReadonlyMap<string, TensorEntry>> {
+  const files = [...weightFiles(folder), ...(existsSync(join(folder, ADAPTER)) ? [ADAPTER] : [])];
+  return new Map(files.map((file) => [file, readSafetensorsHeader(join(folder, file), isBuffer).tensors]));
 }
 
 export function readJson(folder: string, file: string): unknown {

@@ -84,6 +84,21 @@ export function equalTensors(a: StoredEntry, b: StoredEntry): boolean {
   );
 }
 
+/** A stored tensor, whole. */
+export function readStored({ path, entry }: StoredEntry): HostTensor {
+  return withFile(path, (file) => readTensor(file, entry));
+}
+
+/** A stored tensor's numbers, a piece in memory at a time. */
+export function* storedPieces({ path, entry }: StoredEntry): Generator<Float32Array, undefined> {
+  const file = openSync(path, 'r');
+  try {
+    yield* tensorPieces(file, entry);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** A tensor that is made as it is written. */
 export interface TensorSource {
   readonly name: string;

@@ -1,4 +1,12 @@
-import { SolopoError, type Pool, type RunConfig, type RunWarning } from '@solopo/contracts';
+import {
+  ALL_LINEAR,
+  LINEAR_LAYERS,
+  SolopoError,
+  type AdapterConfig,
+  type Pool,
+  type RunConfig,
+  type RunWarning,
+} from '@solopo/contracts';
 import type { LedgerTransaction, ResolvedInputs } from '@solopo/ledger';
 import { fitRanks } from './fit-ranks.ts';
 
@@ -17,6 +25,7 @@ export async function startWarnings(
     ...(await ofTheModel(tx, config, inputs)),
     ...(await questionsInBoth(tx, config, inputs)),
     ...(await contextsTooLong(tx, config, inputs)),
+    ...(await fewPairs(tx, config, inputs)),
     ...answersByTorch(config),
     ...fitRanks(config, await tx.models.require(inputs.model), pools),
   ];
@@ -24,16 +33,28 @@ export async function startWarnings(
 
 async function ofTheModel(
   tx: LedgerTransaction,
-  { engine }: RunConfig,
+  { engine, adapter }: RunConfig,
   { model }: ResolvedInputs,
 ): Promise<RunWarning[]> {
-  const { name, warnings, engines } = await tx.models.require(model);
+  const { name, warnings, engines, config } = await tx.models.require(model);
   if (!engines.includes(engine))
     throw new SolopoError(
       'config-invalid',
       `engine is ${engine}, and the model ${name} can be computed by ${engines.join(', ')} alone; set engine to ${engines[0] ?? 'another'}, or take another model.`,
     );
+  // Of models that were registered before their layers were recorded the engine tells.
+  const known = engines.includes('onnx') ? LINEAR_LAYERS : config['linearLayers'];
+  if (adapter !== null && Array.isArray(known)) demandLayers(adapter, name, known);
   return warnings.length === 0 ? [] : [{ kind: 'model', count: warnings.length, message: warnings.join(' ') }];
+}
+
+function demandLayers({ targets }: AdapterConfig, model: string, known: readonly unknown[]): void {
+  const strange = targets === ALL_LINEAR ? [] : targets.filter((target) => !known.includes(target));
+  if (strange.length === 0) return;
+  throw new SolopoError(
+    'config-invalid',
+    `adapter.targets names ${strange.join(', ')}, and the model ${model} has no such linear layer; name some of ${known.join(', ')}, or set adapter.targets to ${ALL_LINEAR}.`,
+  );
 }
 
 /** Rounded weights for answers are onnxruntime's. */
@@ -79,4 +100,21 @@ async function contextsTooLong(
     "that the model was made for (max_position_embeddings in its config.json); lower it, or extend the model's positions with rope_scaling.";
   if (beyondPositions === 'refuse') throw new SolopoError('config-invalid', message);
   return [{ kind: 'contexts-too-long', count: long.maxTokens + maxNewTokens - positions, message }];
+}
+
+/** An example gives one pair at most, and the first ones are held out. */
+async function fewPairs(
+  tx: LedgerTransaction,
+  { pairing: { heldOutPairs }, training: { pairsPerStep } }: RunConfig,
+  { dataset }: ResolvedInputs,
+): Promise<RunWarning[]> {
+  const { examples } = await tx.datasets.require(dataset);
+  const left = Math.max(0, examples - heldOutPairs);
+  if (left >= pairsPerStep) return [];
+  const rest =
+    left === 0
+      ? 'none is left to train on; lower pairing.heldOutPairs'
+      : `${left} at most are left to train on, fewer than training.pairsPerStep (${pairsPerStep}); lower one of the two`;
+  const message = `The data set has ${examples} examples, a pair each at most, of which pairing.heldOutPairs (${heldOutPairs}) are set aside: ${rest}, or take more examples.`;
+  return [{ kind: 'few-pairs', count: left, message }];
 }

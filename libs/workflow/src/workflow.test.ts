@@ -1,4 +1,4 @@
-import { digestOf, eventSchema, sha256, type Arm, type Job } from '@solopo/contracts';
+import { digestOf, eventSchema, LINEAR_LAYERS, sha256, type Arm, type Job } from '@solopo/contracts';
 import type { Ledger, LedgerTransaction } from '@solopo/ledger';
 import { composeSpec, type ChunkRange } from '@solopo/pipeline';
 import { waitFor } from '@solopo/testing';
@@ -15,7 +15,7 @@ const start = (ledger: Ledger, changes: Parameters<typeof configOf>[0] = {}) =>
 describe('a run', () => {
   it('of a model that its engine does not have is refused; by the one that has it, it begins', async () => {
     const { ledger } = fixture;
-    const config = { engines: ['torch'], warnings: [] };
+    const config = { engines: ['torch'], warnings: [], linearLayers: ['dense', 'query_key_value'] };
     await ledger.models.register({
       digest: sha256('foreign'),
       name: 'foreign',
@@ -32,6 +32,25 @@ describe('a run', () => {
     });
     const id = await start(ledger, { model: 'foreign', engine: 'torch' });
     expect((await ledger.runs.view(id)).state).toBe('running');
+  });
+
+  it("whose adapter names layers is refused where the model has none of a name; all of them are the model's own", async () => {
+    const { ledger } = fixture;
+    const config = { engines: ['torch'], linearLayers: ['dense', 'query_key_value'] };
+    const neox = { digest: sha256('neox'), name: 'neox', family: 'gpt_neox', config, files: {}, parameters: 1 };
+    await ledger.models.register(neox);
+    const by = (model: string, targets: string[] | 'all-linear') =>
+      start(ledger, { model, engine: 'torch', adapter: { kind: 'lora', targets } });
+    await expect(by('neox', ['dense', 'q_proj', 'c_attn'])).rejects.toMatchObject({
+      code: 'config-invalid',
+      message:
+        'adapter.targets names q_proj, c_attn, and the model neox has no such linear layer; name some of dense, query_key_value, or set adapter.targets to all-linear.',
+    });
+    await expect(by('tiny', ['dense'])).rejects.toThrow(/names dense, and the model tiny has no .*q_proj, .*down_proj/);
+    const targetsOf = async (run: string) => (await ledger.runs.view(run)).config.adapter?.targets;
+    expect(await targetsOf(await by('neox', ['dense']))).toEqual(['dense']);
+    expect(await targetsOf(await by('neox', 'all-linear'))).toBe('all-linear');
+    expect(await targetsOf(await by('tiny', 'all-linear'))).toEqual(LINEAR_LAYERS);
   });
 
   it('goes through every stage, with no process of its own', async () => {

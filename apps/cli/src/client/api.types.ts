@@ -560,157 +560,239 @@ export interface components {
        * @enum {string}
        */
       readonly preset?: 'default' | 'paper';
+      /** @description What the run is called; more than one may have it. */
       readonly name: string;
+      /** @description A registered model, by name or digest: the policy's start and, frozen, the reference. */
       readonly model: string;
+      /** @description The training data set, by name or digest. */
       readonly dataset: string;
-      /** @default 0 */
+      /**
+       * @description All that is drawn by chance is drawn from it.
+       * @default 0
+       */
       readonly seed?: number;
       /**
+       * @description What a pair is trained on. solo: the short context, with the long one aligned to it; solo-both: the same, both ways. short, long: one context, answers sampled on it. expand-long: the long one, answers sampled on the short one. sft: the chosen answer alone. distil: the model itself on the short context as the teacher of the long one.
        * @default solo
        * @enum {string}
        */
       readonly arm?: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
       /**
+       * @description The preference loss; dpo where no kind is said, and of the arms sft and distil the one that they are named for.
        * @default {
        *       "kind": "dpo"
        *     }
        */
       readonly objective?:
         | {
-            /** @constant */
+            /**
+             * @description Direct preference optimization: the margin of both responses over the reference model.
+             * @constant
+             */
             readonly kind: 'dpo';
-            /** @default 0.1 */
+            /**
+             * @description Scale of the rewards: beta * log (policy / reference).
+             * @default 0.1
+             */
             readonly beta?: number;
             /**
+             * @description -log sigmoid(margin) (DPO), (margin / beta - 1 / (2 beta))^2 (IPO), or max(0, 1 - margin) (hinge).
              * @default sigmoid
              * @enum {string}
              */
             readonly loss?: 'sigmoid' | 'ipo' | 'hinge';
-            /** @default 0 */
+            /**
+             * @description Share of pairs taken to be labelled the wrong way round (conservative DPO); sigmoid only.
+             * @default 0
+             */
             readonly labelSmoothing?: number;
           }
         | {
-            /** @constant */
+            /**
+             * @description Mean log-probability as the reward, without a reference model.
+             * @constant
+             */
             readonly kind: 'simpo';
-            /** @default 2.5 */
+            /**
+             * @description Scale of the rewards: beta * log p / tokens.
+             * @default 2.5
+             */
             readonly beta?: number;
-            /** @default 1 */
+            /**
+             * @description Target margin between the rewards.
+             * @default 1
+             */
             readonly gamma?: number;
           }
         | {
-            /** @constant */
+            /**
+             * @description Odds ratio of the responses beside the likelihood of the chosen one, without a reference model.
+             * @constant
+             */
             readonly kind: 'orpo';
-            /** @default 0.1 */
+            /**
+             * @description Weight of -log sigmoid(log odds ratio), which the paper calls lambda.
+             * @default 0.1
+             */
             readonly beta?: number;
-            /** @default 1 */
+            /**
+             * @description Weight of the chosen response's negative log-likelihood.
+             * @default 1
+             */
             readonly nllWeight?: number;
             /**
+             * @description Tokens of that likelihood: the response's (LLaMA-Factory), or the prompt's too (TRL).
              * @default response
              * @enum {string}
              */
             readonly nll?: 'response' | 'all';
           }
         | {
-            /** @constant */
+            /**
+             * @description Negative log-likelihood of the chosen response under one context.
+             * @constant
+             */
             readonly kind: 'sft';
             /**
+             * @description The context that it is learned under.
              * @default short
              * @enum {string}
              */
             readonly context?: 'short' | 'long';
           }
         | {
-            /** @constant */
+            /**
+             * @description KL of the policy's next token under the long context from the base model's under the short one, mean over the tokens of an answer that was sampled on the long context.
+             * @constant
+             */
             readonly kind: 'distil';
           };
-      /** @default {} */
+      /**
+       * @description How the long context is aligned to the short one; of the solo arms.
+       * @default {}
+       */
       readonly alignment?: {
-        /** @default 1 */
+        /**
+         * @description Weight of the alignment beside the preference loss.
+         * @default 1
+         */
         readonly alpha?: number;
         /**
+         * @description Whose reference log-probability the long reward takes: the short context's, or its own. Read by DPO only.
          * @default shared
          * @enum {string}
          */
         readonly reference?: 'shared' | 'per-context';
         /**
+         * @description What is made of the gap between an answer's rewards under the two contexts.
          * @default absolute
          * @enum {string}
          */
         readonly distance?: 'absolute' | 'squared' | 'smooth-l1';
         /**
+         * @description one: only what makes the long margin smaller is punished: r_short > r_long of the chosen answer, r_long > r_short of the rejected one.
          * @default two
          * @enum {string}
          */
         readonly sides?: 'two' | 'one';
         /**
+         * @description short: the short reward is a constant in the gap, so that the long one moves towards it alone.
          * @default short
          * @enum {string}
          */
         readonly detach?: 'none' | 'short';
-        /** @default 0.00001 */
+        /**
+         * @description Gaps up to deadZone * |dr / d log pi| * tokens count as 0.
+         * @default 0.00001
+         */
         readonly deadZone?: number;
-        /** @default 1 */
+        /**
+         * @description Share p of the pairs that are aligned, drawn once a pair by seed; their weight is alpha / p.
+         * @default 1
+         */
         readonly fraction?: number;
-        /** @default full */
+        /**
+         * @description What of the long row has a gradient: full, every token; tail, the last so many tokens of the prompt and the answer; response, the places that predict the answer's tokens, as tail: 1. What stands before runs forward alone, and its keys and values are constants.
+         * @default full
+         */
         readonly backward?:
           | ('full' | 'response')
           | {
+              /** @description The last so many tokens of the prompt have a gradient, and the answer. */
               readonly tail: number;
             };
       };
-      /** @default null */
+      /**
+       * @description A low-rank adapter; null: every parameter is trained.
+       * @default null
+       */
       readonly adapter?: {
-        /** @constant */
+        /**
+         * @description Low-rank matrices beside the linear layers (Hu et al. 2021).
+         * @constant
+         */
         readonly kind: 'lora';
-        /** @default 16 */
+        /**
+         * @description Rows of A, columns of B: y = x W^T + s (x A^T) B^T.
+         * @default 16
+         */
         readonly rank?: number;
-        /** @default 32 */
+        /**
+         * @description The scale s is alpha / rank.
+         * @default 32
+         */
         readonly alpha?: number;
         /**
-         * @default [
-         *       "q_proj",
-         *       "k_proj",
-         *       "v_proj",
-         *       "o_proj",
-         *       "gate_proj",
-         *       "up_proj",
-         *       "down_proj"
-         *     ]
+         * @description Linear layers that are adapted, by the last part of their name, or all-linear: every one but the output layer. With engine onnx of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; with engine torch any that the model has.
+         * @default all-linear
          */
-        readonly targets?: readonly (
-          'q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj'
-        )[];
-        /** @default false */
+        readonly targets?: readonly string[] | 'all-linear';
+        /**
+         * @description Scale alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski 2023).
+         * @default false
+         */
         readonly rsLora?: boolean;
       } | null;
       /**
+       * @description How the linear layers of the frozen model are kept while an adapter is trained, and by the reference that it is compared with: float16 takes half the memory, int8 (a scale an output) a quarter. What is exported is the adapter; merged, it goes into the model as it is registered.
        * @default float32
        * @enum {string}
        */
       readonly frozenWeights?: 'float32' | 'float16' | 'int8';
       /**
+       * @description What computes: onnxruntime, which every worker has, or PyTorch, for any causal model of transformers and for bfloat16. Workers must have it (./solopo engine add torch).
        * @default onnx
        * @enum {string}
        */
       readonly engine?: 'onnx' | 'torch';
       /**
+       * @description What weights and activations are computed in; bfloat16 needs engine: torch. What is trained is kept in float32.
        * @default float32
        * @enum {string}
        */
       readonly precision?: 'float32' | 'bfloat16';
-      /** @default {} */
+      /**
+       * @description How an example becomes a prompt.
+       * @default {}
+       */
       readonly prompt?: {
+        /** @description The system message. Left out: none, or the chat template's own. */
         readonly system?: string;
         /**
          * Format: includes
+         * @description How a document is written; {title} and {text} are replaced.
          * @default {title}
          *     {text}
          */
         readonly document?: string;
-        /** @default  */
+        /**
+         * @description What stands between two documents.
+         * @default
+         */
         readonly separator?: string;
         /**
          * Format: includes
+         * @description The user's message; {documents} and {question} are replaced.
          * @default Answer the question from the documents.
          *
          *     {documents}
@@ -719,142 +801,239 @@ export interface components {
          */
         readonly user?: string;
         /**
+         * @description What a control token of the model (<|im_end|>, <eos>) in a question or a document becomes: that token, or the tokens of its characters, as text (sanitize_control_tokens of transformers).
          * @default tokens
          * @enum {string}
          */
         readonly controlTokens?: 'tokens' | 'text';
       };
+      /** @description The short and the long context of each example. */
       readonly contexts: {
-        /** @default {} */
+        /**
+         * @description x_short: the relevant documents and so many distractors.
+         * @default {}
+         */
         readonly short?: {
-          /** @default 0 */
+          /**
+           * @description Documents beside the relevant ones that do not hold the answer.
+           * @default 0
+           */
           readonly distractors?: number;
         };
+        /** @description x_long: the documents of x_short and more distractors, shuffled, up to a number of documents or of tokens. */
         readonly long:
           | {
+              /** @description Documents of a long context. */
               readonly documents: number;
             }
           | {
+              /** @description Tokens of the whole prompt with a long context, at most. */
               readonly maxTokens: number;
             };
         /**
+         * @description Contexts of more tokens than the model has positions: counted and warned of, or refused.
          * @default keep
          * @enum {string}
          */
         readonly beyondPositions?: 'keep' | 'refuse';
       };
-      /** @default {} */
+      /**
+       * @description How answers are drawn that pairs are made of.
+       * @default {}
+       */
       readonly sampling?: {
         /**
+         * @description The contexts that answers are sampled on. The arms long and distil sample on long ones, and only they do.
          * @default short
          * @enum {string}
          */
         readonly on?: 'short' | 'long';
-        /** @default 8 */
+        /**
+         * @description Answers drawn for each context; 1 where nothing is said for the arm distil.
+         * @default 8
+         */
         readonly samplesPerContext?: number;
-        /** @default 0.85 */
+        /**
+         * @description What logits are divided by before an answer is drawn; 0: the most likely token each time.
+         * @default 0.85
+         */
         readonly temperature?: number;
-        /** @default 1 */
+        /**
+         * @description Tokens are drawn from the most likely ones that together have this probability.
+         * @default 1
+         */
         readonly topP?: number;
-        /** @default 64 */
+        /**
+         * @description Tokens of an answer, at most; a longer one is cut off.
+         * @default 64
+         */
         readonly maxNewTokens?: number;
         /**
+         * @description How the model's matrices are kept while it answers: int8 with a scale an output, int4 with one for each 32 neighbouring weights; rows are then rounded to 8 bits in products. Scores and training read the exact weights. A GPU, and a processor that cannot sum 8-bit products exactly, answer with float32; which it was stands with the stage's result.
          * @default float32
          * @enum {string}
          */
         readonly weights?: 'float32' | 'int8' | 'int4';
       };
-      /** @default {} */
+      /**
+       * @description How answers are judged and paired.
+       * @default {}
+       */
       readonly pairing?: {
         /**
+         * @description sampled: a right and a wrong sample. gold-chosen: the gold answer against a sampled wrong one. samples: one of the samples, right or wrong, and no rejected answer; what the arm distil trains on, and it alone.
          * @default sampled
          * @enum {string}
          */
         readonly mode?: 'sampled' | 'gold-chosen' | 'samples';
         /**
+         * @description An answer is right when it has the gold answer in it (sub-em), or is it (exact).
          * @default sub-em
          * @enum {string}
          */
         readonly judge?: 'sub-em' | 'exact';
         /**
+         * @description What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space.
          * @default hotpotqa
          * @enum {string}
          */
         readonly normalization?: 'hotpotqa' | 'none';
         /**
+         * @description Whether a sample that sampling.maxNewTokens cut off may be the chosen answer.
          * @default refuse
          * @enum {string}
          */
         readonly cutAnswers?: 'refuse' | 'keep';
-        /** @default 5000 */
+        /**
+         * @description Training pairs kept, in data-set order, after the held-out ones are set aside.
+         * @default 5000
+         */
         readonly maxPairs?: number;
-        /** @default 64 */
+        /**
+         * @description Pairs set aside for the alignment metrics, never trained on: the first pairs of the data set.
+         * @default 64
+         */
         readonly heldOutPairs?: number;
       };
-      /** @default {} */
+      /**
+       * @description Steps, learning rate, AdamW, and what a checkpoint is made after.
+       * @default {}
+       */
       readonly training?: {
-        /** @default 1 */
+        /**
+         * @description How often each pair is trained on.
+         * @default 1
+         */
         readonly epochs?: number;
+        /** @description Ends training early; the schedule is laid over the steps actually taken. Left out: all epochs. */
         readonly maxSteps?: number;
-        /** @default 16 */
+        /**
+         * @description Pairs of a gradient step.
+         * @default 16
+         */
         readonly pairsPerStep?: number;
-        /** @default 0.000001 */
+        /**
+         * @description The largest one of the schedule; an adapter wants about ten times more.
+         * @default 0.000001
+         */
         readonly learningRate?: number;
         /**
+         * @description How the learning rate falls after the warm-up.
          * @default cosine
          * @enum {string}
          */
         readonly schedule?: 'constant' | 'linear' | 'cosine';
-        /** @default 0.1 */
+        /**
+         * @description Share of the steps in which the learning rate rises from 0.
+         * @default 0.1
+         */
         readonly warmupRatio?: number;
-        /** @default 0.1 */
+        /**
+         * @description Where the schedule ends, as a fraction of the learning rate.
+         * @default 0.1
+         */
         readonly finalLearningRateRatio?: number;
-        /** @default 1 */
+        /**
+         * @description Largest norm of a gradient; a longer one is scaled down to it.
+         * @default 1
+         */
         readonly clipNorm?: number;
         /**
+         * @description Decay of AdamW's two moments.
          * @default [
          *       0.9,
          *       0.999
          *     ]
          */
         readonly betas?: readonly [number, number];
-        /** @default 1e-8 */
+        /**
+         * @description Added to the root in AdamW's denominator.
+         * @default 1e-8
+         */
         readonly epsilon?: number;
-        /** @default 0 */
+        /**
+         * @description Decoupled decay of AdamW, times the learning rate.
+         * @default 0
+         */
         readonly weightDecay?: number;
-        /** @default 25 */
+        /**
+         * @description A slice is one job: so many steps, then a checkpoint.
+         * @default 25
+         */
         readonly stepsPerSlice?: number;
-        /** @default 8192 */
+        /**
+         * @description Rows are run in micro-batches of at most this many (padded) tokens; changes memory, not results beyond rounding.
+         * @default 8192
+         */
         readonly microBatchTokens?: number;
       };
-      /** @default {} */
+      /**
+       * @description Watches held-out pairs for a short answer that is pulled down to meet the long one.
+       * @default {}
+       */
       readonly watch?: {
         /**
+         * @description What a collapse does: nothing, a warning, or the end of the training.
          * @default warn
          * @enum {string}
          */
         readonly collapse?: 'off' | 'warn' | 'stop';
-        /** @default 0.5 */
+        /**
+         * @description Fall of the chosen answer's short log-probability per token, in nats below the base, while the gap is smaller: more is a collapse.
+         * @default 0.5
+         */
         readonly logpDrop?: number;
       };
-      /** @default null */
+      /**
+       * @description Questions that are asked of the base model and of the policy; null: none.
+       * @default null
+       */
       readonly evaluation?: {
+        /** @description A held-out data set, by name or digest. */
         readonly dataset: string;
+        /** @description Context lengths, in documents; each is asked of the base model and of the policy. */
         readonly documents: readonly number[];
+        /** @description Questions a length. Left out: all of the data set. */
         readonly questions?: number;
         /**
+         * @description An answer is right when it has the gold answer in it (sub-em), or is it (exact).
          * @default sub-em
          * @enum {string}
          */
         readonly judge?: 'sub-em' | 'exact';
         /**
+         * @description What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space.
          * @default hotpotqa
          * @enum {string}
          */
         readonly normalization?: 'hotpotqa' | 'none';
-        /** @default 64 */
+        /**
+         * @description Tokens of an answer, at most.
+         * @default 64
+         */
         readonly maxNewTokens?: number;
         /**
+         * @description How the model's matrices are kept while it answers: int8 with a scale an output, int4 with one for each 32 neighbouring weights; rows are then rounded to 8 bits in products. Scores and training read the exact weights. A GPU, and a processor that cannot sum 8-bit products exactly, answer with float32; which it was stands with the stage's result.
          * @default float32
          * @enum {string}
          */
@@ -1191,7 +1370,7 @@ export interface components {
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; uneven-ranks: ranks without a pair to train on in each step, or with fewer than others; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; few-pairs: examples that the held-out pairs leave for training, where they are fewer than the pairs of a step; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */
@@ -1199,150 +1378,228 @@ export interface components {
       }[];
     };
     readonly RunConfig: {
+      /** @description What the run is called; more than one may have it. */
       readonly name: string;
+      /** @description A registered model, by name or digest: the policy's start and, frozen, the reference. */
       readonly model: string;
+      /** @description The training data set, by name or digest. */
       readonly dataset: string;
-      /** @default 0 */
+      /**
+       * @description All that is drawn by chance is drawn from it.
+       * @default 0
+       */
       readonly seed: number;
       /**
+       * @description What a pair is trained on. solo: the short context, with the long one aligned to it; solo-both: the same, both ways. short, long: one context, answers sampled on it. expand-long: the long one, answers sampled on the short one. sft: the chosen answer alone. distil: the model itself on the short context as the teacher of the long one.
        * @default solo
        * @enum {string}
        */
       readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
+      /** @description The preference loss; dpo where no kind is said, and of the arms sft and distil the one that they are named for. */
       readonly objective:
         | {
-            /** @constant */
+            /**
+             * @description Direct preference optimization: the margin of both responses over the reference model.
+             * @constant
+             */
             readonly kind: 'dpo';
-            /** @default 0.1 */
+            /**
+             * @description Scale of the rewards: beta * log (policy / reference).
+             * @default 0.1
+             */
             readonly beta: number;
             /**
+             * @description -log sigmoid(margin) (DPO), (margin / beta - 1 / (2 beta))^2 (IPO), or max(0, 1 - margin) (hinge).
              * @default sigmoid
              * @enum {string}
              */
             readonly loss: 'sigmoid' | 'ipo' | 'hinge';
-            /** @default 0 */
+            /**
+             * @description Share of pairs taken to be labelled the wrong way round (conservative DPO); sigmoid only.
+             * @default 0
+             */
             readonly labelSmoothing: number;
           }
         | {
-            /** @constant */
+            /**
+             * @description Mean log-probability as the reward, without a reference model.
+             * @constant
+             */
             readonly kind: 'simpo';
-            /** @default 2.5 */
+            /**
+             * @description Scale of the rewards: beta * log p / tokens.
+             * @default 2.5
+             */
             readonly beta: number;
-            /** @default 1 */
+            /**
+             * @description Target margin between the rewards.
+             * @default 1
+             */
             readonly gamma: number;
           }
         | {
-            /** @constant */
+            /**
+             * @description Odds ratio of the responses beside the likelihood of the chosen one, without a reference model.
+             * @constant
+             */
             readonly kind: 'orpo';
-            /** @default 0.1 */
+            /**
+             * @description Weight of -log sigmoid(log odds ratio), which the paper calls lambda.
+             * @default 0.1
+             */
             readonly beta: number;
-            /** @default 1 */
+            /**
+             * @description Weight of the chosen response's negative log-likelihood.
+             * @default 1
+             */
             readonly nllWeight: number;
             /**
+             * @description Tokens of that likelihood: the response's (LLaMA-Factory), or the prompt's too (TRL).
              * @default response
              * @enum {string}
              */
             readonly nll: 'response' | 'all';
           }
         | {
-            /** @constant */
+            /**
+             * @description Negative log-likelihood of the chosen response under one context.
+             * @constant
+             */
             readonly kind: 'sft';
             /**
+             * @description The context that it is learned under.
              * @default short
              * @enum {string}
              */
             readonly context: 'short' | 'long';
           }
         | {
-            /** @constant */
+            /**
+             * @description KL of the policy's next token under the long context from the base model's under the short one, mean over the tokens of an answer that was sampled on the long context.
+             * @constant
+             */
             readonly kind: 'distil';
           };
+      /** @description How the long context is aligned to the short one; of the solo arms. */
       readonly alignment: {
-        /** @default 1 */
+        /**
+         * @description Weight of the alignment beside the preference loss.
+         * @default 1
+         */
         readonly alpha: number;
         /**
+         * @description Whose reference log-probability the long reward takes: the short context's, or its own. Read by DPO only.
          * @default shared
          * @enum {string}
          */
         readonly reference: 'shared' | 'per-context';
         /**
+         * @description What is made of the gap between an answer's rewards under the two contexts.
          * @default absolute
          * @enum {string}
          */
         readonly distance: 'absolute' | 'squared' | 'smooth-l1';
         /**
+         * @description one: only what makes the long margin smaller is punished: r_short > r_long of the chosen answer, r_long > r_short of the rejected one.
          * @default two
          * @enum {string}
          */
         readonly sides: 'two' | 'one';
         /**
+         * @description short: the short reward is a constant in the gap, so that the long one moves towards it alone.
          * @default short
          * @enum {string}
          */
         readonly detach: 'none' | 'short';
-        /** @default 0.00001 */
+        /**
+         * @description Gaps up to deadZone * |dr / d log pi| * tokens count as 0.
+         * @default 0.00001
+         */
         readonly deadZone: number;
-        /** @default 1 */
+        /**
+         * @description Share p of the pairs that are aligned, drawn once a pair by seed; their weight is alpha / p.
+         * @default 1
+         */
         readonly fraction: number;
-        /** @default full */
+        /**
+         * @description What of the long row has a gradient: full, every token; tail, the last so many tokens of the prompt and the answer; response, the places that predict the answer's tokens, as tail: 1. What stands before runs forward alone, and its keys and values are constants.
+         * @default full
+         */
         readonly backward:
           | ('full' | 'response')
           | {
+              /** @description The last so many tokens of the prompt have a gradient, and the answer. */
               readonly tail: number;
             };
       };
-      /** @default null */
+      /**
+       * @description A low-rank adapter; null: every parameter is trained.
+       * @default null
+       */
       readonly adapter: {
-        /** @constant */
+        /**
+         * @description Low-rank matrices beside the linear layers (Hu et al. 2021).
+         * @constant
+         */
         readonly kind: 'lora';
-        /** @default 16 */
+        /**
+         * @description Rows of A, columns of B: y = x W^T + s (x A^T) B^T.
+         * @default 16
+         */
         readonly rank: number;
-        /** @default 32 */
+        /**
+         * @description The scale s is alpha / rank.
+         * @default 32
+         */
         readonly alpha: number;
         /**
-         * @default [
-         *       "q_proj",
-         *       "k_proj",
-         *       "v_proj",
-         *       "o_proj",
-         *       "gate_proj",
-         *       "up_proj",
-         *       "down_proj"
-         *     ]
+         * @description Linear layers that are adapted, by the last part of their name, or all-linear: every one but the output layer. With engine onnx of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; with engine torch any that the model has.
+         * @default all-linear
          */
-        readonly targets: readonly (
-          'q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj'
-        )[];
-        /** @default false */
+        readonly targets: readonly string[] | 'all-linear';
+        /**
+         * @description Scale alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski 2023).
+         * @default false
+         */
         readonly rsLora: boolean;
       } | null;
       /**
+       * @description How the linear layers of the frozen model are kept while an adapter is trained, and by the reference that it is compared with: float16 takes half the memory, int8 (a scale an output) a quarter. What is exported is the adapter; merged, it goes into the model as it is registered.
        * @default float32
        * @enum {string}
        */
       readonly frozenWeights: 'float32' | 'float16' | 'int8';
       /**
+       * @description What computes: onnxruntime, which every worker has, or PyTorch, for any causal model of transformers and for bfloat16. Workers must have it (./solopo engine add torch).
        * @default onnx
        * @enum {string}
        */
       readonly engine: 'onnx' | 'torch';
       /**
+       * @description What weights and activations are computed in; bfloat16 needs engine: torch. What is trained is kept in float32.
        * @default float32
        * @enum {string}
        */
       readonly precision: 'float32' | 'bfloat16';
+      /** @description How an example becomes a prompt. */
       readonly prompt: {
+        /** @description The system message. Left out: none, or the chat template's own. */
         readonly system?: string;
         /**
          * Format: includes
+         * @description How a document is written; {title} and {text} are replaced.
          * @default {title}
          *     {text}
          */
         readonly document: string;
-        /** @default  */
+        /**
+         * @description What stands between two documents.
+         * @default
+         */
         readonly separator: string;
         /**
          * Format: includes
+         * @description The user's message; {documents} and {question} are replaced.
          * @default Answer the question from the documents.
          *
          *     {documents}
@@ -1351,137 +1608,224 @@ export interface components {
          */
         readonly user: string;
         /**
+         * @description What a control token of the model (<|im_end|>, <eos>) in a question or a document becomes: that token, or the tokens of its characters, as text (sanitize_control_tokens of transformers).
          * @default tokens
          * @enum {string}
          */
         readonly controlTokens: 'tokens' | 'text';
       };
+      /** @description The short and the long context of each example. */
       readonly contexts: {
+        /** @description x_short: the relevant documents and so many distractors. */
         readonly short: {
-          /** @default 0 */
+          /**
+           * @description Documents beside the relevant ones that do not hold the answer.
+           * @default 0
+           */
           readonly distractors: number;
         };
+        /** @description x_long: the documents of x_short and more distractors, shuffled, up to a number of documents or of tokens. */
         readonly long:
           | {
+              /** @description Documents of a long context. */
               readonly documents: number;
             }
           | {
+              /** @description Tokens of the whole prompt with a long context, at most. */
               readonly maxTokens: number;
             };
         /**
+         * @description Contexts of more tokens than the model has positions: counted and warned of, or refused.
          * @default keep
          * @enum {string}
          */
         readonly beyondPositions: 'keep' | 'refuse';
       };
+      /** @description How answers are drawn that pairs are made of. */
       readonly sampling: {
         /**
+         * @description The contexts that answers are sampled on. The arms long and distil sample on long ones, and only they do.
          * @default short
          * @enum {string}
          */
         readonly on: 'short' | 'long';
-        /** @default 8 */
+        /**
+         * @description Answers drawn for each context; 1 where nothing is said for the arm distil.
+         * @default 8
+         */
         readonly samplesPerContext: number;
-        /** @default 0.85 */
+        /**
+         * @description What logits are divided by before an answer is drawn; 0: the most likely token each time.
+         * @default 0.85
+         */
         readonly temperature: number;
-        /** @default 1 */
+        /**
+         * @description Tokens are drawn from the most likely ones that together have this probability.
+         * @default 1
+         */
         readonly topP: number;
-        /** @default 64 */
+        /**
+         * @description Tokens of an answer, at most; a longer one is cut off.
+         * @default 64
+         */
         readonly maxNewTokens: number;
         /**
+         * @description How the model's matrices are kept while it answers: int8 with a scale an output, int4 with one for each 32 neighbouring weights; rows are then rounded to 8 bits in products. Scores and training read the exact weights. A GPU, and a processor that cannot sum 8-bit products exactly, answer with float32; which it was stands with the stage's result.
          * @default float32
          * @enum {string}
          */
         readonly weights: 'float32' | 'int8' | 'int4';
       };
+      /** @description How answers are judged and paired. */
       readonly pairing: {
         /**
+         * @description sampled: a right and a wrong sample. gold-chosen: the gold answer against a sampled wrong one. samples: one of the samples, right or wrong, and no rejected answer; what the arm distil trains on, and it alone.
          * @default sampled
          * @enum {string}
          */
         readonly mode: 'sampled' | 'gold-chosen' | 'samples';
         /**
+         * @description An answer is right when it has the gold answer in it (sub-em), or is it (exact).
          * @default sub-em
          * @enum {string}
          */
         readonly judge: 'sub-em' | 'exact';
         /**
+         * @description What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space.
          * @default hotpotqa
          * @enum {string}
          */
         readonly normalization: 'hotpotqa' | 'none';
         /**
+         * @description Whether a sample that sampling.maxNewTokens cut off may be the chosen answer.
          * @default refuse
          * @enum {string}
          */
         readonly cutAnswers: 'refuse' | 'keep';
-        /** @default 5000 */
+        /**
+         * @description Training pairs kept, in data-set order, after the held-out ones are set aside.
+         * @default 5000
+         */
         readonly maxPairs: number;
-        /** @default 64 */
+        /**
+         * @description Pairs set aside for the alignment metrics, never trained on: the first pairs of the data set.
+         * @default 64
+         */
         readonly heldOutPairs: number;
       };
+      /** @description Steps, learning rate, AdamW, and what a checkpoint is made after. */
       readonly training: {
-        /** @default 1 */
+        /**
+         * @description How often each pair is trained on.
+         * @default 1
+         */
         readonly epochs: number;
+        /** @description Ends training early; the schedule is laid over the steps actually taken. Left out: all epochs. */
         readonly maxSteps?: number;
-        /** @default 16 */
+        /**
+         * @description Pairs of a gradient step.
+         * @default 16
+         */
         readonly pairsPerStep: number;
-        /** @default 0.000001 */
+        /**
+         * @description The largest one of the schedule; an adapter wants about ten times more.
+         * @default 0.000001
+         */
         readonly learningRate: number;
         /**
+         * @description How the learning rate falls after the warm-up.
          * @default cosine
          * @enum {string}
          */
         readonly schedule: 'constant' | 'linear' | 'cosine';
-        /** @default 0.1 */
+        /**
+         * @description Share of the steps in which the learning rate rises from 0.
+         * @default 0.1
+         */
         readonly warmupRatio: number;
-        /** @default 0.1 */
+        /**
+         * @description Where the schedule ends, as a fraction of the learning rate.
+         * @default 0.1
+         */
         readonly finalLearningRateRatio: number;
-        /** @default 1 */
+        /**
+         * @description Largest norm of a gradient; a longer one is scaled down to it.
+         * @default 1
+         */
         readonly clipNorm: number;
         /**
+         * @description Decay of AdamW's two moments.
          * @default [
          *       0.9,
          *       0.999
          *     ]
          */
         readonly betas: readonly [number, number];
-        /** @default 1e-8 */
+        /**
+         * @description Added to the root in AdamW's denominator.
+         * @default 1e-8
+         */
         readonly epsilon: number;
-        /** @default 0 */
+        /**
+         * @description Decoupled decay of AdamW, times the learning rate.
+         * @default 0
+         */
         readonly weightDecay: number;
-        /** @default 25 */
+        /**
+         * @description A slice is one job: so many steps, then a checkpoint.
+         * @default 25
+         */
         readonly stepsPerSlice: number;
-        /** @default 8192 */
+        /**
+         * @description Rows are run in micro-batches of at most this many (padded) tokens; changes memory, not results beyond rounding.
+         * @default 8192
+         */
         readonly microBatchTokens: number;
       };
+      /** @description Watches held-out pairs for a short answer that is pulled down to meet the long one. */
       readonly watch: {
         /**
+         * @description What a collapse does: nothing, a warning, or the end of the training.
          * @default warn
          * @enum {string}
          */
         readonly collapse: 'off' | 'warn' | 'stop';
-        /** @default 0.5 */
+        /**
+         * @description Fall of the chosen answer's short log-probability per token, in nats below the base, while the gap is smaller: more is a collapse.
+         * @default 0.5
+         */
         readonly logpDrop: number;
       };
-      /** @default null */
+      /**
+       * @description Questions that are asked of the base model and of the policy; null: none.
+       * @default null
+       */
       readonly evaluation: {
+        /** @description A held-out data set, by name or digest. */
         readonly dataset: string;
+        /** @description Context lengths, in documents; each is asked of the base model and of the policy. */
         readonly documents: readonly number[];
+        /** @description Questions a length. Left out: all of the data set. */
         readonly questions?: number;
         /**
+         * @description An answer is right when it has the gold answer in it (sub-em), or is it (exact).
          * @default sub-em
          * @enum {string}
          */
         readonly judge: 'sub-em' | 'exact';
         /**
+         * @description What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space.
          * @default hotpotqa
          * @enum {string}
          */
         readonly normalization: 'hotpotqa' | 'none';
-        /** @default 64 */
+        /**
+         * @description Tokens of an answer, at most.
+         * @default 64
+         */
         readonly maxNewTokens: number;
         /**
+         * @description How the model's matrices are kept while it answers: int8 with a scale an output, int4 with one for each 32 neighbouring weights; rows are then rounded to 8 bits in products. Scores and training read the exact weights. A GPU, and a processor that cannot sum 8-bit products exactly, answer with float32; which it was stands with the stage's result.
          * @default float32
          * @enum {string}
          */
@@ -1568,12 +1912,6 @@ export interface components {
         readonly app: string;
         /** @description What its workers compute with: runs by another engine are not given to them */
         readonly engines: readonly ('onnx' | 'torch')[];
-        /** @description Processes on a machine over which PyTorch scores and trains; several draw no answers */
-        readonly ranks: number;
-        /** @description Machines with so many ranks each */
-        readonly nodes: number;
-        /** @description Of all its ranks, how many share each sequence */
-        readonly sequenceRanks: number;
       }[];
       readonly streams: readonly components['schemas']['Stream'][];
       readonly outbox: {

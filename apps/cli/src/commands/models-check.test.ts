@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -41,6 +41,20 @@ describe('models check', () => {
       faults: [expect.stringContaining('neither model.safetensors')],
       parameters: 143_360,
     });
+  });
+
+  it('ends with 0 where PyTorch alone can have the model, and says so', async () => {
+    const foreign = mkdtempSync(join(tmpdir(), 'solopo-check-'));
+    cpSync(join(DATA, 'retrieval-144k'), foreign, { recursive: true });
+    const config = JSON.parse(readFileSync(join(foreign, 'config.json'), 'utf8')) as object;
+    writeFileSync(join(foreign, 'config.json'), JSON.stringify({ ...config, model_type: 'gpt_neox' }));
+    const { code, out } = await check(foreign);
+    const { engines } = JSON.parse((await check(foreign, '--json')).out) as { engines: string[] };
+    rmSync(foreign, { recursive: true });
+    expect([code, engines]).toEqual([0, ['torch']]);
+    expect(out).toMatch(
+      /It can be registered for runs with engine: torch alone, .*engine add torch.*\n +By onnxruntime it is refused:\n +- .*"gpt_neox" is not supported/,
+    );
   });
 
   it('of nothing is a wrong command line', async () => {

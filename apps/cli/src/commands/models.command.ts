@@ -38,10 +38,11 @@ function add(context: Context): Command {
           say,
           async before() {
             const checked = await checkFolder(folder);
-            const { faults, foreign } = checked;
+            const { faults, engines } = checked;
             say(`${describeFolderCheck(checked, { verdict: false })}\n`);
-            const isForTorch = foreign !== null && faults.length === 1 && (await api.engines()).has('torch');
-            if (faults.length > 0 && !isForTorch) throw new Error(refusalOf(path, faults));
+            const isTaken =
+              engines.includes('onnx') || (engines.includes('torch') && (await api.engines()).has('torch'));
+            if (!isTaken) throw new Error(refusalOf(path, faults));
           },
         }),
       );
@@ -63,7 +64,7 @@ function check(context: Context): Command {
       const { checkFolder } = await import('@solopo/lm/model-folder');
       const checked = await checkFolder(path);
       await context.print(optionsOf<CommonOptions>(command), checked, () => describeFolderCheck(checked));
-      if (checked.faults.length > 0) context.exitCode = 1;
+      if (checked.engines.length === 0) context.exitCode = 1;
     });
 }
 

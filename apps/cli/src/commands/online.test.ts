@@ -159,6 +159,31 @@ describe('a command against the API', () => {
     expect((await solopo('models', 'add', folder)).err).toMatch(/has no config.json; name a Hugging Face model folder/);
   });
 
+  it('refuses weights that are not finite by the name of their tensor, and sends none', async () => {
+    cpSync(BUNDLED, folder, { recursive: true });
+    const path = join(folder, 'model.safetensors');
+    const bytes = readFileSync(path);
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE()))) as Record<
+      string,
+      { data_offsets: [number, number] }
+    >;
+    const [name, { data_offsets: offsets }] = Object.entries(header).find(([tensor]) =>
+      tensor.endsWith('o_proj.weight'),
+    )!;
+    bytes.writeFloatLE(NaN, 8 + Number(bytes.readBigUInt64LE()) + offsets[0] + 4);
+    writeFileSync(path, bytes);
+    await serve({ 'POST /v1/artifacts': { digest: 'w', bytes: 7 } });
+    const { code, err } = await solopo('models', 'add', folder);
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining(
+        `model.safetensors: tensor "${name}" has numbers that are NaN or infinite; fetch the file again`,
+      ),
+    ]);
+    expect(err).not.toContain('model.safetensors: uploading');
+    expect(server?.received.map(({ line }) => line)).not.toContain('POST /v1/models');
+  });
+
   it('refuses a folder that is no model before anything is sent', async () => {
     cpSync(BUNDLED, folder, { recursive: true });
     writeFileSync(join(folder, 'tokenizer.json'), '{}');

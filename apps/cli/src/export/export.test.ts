@@ -47,6 +47,7 @@ let manifest: {
   files: unknown[];
 };
 let baseFiles: Record<string, string>;
+let engines: string[];
 
 const solopo = (...args: string[]): Promise<Ran> => ran(args, { SOLOPO_API: server.url });
 const path = (name: string): string => join(folder, name);
@@ -83,6 +84,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'solopo-export-'));
   artifacts = new Map();
   const config = { ...formatModelConfig(CONFIG), torch_dtype: 'bfloat16', eos_token_id: 3 };
+  engines = ['onnx', 'torch'];
   baseFiles = {
     'config.json': store(Buffer.from(JSON.stringify(config))),
     'model.safetensors': store(safetensors(initialise(CONFIG, { seed: 1, embeddingStd: 0.1, residualScale: 1 }))),
@@ -106,7 +108,7 @@ beforeEach(async () => {
     const [, digest = ''] = /^GET \/v1\/artifacts\/(\w+)/.exec(line) ?? [];
     if (line.startsWith('GET /v1/runs/r/policy')) return answerJson(response, 200, manifest);
     if (line === `GET /v1/models/${BASE}`)
-      return answerJson(response, 200, { name: 'base', digest: BASE, files: baseFiles });
+      return answerJson(response, 200, { name: 'base', digest: BASE, files: baseFiles, engines });
     const bytes = artifacts.get(digest);
     if (bytes === undefined) return answerJson(response, 404, { detail: `There is no ${line}.` });
     return void response.end(bytes);
@@ -172,6 +174,44 @@ describe('an exported adapter', () => {
     const config = JSON.parse(readFileSync(path('m/config.json'), 'utf8')) as Record<string, unknown>;
     expect(config).toMatchObject({ torch_dtype: 'float32', eos_token_id: 3 });
     expect(readFileSync(path('m/README.md'), 'utf8')).toMatch(/library_name: transformers[^]*# A run[^]*## Merged/);
+  });
+
+  it('of a model that PyTorch alone has is merged by the names of its tensors', async () => {
+    engines = ['torch'];
+    const layer = 'gpt_neox.layers.0.attention.dense';
+    const tensor = (dims: number[], factor: number) => ({
+      dims,
+      data: Float32Array.from({ length: (dims[0] ?? 0) * (dims[1] ?? 0) }, (_, i) => factor * (i + 1)),
+    });
+    const table = tensor([5, 2], 1);
+    const base = new Map([
+      ['gpt_neox.embed_in.weight', table],
+      [`${layer}.weight`, tensor([2, 2], 1)],
+    ]);
+    const config = { model_type: 'gpt_neox', tie_word_embeddings: false, dtype: 'bfloat16' };
+    baseFiles['config.json'] = store(Buffer.from(JSON.stringify(config)));
+    baseFiles['model.safetensors'] = store(safetensors(base));
+    const trained = new Map([
+      [`${layer}.lora_A.weight`, tensor([1, 2], 1)],
+      [`${layer}.lora_B.weight`, tensor([2, 1], 10)],
+    ]);
+    const lora = { rank: 1, alpha: 0.5, targets: ['dense'], rsLora: false };
+    manifest.files[1] = generated('adapter_config.json', JSON.stringify(formatAdapterConfig(lora, 'base')));
+    manifest.files[2] = artifact('adapter_model.safetensors', safetensors(toPeftNames(trained)));
+    expect(await solopo('export', 'r', '--out', path('m'), '--merge')).toMatchObject({ code: 0 });
+    const { tensors } = readSafetensors(path('m/model.safetensors'));
+    expect(tensors.get('gpt_neox.embed_in.weight')).toEqual(table);
+    // W + 0.5 (10, 20)' (1, 2)
+    expect([...(tensors.get(`${layer}.weight`)?.data ?? [])]).toEqual([1 + 5, 2 + 10, 3 + 10, 4 + 20]);
+    const written = JSON.parse(readFileSync(path('m/config.json'), 'utf8')) as object;
+    expect(written).toEqual({ ...config, dtype: 'float32', torch_dtype: 'float32' });
+
+    manifest.files[2] = artifact(
+      'adapter_model.safetensors',
+      safetensors(new Map([...toPeftNames(trained)].map(([name, each]) => [name.replace('dense', 'qkv'), each]))),
+    );
+    const { code, err } = await solopo('export', 'r', '--out', path('n'), '--merge');
+    expect([code, err]).toEqual([1, expect.stringContaining('no tensor "gpt_neox.layers.0.attention.qkv.weight"')]);
   });
 
   it('that does not fit its base is refused, and nothing stays behind', async () => {

@@ -1,12 +1,16 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   adapterParameters,
   fromPeftNames,
+  loraScale,
   mergeAdapter,
+  mergeByName,
   parseAdapterConfig,
   readModelFolder,
   readSafetensors,
+  readSafetensorsHeader,
   writeSafetensors,
 } from '@solopo/lm';
 import type { ApiClient } from '../client/api.client.ts';
@@ -33,7 +37,7 @@ export async function mergeIntoBase(
   const adapter = join(folder, '.adapter');
   await Promise.all([mkdir(base), mkdir(adapter)]);
 
-  const { name, files: baseFiles } = await api.model(baseModel);
+  const { name, files: baseFiles, engines } = await api.model(baseModel);
   for (const [file, digest] of Object.entries(baseFiles)) {
     say(`base model ${name}: ${file}`);
     await download(api, { name: file, digest, content: null }, base, signal);
@@ -46,26 +50,37 @@ export async function mergeIntoBase(
   }
 
   say(`merging into ${WEIGHTS}`);
-  const { config, weights } = readModelFolder(base);
-  const trained = parseAdapterConfig(await readJson(join(adapter, ADAPTER_CONFIG)), config);
-  const { tensors, metadata } = readSafetensors(join(adapter, ADAPTER));
-  const merged = mergeAdapter(weights, trained, fromPeftNames(adapterParameters(config, trained), tensors));
-  const trainedOver = metadata['frozen_weights'];
-  writeSafetensors(
-    join(folder, WEIGHTS),
-    merged,
-    trainedOver === undefined ? {} : { adapter_trained_over: trainedOver },
-  );
-  await writeJson(join(folder, 'config.json'), {
-    ...inFloat32(await readJson(join(base, 'config.json'))),
-    // As the base's tables are, whatever its config.json says of them.
-    tie_word_embeddings: config.tiedEmbeddings,
-  });
+  const changes = engines.includes('onnx') ? mergeAsRead(base, adapter, folder) : mergeAsStored(base, adapter, folder);
+  await writeJson(join(folder, 'config.json'), { ...inFloat32(readJson(base, 'config.json')), ...changes });
   const card = files.find((file) => file.name === 'README.md')?.content;
   if (card) await writeFile(join(folder, 'README.md'), mergedCard(card));
   await Promise.all([rm(base, { recursive: true }), rm(adapter, { recursive: true })]);
   const kept = [...Object.keys(baseFiles).filter((file) => !LEFT_BEHIND.test(file)), ...files.map((file) => file.name)];
   return [...new Set([...kept.filter((file) => file !== ADAPTER && file !== ADAPTER_CONFIG), WEIGHTS])].sort();
+}
+
+/** Of a family whose files are read here: whatever PEFT can say of an adapter, and the tables as they count. */
+function mergeAsRead(base: string, adapter: string, folder: string): Record<string, unknown> {
+  const { config, weights } = readModelFolder(base);
+  const trained = parseAdapterConfig(readJson(adapter, ADAPTER_CONFIG), config);
+  const { tensors, metadata } = readSafetensors(join(adapter, ADAPTER));
+  const merged = mergeAdapter(weights, trained, fromPeftNames(adapterParameters(config, trained), tensors));
+  writeSafetensors(join(folder, WEIGHTS), merged, trainedOver(metadata));
+  // As the base's tables are, whatever its config.json says of them.
+  return { tie_word_embeddings: config.tiedEmbeddings };
+}
+
+/** Of any other model: by the names of its tensors. */
+function mergeAsStored(base: string, adapter: string, folder: string): Record<string, unknown> {
+  const { r, lora_alpha: alpha, use_rslora: rsLora } = readJson(adapter, ADAPTER_CONFIG);
+  const scale = loraScale({ rank: Number(r), alpha: Number(alpha), rsLora: rsLora === true });
+  const file = join(adapter, ADAPTER);
+  mergeByName(base, { adapter: file, scale }, join(folder, WEIGHTS), trainedOver(readSafetensorsHeader(file).metadata));
+  return {};
+}
+
+function trainedOver({ frozen_weights: format }: Readonly<Record<string, string>>): Record<string, string> {
+  return format === undefined ? {} : { adapter_trained_over: format };
 }
 
 /** Newer files say `dtype`, older ones `torch_dtype`. */
@@ -74,8 +89,8 @@ function inFloat32(config: Readonly<Record<string, unknown>>): Record<string, un
   return { ...rest, ...(dtype === undefined ? {} : { dtype: 'float32' }), torch_dtype: 'float32' };
 }
 
-async function readJson(path: string): Promise<Record<string, unknown>> {
-  return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+function readJson(folder: string, file: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(folder, file), 'utf8')) as Record<string, unknown>;
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {

@@ -4,6 +4,7 @@ import { TEXT_FILES } from '@solopo/text';
 import type { ApiClient } from '../client/api.client.ts';
 import type { ModelView } from '../client/api.views.ts';
 import { FileDigests } from './file-digests.ts';
+import { FiniteWeights, type WeightFile } from './finite-weights.ts';
 
 const KNOWN = new Set<string>([...TEXT_FILES, 'model.safetensors.index.json', 'adapter_config.json']);
 
@@ -24,20 +25,40 @@ export async function registerModel(
   if (!files.includes('config.json'))
     throw new Error(`${folder} has no config.json; name a Hugging Face model folder.`);
   const known = new FileDigests(files.map((file) => join(folder, file)));
+  let weights: FiniteWeights | undefined;
   try {
     await before();
+    const read = await weightFilesOf(folder);
+    weights = new FiniteWeights(read);
     const digests: Record<string, string> = {};
     for (const file of files) {
       const path = join(folder, file);
       const digest = await known.of(path);
+      if (read.some((each) => each.path === path)) demandFinite(file, await weights.of(path));
       const there = await api.hasArtifact(digest);
       say(`${file}: ${there ? 'there already' : 'uploading'}`);
       digests[file] = there ? digest : (await api.uploadFile(path)).digest;
     }
     return await api.createModel(name, digests);
   } finally {
-    await known.close();
+    await Promise.all([known.close(), weights?.close()]);
   }
+}
+
+async function weightFilesOf(folder: string): Promise<WeightFile[]> {
+  const { weightTensors } = await import('@solopo/lm/model-folder');
+  return [...weightTensors(folder)].map(([file, tensors]) => ({
+    path: join(folder, file),
+    tensors: [...tensors].map(([name, { dtype, from, to }]) => ({ name, dtype, from, to })),
+  }));
+}
+
+/** Answers of such a model are no numbers, and its training ends with the first step. */
+function demandFinite(file: string, tensor: string | null): void {
+  if (tensor === null) return;
+  throw new Error(
+    `${file}: tensor "${tensor}" has numbers that are NaN or infinite; fetch the file again or, where it was trained or converted so, take a version from before.`,
+  );
 }
 
 async function filesOf(folder: string): Promise<string[]> {

@@ -154,15 +154,16 @@ function transformersOf({
   return `AutoTokenizer makes a ${tokenizerClass}${own}: the same ids as here.`;
 }
 
-function verdictOf({ faults, foreign, warnings, path }: FolderCheck): string {
-  if (foreign !== null && faults.length === 1)
-    return `REFUSED by onnxruntime, FOR PYTORCH ALONE: where workers have it (./solopo engine add torch), it can be registered for runs with engine: torch.\n${items(faults)}`;
-  if (faults.length > 0) return `REFUSED: it cannot be registered.\n${items(faults)}`;
+function verdictOf({ faults, engines, warnings, path }: FolderCheck): string {
+  if (engines.length === 0) return `REFUSED: it cannot be registered.\n${items(faults)}`;
   const worth =
     warnings.length === 0
       ? ''
       : `, with ${warnings.length === 1 ? 'a warning' : `${warnings.length} warnings`} to read first`;
-  return `It can be registered${worth}: solopo models add ${path}`;
+  const add = `solopo models add ${path}`;
+  return engines.includes('onnx')
+    ? `It can be registered${worth}: ${add}`
+    : `It can be registered for runs with engine: torch alone, where workers have PyTorch (./solopo engine add torch)${worth}: ${add}\nBy onnxruntime it is refused:\n${items(faults)}`;
 }
 
 function items(sentences: readonly string[]): string {

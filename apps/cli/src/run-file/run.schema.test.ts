@@ -23,6 +23,8 @@ describe('the JSON Schema of a run file', () => {
     [{ ...LEAST, objective: { beta: 0.5 } }],
     [{ ...LEAST, objective: { kind: 'simpo', gamma: 0.5 } }],
     [{ ...LEAST, adapter: { kind: 'lora', rank: 8 } }],
+    [{ ...LEAST, adapter: { kind: 'lora', targets: 'all-linear' } }],
+    [{ ...LEAST, engine: 'torch', adapter: { kind: 'lora', targets: ['query_key_value'] } }],
     [{ ...LEAST, contexts: { long: { maxTokens: 8192 } } }],
   ])('takes what a run takes: %j', (config) => {
     expect(runConfigSchema.safeParse(config).error).toBeUndefined();
@@ -36,8 +38,35 @@ describe('the JSON Schema of a run file', () => {
     [{ ...LEAST, objective: { kind: 'ppo' } }],
     [{ ...LEAST, training: { learningRate: 2 } }],
     [{ ...LEAST, contexts: { long: { tokens: 8192 } } }],
+    [{ ...LEAST, adapter: { kind: 'lora', targets: 'q_proj' } }],
   ])('refuses what a run refuses: %j', (config) => {
     expect(runConfigSchema.safeParse(config).success).toBe(false);
     expect(accepts(config)).toBe(false);
   });
+
+  it('tells of every key what it means, and what it is where it is left out', () => {
+    const [undescribed, undecided]: [string[], string[]] = [[], []];
+    const look = (schema: JsonSchema, path: string): void => {
+      const { properties = {}, required = [], anyOf = [], oneOf = [] } = schema;
+      for (const option of [...anyOf, ...oneOf]) look(option, path);
+      for (const [key, property] of Object.entries(properties)) {
+        const place = `${path}${key}`;
+        if (!property.description) undescribed.push(place);
+        const isSaid = 'default' in property || property.description?.includes('Left out: ');
+        // What kind of objective it is decides the rest.
+        if (!required.includes(key) && !isSaid && !('const' in property)) undecided.push(place);
+        look(property, `${place}.`);
+      }
+    };
+    look(runSchema(), '');
+    expect([undescribed, undecided]).toEqual([[], []]);
+  });
 });
+
+interface JsonSchema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+}

@@ -4,7 +4,7 @@ import { ENGINES, modelSourceSchema, SolopoError, type EngineKind, type ModelSou
 import { checkFolder, type ForeignModel, type ModelConfig } from '@solopo/lm/model-folder';
 
 export interface CheckedModel {
-  readonly config: ModelConfig | Pick<ForeignModel, 'family' | 'maxPositions' | 'heads' | 'vocabSize'>;
+  readonly config: ModelConfig | Omit<ForeignModel, 'reason' | 'parameters'>;
   /** What can compute it. */
   readonly engines: readonly EngineKind[];
   readonly parameters: number;
@@ -16,18 +16,17 @@ export interface CheckedModel {
  * onnxruntime has no graphs for is registered for PyTorch, where workers have it: that says with the first run whether it has the model.
  */
 export async function checkModel(folder: string, has: ReadonlySet<EngineKind>): Promise<CheckedModel> {
-  const { config, foreign, parameters, faults, warnings } = await checkFolder(folder);
-  if (config !== null && parameters !== null && faults.length === 0)
+  const { config, foreign, parameters, faults, warnings, engines } = await checkFolder(folder);
+  if (config !== null && parameters !== null && engines.includes('onnx'))
     return { config, parameters, warnings, engines: ENGINES };
-  if (foreign !== null && faults.length === 1 && has.has('torch')) {
+  if (foreign !== null && engines.includes('torch') && has.has('torch')) {
     const { reason, parameters: stored, ...facts } = foreign;
     const only = `Only runs with engine: torch can use it: ${reason}.`;
     return { config: facts, parameters: stored, warnings: [only, ...warnings], engines: ['torch'] };
   }
-  const elsewhere =
-    foreign !== null && faults.length === 1
-      ? ' Runs with engine: torch could use it, if workers had PyTorch (./solopo engine add torch).'
-      : '';
+  const elsewhere = engines.includes('torch')
+    ? ' Runs with engine: torch could use it, if workers had PyTorch (./solopo engine add torch).'
+    : '';
   throw new SolopoError(
     'model-invalid',
     `${faults.join('. ')}. Mend the model's files and register it again.${elsewhere}`,

@@ -22,6 +22,8 @@ const config = (changes: Partial<RunConfigInput> = {}): RunConfigInput => ({
   model: 'tiny',
   dataset: 'questions',
   contexts: { long: { documents: 8 } },
+  pairing: { heldOutPairs: 2 },
+  training: { pairsPerStep: 4 },
   ...changes,
 });
 
@@ -90,6 +92,23 @@ describe('a run', () => {
     const asked = (questions: number) => createRun({ evaluation: { dataset: 'others', documents: [2], questions } });
     expect((await asked(5)).warnings).toMatchObject([{ kind: 'questions-in-both', count: 1 }]);
     expect((await asked(4)).warnings).toEqual([]);
+  });
+
+  it('tells of held-out pairs that leave too few to train on', async () => {
+    const warnings = async (heldOutPairs: number) => (await createRun({ pairing: { heldOutPairs } })).warnings;
+    expect(await warnings(8)).toEqual([]);
+    expect(await warnings(9)).toEqual([
+      {
+        kind: 'few-pairs',
+        count: 3,
+        message: expect.stringMatching(
+          /^The data set has 12 examples, .*heldOutPairs \(9\).* 3 at most are left to train on, .*pairsPerStep \(4\)/,
+        ) as string,
+      },
+    ]);
+    expect(await warnings(64)).toMatchObject([
+      { kind: 'few-pairs', count: 0, message: expect.stringMatching(/none is left to train on; lower/) as string },
+    ]);
   });
 
   it('by an engine that no workers have is refused, with what to do', async () => {

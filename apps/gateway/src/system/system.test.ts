@@ -27,7 +27,15 @@ beforeAll(async () => {
 const run = (changes: Partial<RunConfigInput>) =>
   request(gateway.url)
     .post('/v1/runs')
-    .send({ name: 'a run', model: 'tiny', dataset: 'questions', contexts: { long: { documents: 8 } }, ...changes });
+    .send({
+      name: 'a run',
+      model: 'tiny',
+      dataset: 'questions',
+      contexts: { long: { documents: 8 } },
+      pairing: { heldOutPairs: 2 },
+      training: { pairsPerStep: 4 },
+      ...changes,
+    });
 
 describe('pools', () => {
   it('are told with their engines, and each engine has queues of its own', async () => {

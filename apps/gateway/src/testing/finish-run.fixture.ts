@@ -1,5 +1,5 @@
 import { ArtifactStore } from '@solopo/artifacts';
-import type { Job, StageSpec, StageSpecOf } from '@solopo/contracts';
+import { ALL_LINEAR, LINEAR_LAYERS, type Job, type StageSpec, type StageSpecOf } from '@solopo/contracts';
 import { composeContexts, retrievalTokenizer } from '@solopo/corpus';
 import {
   CHAIN_START,
@@ -214,7 +214,8 @@ class Worker {
     await tx.scores.insert(pair, model, rescored);
     const sums = referenceSums([...own, ...rescored]);
     const told = `weights of ${run} after step ${range.to}`;
-    const { modules = spec.adapter?.targets ?? [] } = this.madeUp;
+    const { targets } = spec.adapter ?? { targets: [] };
+    const { modules = targets === ALL_LINEAR ? LINEAR_LAYERS : targets } = this.madeUp;
     const weights = await this.artifacts.put(spec.adapter ? adapterFile(modules, told) : Buffer.from(told));
     const head = range.from === 0 ? CHAIN_START : (await tx.steps.head(run)).digest;
     const links = batches.map((batch, index) => {

@@ -1,10 +1,10 @@
 import { session } from '../api.js';
 import { h } from '../dom.js';
 
+export const SIGN_IN = 'Sign in';
+
 /** Asks for a token when the gateway wants one. It stays in this tab's session storage. */
-export function signInPage({ again }) {
-  const wasWrong = session.token !== null;
-  session.forget();
+export function signInPage({ wasWrong, again }) {
   const input = h('input', {
     id: 'token',
     name: 'token',
@@ -20,14 +20,14 @@ export function signInPage({ again }) {
     again();
   };
   return {
-    title: 'Sign in',
+    title: SIGN_IN,
     element: h(
       'div',
       { class: 'page narrow' },
       h(
         'form',
         { class: 'card sign-in', onsubmit: submit },
-        h('h1', {}, 'Sign in'),
+        h('h1', {}, SIGN_IN),
         wasWrong &&
           h(
             'p',
@@ -41,7 +41,7 @@ export function signInPage({ again }) {
           { id: 'token-hint', class: 'hint' },
           'One with the scope read shows everything; run lets you cancel and retry. It is kept for this tab only.',
         ),
-        h('button', { type: 'submit', class: 'primary' }, 'Sign in'),
+        h('button', { type: 'submit', class: 'primary' }, SIGN_IN),
       ),
     ),
   };

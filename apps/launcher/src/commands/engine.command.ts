@@ -44,11 +44,17 @@ async function list(data: string | undefined, say: (line: string) => void): Prom
   }
   const { versions, fingerprint, fault } = await checkTorch(python);
   const told = Object.entries(versions).map(([name, version]) => `${name} ${version ?? 'missing'}`);
-  say(`torch   ${python}${told.length === 0 ? '' : `: ${told.join(', ')}`}`);
+  const isNamed = process.env['SOLOPO_TORCH_PYTHON'] === python;
+  say(`torch   ${python}${isNamed ? ' (SOLOPO_TORCH_PYTHON)' : ''}${told.length === 0 ? '' : `: ${told.join(', ')}`}`);
   say(
     fingerprint === null ? `        does not work: ${fault ?? 'it gave no answer'}` : `        works: ${fingerprint}`,
   );
-  if (fingerprint === null) say('        ./solopo engine add torch sets it up again');
+  if (fingerprint === null)
+    say(
+      isNamed
+        ? '        name a Python that has what is missing, or unset SOLOPO_TORCH_PYTHON and run ./solopo engine add torch'
+        : '        ./solopo engine add torch sets it up again',
+    );
   return fingerprint === null ? 1 : 0;
 }
 

@@ -25,8 +25,13 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 export async function checkTorch(python: string): Promise<CheckedTorch> {
   const wanted = requirements();
   const { ok, output } = await ask(python, ['-c', VERSIONS, ...wanted.map(({ name }) => name)]);
-  if (!ok) return { versions: {}, fingerprint: null, fault: `${python} does not run: ${lastLine(output)}` };
-  const versions = JSON.parse(lastLine(output)) as CheckedTorch['versions'];
+  const versions = ok ? versionsIn(lastLine(output)) : undefined;
+  if (versions === undefined)
+    return {
+      versions: {},
+      fingerprint: null,
+      fault: `${python} is no Python that runs: ${lastLine(output) || 'it wrote nothing'}`,
+    };
   const faults = unmet(wanted, versions);
   if (faults.length > 0) return { versions, fingerprint: null, fault: faults.join('; ') };
   // Only here: it brings the libraries of the other engine with it.
@@ -39,6 +44,14 @@ export async function checkTorch(python: string): Promise<CheckedTorch> {
     return { versions, fingerprint: null, fault: error instanceof Error ? error.message : String(error) };
   } finally {
     engine.close();
+  }
+}
+
+function versionsIn(line: string): CheckedTorch['versions'] | undefined {
+  try {
+    return JSON.parse(line) as CheckedTorch['versions'];
+  } catch {
+    return undefined;
   }
 }
 

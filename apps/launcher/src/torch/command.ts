@@ -3,16 +3,17 @@ import { once } from 'node:events';
 
 export interface Outcome {
   readonly ok: boolean;
-  /** What it wrote to both, without white space around it. */
+  /** What it wrote to both, without white space around it; why it could not be started. */
   readonly output: string;
 }
 
 /** Runs a program to its end and keeps what it says. One that is not there is one that fails. */
 export function ask(program: string, args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(program, [...args], { encoding: 'utf8' }, (error, stdout, stderr) =>
-      resolve({ ok: error === null, output: `${stdout}${stderr}`.trim() }),
-    );
+    execFile(program, [...args], { encoding: 'utf8' }, (error, stdout, stderr) => {
+      const isStarted = typeof error?.code !== 'string';
+      resolve({ ok: error === null, output: isStarted ? `${stdout}${stderr}`.trim() : error.message });
+    });
   });
 }
 

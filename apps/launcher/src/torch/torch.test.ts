@@ -143,7 +143,16 @@ describe('setting the torch engine up', () => {
     const empty = fakePython('empty', `echo '{"torch":"2.9.1","transformers":null}'`);
     const { fault } = await checkTorch(empty);
     expect(fault).toMatch(/torch 2\.9\.1 is too old .*; transformers is missing/);
-    expect((await checkTorch('/nowhere/python')).fault).toMatch(/\/nowhere\/python does not run/);
+    expect((await checkTorch('/nowhere/python')).fault).toMatch(/\/nowhere\/python is no Python that runs: .*ENOENT/);
+  });
+
+  it('tells a program that is no Python, whatever it writes and whether it fails', async () => {
+    const silent = fakePython('silent', 'exit 0');
+    expect((await checkTorch(silent)).fault).toBe(`${silent} is no Python that runs: it wrote nothing`);
+    const talkative = fakePython('talkative', 'echo hello');
+    expect((await checkTorch(talkative)).fault).toBe(`${talkative} is no Python that runs: hello`);
+    const failing = fakePython('failing', "echo 'unknown option -c' >&2; exit 2");
+    expect((await checkTorch(failing)).fault).toBe(`${failing} is no Python that runs: unknown option -c`);
   });
 });
 
@@ -156,10 +165,14 @@ describe('./solopo engine', () => {
     expect(await command('list', '--data', data)).toBe(1);
     expect(lines).toEqual([
       expect.stringContaining('onnx    '),
-      'torch   /named',
-      expect.stringMatching(/does not work: \/named does not run/),
-      expect.stringContaining('./solopo engine add torch sets it up again'),
+      'torch   /named (SOLOPO_TORCH_PYTHON)',
+      expect.stringMatching(/does not work: \/named is no Python that runs/),
+      expect.stringMatching(/name a Python that has what is missing, or unset SOLOPO_TORCH_PYTHON/),
     ]);
+    lines.length = 0;
+    vi.stubEnv('SOLOPO_TORCH_PYTHON', '');
+    await command('list', '--data', data);
+    expect(lines).toContainEqual(expect.stringContaining('./solopo engine add torch sets it up again'));
   });
 
   it('removes what it set up', async () => {

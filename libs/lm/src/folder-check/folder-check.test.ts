@@ -39,7 +39,29 @@ describe('a model that the graphs here do not have', () => {
       maxPositions: 4096,
       heads: 4,
       vocabSize: 211,
+      linearLayers: ['down_proj', 'gate_proj', 'k_proj', 'o_proj', 'q_proj', 'up_proj', 'v_proj'],
     });
+  });
+
+  it('has the linear layers of its files, whatever they are called: not its tables, norms and output', async () => {
+    change('config.json', { model_type: 'gpt_neox' });
+    const layer = 'gpt_neox.layers.0';
+    const shapes = {
+      'gpt_neox.embed_in': [211, 8],
+      [`${layer}.attention.query_key_value`]: [24, 8],
+      [`${layer}.attention.dense`]: [8, 8],
+      [`${layer}.input_layernorm`]: [8],
+      'gpt_neox.layers.1.mlp.dense_h_to_4h': [32, 8],
+      'gpt_neox.layers.1.attention.dense': [8, 8],
+      embed_out: [211, 8],
+    };
+    const zeros = Object.entries(shapes).map(([name, dims]) => {
+      const data = new Float32Array(dims.reduce((product, size) => product * size));
+      return [`${name}.weight`, { dims, data }] as const;
+    });
+    writeSafetensors(join(folder, 'model.safetensors'), new Map(zeros));
+    const { foreign } = await checkFolder(folder);
+    expect(foreign?.linearLayers).toEqual(['dense', 'dense_h_to_4h', 'query_key_value']);
   });
 
   it('has its other faults beside: a vocabulary without room, an adapter, weights that are not there', async () => {

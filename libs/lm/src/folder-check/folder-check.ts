@@ -34,10 +34,9 @@ export interface FolderCheck {
   /** What training or serving it would suffer from, each with what to do. */
   readonly warnings: readonly string[];
   readonly config: ModelConfig | null;
-  /**
-   * Where this program's own graphs do not have the model: what another, PyTorch, may have it for. Its reason is one of the faults; where
-   * it is the only one, the model can be registered for runs by PyTorch.
-   */
+  /** What can compute it: `torch` alone where the only fault is that these graphs do not have it; none where it cannot be registered. */
+  readonly engines: readonly ('onnx' | 'torch')[];
+  /** Where this program's own graphs do not have the model: what another, PyTorch, may have it for. Its reason is one of the faults. */
   readonly foreign: ForeignModel | null;
   /** By the configuration. */
   readonly parameters: number | null;
@@ -109,6 +108,7 @@ export async function checkFolder(path: string): Promise<FolderCheck> {
     format: gguf ? 'gguf' : 'folder',
     ...facts,
     faults: [...faults],
+    engines: faults.size === 0 ? ['onnx', 'torch'] : part.foreign !== null && faults.size === 1 ? ['torch'] : [],
     warnings: [
       ...(transformers?.warning ? [transformers.warning] : []),
       ...(text && text.withoutRow.size > 0 ? [roomWarning(text)] : []),

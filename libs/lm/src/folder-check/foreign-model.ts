@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isBuffer } from '../buffers.ts';
 import { ConfigReader } from '../config-reader.ts';
 import { refuseOtherKinds } from '../model-config.ts';
 import { hasAdapter, readJson, weightFiles } from '../model-folder.ts';
@@ -17,6 +18,8 @@ export interface ForeignModel {
   /** Of attention, where the configuration names them as most do. */
   readonly heads: number | null;
   readonly vocabSize: number;
+  /** What an adapter can work on, by its files: the last parts of the names of matrices in its layers. */
+  readonly linearLayers: readonly string[];
 }
 
 /**
@@ -32,15 +35,24 @@ export function readForeignModel(folder: string, reason: string): ForeignModel {
     throw new ModelError(
       `a PEFT adapter beside a model of ${family} is not merged; merge the two first (merge_and_unload of PEFT), and register the result`,
     );
-  const parameters = weightFiles(folder)
-    .flatMap((file) => [...readSafetensorsHeader(join(folder, file)).tensors.values()])
-    .reduce((sum, { dims }) => sum + dims.reduce((product, size) => product * size, 1), 0);
+  const tensors = weightFiles(folder).flatMap((file) => [
+    ...readSafetensorsHeader(join(folder, file), isBuffer).tensors,
+  ]);
   return {
     reason,
     family,
-    parameters,
+    parameters: tensors.reduce((sum, [, { dims }]) => sum + dims.reduce((product, size) => product * size, 1), 0),
     maxPositions: config.optionalWhole('max_position_embeddings'),
     heads: config.optionalWhole('num_attention_heads'),
     vocabSize: config.whole('vocab_size'),
+    linearLayers: linearLayersOf(tensors),
   };
+}
+
+/** Layers are numbered: tables of tokens and positions, and the output, stand outside of them. */
+const IN_LAYER = /\.\d+\.(?:.+\.)?([A-Za-z_]\w*)\.weight$/;
+
+function linearLayersOf(tensors: readonly (readonly [name: string, { readonly dims: readonly number[] }])[]): string[] {
+  const matrices = tensors.filter(([, { dims }]) => dims.length === 2);
+  return [...new Set(matrices.flatMap(([name]) => IN_LAYER.exec(`.${name}`)?.[1] ?? []))].sort();
 }

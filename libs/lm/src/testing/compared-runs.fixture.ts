@@ -63,10 +63,13 @@ export function idsBelow50(length: number, salt: number): Int32Array {
   return Int32Array.from({ length }, (_, i) => (i * i * 7 + salt * 13 + i * 3) % 50);
 }
 
-export async function takeTenSteps(model: LanguageModel) {
+export async function takeTenSteps(model: LanguageModel, { taken = () => {} }: { taken?: () => void } = {}) {
   const trainer = new PreferenceTrainer(model, TEN_STEPS);
   const metrics: Readonly<Record<string, number>>[] = [];
-  for (let step = 0; step < 10; step++) metrics.push((await trainer.takeStep(TWO_PAIRS)).metrics);
+  for (let step = 0; step < 10; step++) {
+    metrics.push((await trainer.takeStep(TWO_PAIRS)).metrics);
+    taken();
+  }
   const weights: HostTensors = await model.trained.read();
   const moments = await trainer.optimizerTensors();
   await trainer.free();
