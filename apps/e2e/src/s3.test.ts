@@ -8,7 +8,7 @@ import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
 import { System, type Worker } from './system.ts';
 
 const WHY_NOT = whyNoS3();
-const LIMIT_MS = 200_000;
+const LIMIT_MS = 400_000;
 
 /** One system over a folder that all its services share; one over a bucket, each service with a cache of its own. */
 let [together, apart] = [] as unknown as [System, System];

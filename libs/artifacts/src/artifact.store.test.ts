@@ -8,7 +8,7 @@ import { spawnSource, whyNoS3 } from '@solopo/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ArtifactStore } from './artifact.store.ts';
 import { openArtifacts } from './open-artifacts.ts';
-import { KINDS, Places, type Place } from './store.fixture.ts';
+import { KINDS, Places, type Place } from './testing/store.fixture.ts';
 
 describe.each(KINDS)('an artifact store in a %s', (kind) => {
   const missing = kind === 'bucket' ? whyNoS3() : undefined;

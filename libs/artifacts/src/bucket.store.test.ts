@@ -19,7 +19,7 @@ import { BucketStore } from './bucket.store.ts';
 import { Bucket } from './bucket.ts';
 import { CacheFolder } from './cache.folder.ts';
 import { write } from './content.folder.ts';
-import { startProxy } from './proxy.fixture.ts';
+import { startProxy } from './testing/proxy.fixture.ts';
 
 const WHY_NOT = whyNoS3();
 const PATIENCE = { attempts: 3, idleMs: 5000 };

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startS3, type TestS3 } from '@solopo/testing';
-import type { ArtifactSettings } from './open-artifacts.ts';
+import type { ArtifactSettings } from '../open-artifacts.ts';
 
 export const KINDS = ['folder', 'bucket'] as const;
 
