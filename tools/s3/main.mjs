@@ -10,7 +10,7 @@ import { ROOT } from '../bootstrap/run.mjs';
 const HERE = import.meta.dirname;
 const HOME = join(ROOT, '.solopo', 's3');
 const STAMP = join(HOME, 'stamp');
-const TESTS = ['libs/artifacts', 'apps/gateway/src/artifacts', 'apps/e2e/src/s3.test.ts'];
+const TESTS = ['libs/artifacts', 'apps/e2e/src/s3.test.ts'];
 
 /** What the built server was built from. */
 function stamp() {
