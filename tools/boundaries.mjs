@@ -54,6 +54,7 @@ const HOMES = {
   '@nestjs/*': ['bus', 'platform', 'worker', 'gateway', 'datagen', 'reward', 'trainer', 'migrator'],
   'onnxruntime-node': ['lm', 'onnx-graph'],
   '@opentelemetry/*': ['tracing'],
+  '@aws-sdk/*': ['artifacts'],
 };
 
 /**

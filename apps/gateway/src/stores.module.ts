@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { ArtifactStore } from '@solopo/artifacts';
+import { ArtifactStore, openArtifacts } from '@solopo/artifacts';
 import { BusModule } from '@solopo/bus';
 import { Ledger, SCHEMA_VERSION } from '@solopo/ledger';
 import {
@@ -26,13 +26,19 @@ import type { GatewayConfig } from './gateway.config.ts';
     { provide: Ledger, inject: [CONFIG, LOGGER, Health, Metrics, Resources], useFactory: openLedger },
     {
       provide: ArtifactStore,
-      inject: [CONFIG],
-      useFactory: ({ artifacts }: GatewayConfig) => ArtifactStore.open(artifacts),
+      inject: [CONFIG, Health],
+      useFactory: openStore,
     },
   ],
   exports: [Ledger, ArtifactStore],
 })
 export class StoresModule {}
+
+async function openStore(config: GatewayConfig, health: Health): Promise<ArtifactStore> {
+  const artifacts = await openArtifacts(config);
+  health.tell('artifacts', () => artifacts.describe());
+  return artifacts;
+}
 
 function openLedger(
   { databaseUrl }: GatewayConfig,

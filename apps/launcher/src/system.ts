@@ -40,6 +40,13 @@ export interface SystemOptions {
 
 const READY_TIMEOUT_MS = 60_000;
 
+/** A folder under the data, unless the environment names a bucket; then that one, with copies of what is used under the data. */
+function artifactsOf(dataDir: string, env = process.env): NodeJS.ProcessEnv {
+  const { SOLOPO_ARTIFACTS: named = '', SOLOPO_ARTIFACTS_CACHE: cache = join(dataDir, 'artifacts-cache') } = env;
+  if (named.startsWith('s3:')) return { SOLOPO_ARTIFACTS: named, SOLOPO_ARTIFACTS_CACHE: cache };
+  return { SOLOPO_ARTIFACTS: join(dataDir, 'artifacts') };
+}
+
 /** Everything that runs under one data folder, started in the order of its needs and stopped in the opposite one. */
 export class System {
   /** Rejects when the system cannot go on; never resolves. */
@@ -94,7 +101,7 @@ export class System {
       ...process.env,
       SOLOPO_DATABASE_URL: postgres.url,
       SOLOPO_NATS_URL: nats.url,
-      SOLOPO_ARTIFACTS: join(dataDir, 'artifacts'),
+      ...artifactsOf(dataDir),
       SOLOPO_HTTP_HOST: '127.0.0.1',
       ...(this.#options.device && { SOLOPO_DEVICE: this.#options.device }),
       SOLOPO_ENGINES: engines.join(','),

@@ -26,20 +26,13 @@ export class InspectPair {
     const { frozenWeights, precision, engine: by } = run.config;
     const engine = await this.engine.run('fingerprint', { frozenWeights, precision }, { engine: by });
     const responses = pair.rejected === null ? [pair.chosenTokens] : [pair.chosenTokens, pair.rejectedTokens];
-    const inspected = await this.engine.run(
-      'inspect',
-      {
-        model: await this.models.source(model, { policy, adapter: run.config.adapter, frozenWeights, precision }),
-        rows: CONTEXTS.flatMap((context) =>
-          responses.map((response) => ({
-            prompt: pair[context].tokens,
-            response,
-            evidence: pair[context].evidence,
-          })),
-        ),
-      },
-      { engine: by },
+    const rows = CONTEXTS.flatMap((context) =>
+      responses.map((response) => ({ prompt: pair[context].tokens, response, evidence: pair[context].evidence })),
     );
+    const inspected = await this.models.during(async () => {
+      const options = { policy, adapter: run.config.adapter, frozenWeights, precision };
+      return this.engine.run('inspect', { model: await this.models.source(model, options), rows }, { engine: by });
+    });
     return {
       policy,
       step,

@@ -70,11 +70,13 @@ export class ScoreResponses {
           },
     );
     const engine = await this.engine.run('fingerprint', {});
-    const { logps } = await this.engine.run('score', {
-      model: await this.models.source(digest, { policy, adapter }),
-      trees,
-      batchTokens: this.config.batchTokens,
-    });
+    const { logps } = await this.models.during(async () =>
+      this.engine.run('score', {
+        model: await this.models.source(digest, { policy, adapter }),
+        trees,
+        batchTokens: this.config.batchTokens,
+      }),
+    );
     return {
       engine,
       rows: logps.map((branches) => ({

@@ -56,8 +56,7 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 - name: SOLOPO_STREAM_REPLICAS
   value: {{ default $root.Values.nats.replicas $root.Values.nats.streamReplicas | quote }}
 {{- else }}
-- name: SOLOPO_ARTIFACTS
-  value: /var/lib/solopo/artifacts
+{{- include "solopo.artifactsEnv" $root }}
 - name: SOLOPO_HTTP_HOST
   value: 0.0.0.0
 - name: SOLOPO_HTTP_PORT
@@ -93,6 +92,36 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
   value: --max-old-space-size={{ include "solopo.heap" .workload }}
 {{- with .workload.extraEnv }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Where the artifacts are: the volume, or a bucket with a cache where the volume would be. */}}
+{{- define "solopo.artifactsEnv" -}}
+{{- $bucket := .Values.artifacts.bucket }}
+- name: SOLOPO_ARTIFACTS
+  value: {{ default "/var/lib/solopo/artifacts" $bucket.url | quote }}
+{{- if $bucket.url }}
+{{- with $bucket.endpoint }}
+- name: SOLOPO_ARTIFACTS_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- with $bucket.region }}
+- name: SOLOPO_ARTIFACTS_REGION
+  value: {{ . | quote }}
+{{- end }}
+- name: SOLOPO_ARTIFACTS_PATH_STYLE
+  value: {{ $bucket.pathStyle | quote }}
+{{- if $bucket.existingSecret }}
+- name: SOLOPO_ARTIFACTS_ACCESS_KEY_FILE
+  value: /run/secrets/solopo/artifacts-access-key
+- name: SOLOPO_ARTIFACTS_SECRET_KEY_FILE
+  value: /run/secrets/solopo/artifacts-secret-key
+{{- end }}
+- name: SOLOPO_ARTIFACTS_CACHE
+  value: /var/lib/solopo/artifacts
+{{- /* 10^6 bytes; a tenth of the volume is left for links and what is written. */}}
+- name: SOLOPO_ARTIFACTS_CACHE_MB
+  value: {{ mulf (include "solopo.mebibytes" $bucket.cacheSize) 0.9437184 | floor | int64 | quote }}
 {{- end }}
 {{- end -}}
 
@@ -136,6 +165,17 @@ projected:
     {{- end }}
     {{- end }}
     {{- end }}
+    {{- with $root.Values.artifacts.bucket }}
+    {{- if and .url .existingSecret (ne $.app "migrator") }}
+    - secret:
+        name: {{ .existingSecret }}
+        items:
+          - key: {{ .keys.accessKey }}
+            path: artifacts-access-key
+          - key: {{ .keys.secretKey }}
+            path: artifacts-secret-key
+    {{- end }}
+    {{- end }}
 {{- end -}}
 
 {{/* On one node, where the volume cannot be mounted on more. */}}
@@ -143,7 +183,7 @@ projected:
 {{- $root := .root -}}
 {{- if .workload.affinity -}}
 affinity: {{- toYaml .workload.affinity | nindent 2 }}
-{{- else if and (not $root.Values.artifacts.existingClaim) (eq (join "," $root.Values.artifacts.accessModes) "ReadWriteOnce") -}}
+{{- else if and (not $root.Values.artifacts.existingClaim) (not $root.Values.artifacts.bucket.url) (eq (join "," $root.Values.artifacts.accessModes) "ReadWriteOnce") -}}
 affinity:
   podAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:
@@ -254,7 +294,9 @@ spec:
         solopo/ranks: 'true'
         {{- end }}
         solopo/services: 'true'
+        {{- if not $root.Values.artifacts.bucket.url }}
         solopo/artifacts: {{ include "solopo.claimName" $root }}
+        {{- end }}
         {{- with $workload.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -312,7 +354,14 @@ spec:
       volumes:
         - {{ include "solopo.secretVolume" (dict "root" $root "app" .app) | nindent 10 | trim }}
         - name: artifacts
+          {{- with $root.Values.artifacts.bucket }}
+          {{- if .url }}
+          emptyDir:
+            sizeLimit: {{ .cacheSize }}
+          {{- else }}
           persistentVolumeClaim:
             claimName: {{ include "solopo.claimName" $root }}
+          {{- end }}
+          {{- end }}
         {{- include "solopo.scratchVolumes" $workload | nindent 8 }}
 {{- end -}}

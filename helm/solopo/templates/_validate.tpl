@@ -28,6 +28,12 @@
 {{- if and $secrets.mlflowToken.existingSecret (not .Values.gateway.config.mlflowUrl) -}}
 {{- fail "secrets.mlflowToken names a Secret, and no server takes the token; set gateway.config.mlflowUrl." -}}
 {{- end -}}
+{{- if and .Values.artifacts.bucket.url .Values.artifacts.existingClaim -}}
+{{- fail "artifacts.bucket.url and artifacts.existingClaim are both set; the artifacts are in one place: empty the other." -}}
+{{- end -}}
+{{- if and (not .Values.artifacts.bucket.url) (or .Values.artifacts.bucket.endpoint .Values.artifacts.bucket.existingSecret) -}}
+{{- fail "artifacts.bucket names a server or a Secret, and no bucket; set artifacts.bucket.url to s3://BUCKET/PREFIX." -}}
+{{- end -}}
 {{- if and .Values.gateway.ingress.enabled (not .Values.gateway.ingress.host) -}}
 {{- fail "gateway.ingress is on without a host; set gateway.ingress.host." -}}
 {{- end -}}

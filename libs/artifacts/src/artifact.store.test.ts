@@ -1,33 +1,31 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile, chmod } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { sha256 } from '@solopo/contracts';
-import { spawnSource } from '@solopo/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ArtifactStore } from './artifact.store.ts';
+import { spawnSource, whyNoS3 } from '@solopo/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ArtifactStore } from './artifact.store.ts';
+import { openArtifacts } from './open-artifacts.ts';
+import { KINDS, Places, type Place } from './testing/store.fixture.ts';
 
-let root: string;
-let store: ArtifactStore;
+describe.each(KINDS)('an artifact store in a %s', (kind) => {
+  const missing = kind === 'bucket' ? whyNoS3() : undefined;
+  const places = new Places(kind);
+  let place: Place;
+  let store: ArtifactStore;
 
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'solopo-artifacts-'));
-  store = await ArtifactStore.open(root);
-});
+  beforeAll(async () => {
+    if (missing === undefined) await places.start();
+  });
+  afterAll(() => places.stop());
+  beforeEach(async (context) => {
+    if (missing !== undefined) context.skip(missing);
+    place = await places.make();
+    store = await openArtifacts(place.settings);
+  });
 
-afterEach(async () => {
-  await rm(root, { recursive: true, force: true });
-});
-
-/** Names of everything in the store but its top folders. */
-async function everything(): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
-}
-
-describe('ArtifactStore', () => {
   it('names content by its SHA-256, whether a buffer or a stream', async () => {
     const digest = sha256('some content');
     expect(await store.put(Buffer.from('some content'))).toEqual({ digest, bytes: 12 });
@@ -35,12 +33,19 @@ describe('ArtifactStore', () => {
       digest,
       bytes: 12,
     });
-    expect(await everything()).toEqual([digest]);
+    expect(await place.files()).toEqual([digest]);
     expect(await store.has(digest)).toBe(true);
     expect(await text(await store.open(digest))).toBe('some content');
-    expect((await store.read(digest)).toString()).toBe('some content');
     expect(await store.size(digest)).toBe(12);
-    expect((await stat(store.path(digest))).mode & 0o777).toBe(0o444);
+  });
+
+  it('keeps nothing at all under the digest of nothing', async () => {
+    const digest = sha256('');
+    expect(await store.put(Readable.from([]))).toEqual({ digest, bytes: 0 });
+    expect(await store.size(digest)).toBe(0);
+    expect(await text(await store.open(digest))).toBe('');
+    const folder = await store.materialize({ empty: digest });
+    expect(await readFile(join(folder, 'empty'), 'utf8')).toBe('');
   });
 
   it('keeps chunks of any size, also where the source uses its memory again', async () => {
@@ -54,13 +59,13 @@ describe('ArtifactStore', () => {
     const digest = sha256(content);
     expect(await store.put(chunks(), digest)).toEqual({ digest, bytes: content.length });
     expect(await store.put(content)).toEqual({ digest, bytes: content.length });
-    expect((await store.read(digest)).equals(content)).toBe(true);
+    expect((await buffer(await store.open(digest))).equals(content)).toBe(true);
   });
 
   it('refuses content of another digest than promised', async () => {
     const promised = sha256('promised');
     await expect(store.put(Buffer.from('something else'), promised)).rejects.toMatchObject({ code: 'input-invalid' });
-    expect(await everything()).toEqual([]);
+    expect(await place.files()).toEqual([]);
     expect(await store.put(Buffer.from('promised'), promised)).toMatchObject({ digest: promised });
   });
 
@@ -71,37 +76,41 @@ describe('ArtifactStore', () => {
       throw new Error('the client went away');
     }
     await expect(store.put(failing())).rejects.toThrow('the client went away');
-    expect(await everything()).toEqual([]);
+    expect(await place.files()).toEqual([]);
   });
 
   it('shows nothing of a writer killed halfway, and clears its remains a day later', async () => {
-    const child = spawnSource(new URL('./crash.fixture.ts', import.meta.url), [root]);
+    const child = spawnSource(new URL('./crash.fixture.ts', import.meta.url), [JSON.stringify(place.settings)]);
     await child.line('halfway');
     child.kill();
     await child.exited;
 
-    const [partial] = await everything();
-    expect(await readdir(join(root, 'content'))).toEqual([]);
-    expect(await readFile(join(root, 'partial', partial ?? ''), 'utf8')).toMatch(/^(first half, ){1000}/);
-    await ArtifactStore.open(root);
-    expect(await everything()).toEqual([partial]);
+    const [partial = '', ...more] = await place.files();
+    expect(more).toEqual([]);
+    const path = join(place.folder, 'partial', partial);
+    expect(await readFile(path, 'utf8')).toMatch(/^(first half, ){1000}/);
+    await openArtifacts(place.settings);
+    expect(await place.files()).toEqual([partial]);
     const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
-    await utimes(join(root, 'partial', partial ?? ''), twoDaysAgo, twoDaysAgo);
-    await ArtifactStore.open(root);
-    expect(await everything()).toEqual([]);
+    await utimes(path, twoDaysAgo, twoDaysAgo);
+    await openArtifacts(place.settings);
+    expect(await place.files()).toEqual([]);
   });
 
-  it('finds damage when it reads', async () => {
+  it('finds damage when it reads, and is whole again when the content is put again', async () => {
     const { digest } = await store.put(Buffer.from('whole'));
-    await chmod(store.path(digest), 0o644);
-    await writeFile(store.path(digest), 'wh0le');
-    await expect(store.read(digest)).rejects.toThrow(/damaged/);
+    await place.damage(digest, 'wh0le');
+    await expect(text(await store.open(digest))).rejects.toMatchObject({ code: 'artifact-damaged' });
+    await store.put(Buffer.from('whole'));
+    expect(await text(await store.open(digest))).toBe('whole');
   });
 
   it('says what is missing or malformed', async () => {
-    await expect(store.read(sha256('never stored'))).rejects.toMatchObject({ code: 'not-found' });
-    await expect(store.open(sha256('never stored'))).rejects.toMatchObject({ code: 'not-found' });
-    expect(() => store.path('../../etc/passwd')).toThrow(/not an artifact digest/);
+    const never = sha256('never stored');
+    expect(await store.has(never)).toBe(false);
+    await expect(store.open(never)).rejects.toMatchObject({ code: 'not-found' });
+    await expect(store.size(never)).rejects.toMatchObject({ code: 'not-found' });
+    await expect((async () => store.has('../../etc/passwd'))()).rejects.toThrow(/not an artifact digest/);
   });
 
   it('shows artifacts in a folder under their names, once, also to callers at the same time', async () => {
@@ -113,15 +122,26 @@ describe('ArtifactStore', () => {
     const folder = folders[0] ?? '';
     expect((await readdir(folder)).sort()).toEqual(Object.keys(files));
     expect(await readFile(join(folder, 'model-00001-of-00001.safetensors'), 'utf8')).toBe('weights');
-    expect(await readdir(join(root, 'partial'))).toEqual([]);
+    expect(await readdir(join(place.folder, 'partial'))).toEqual([]);
   });
 
   it('makes no folder with a missing artifact or a name that leaves it', async () => {
     const { digest } = await store.put(Buffer.from('x'));
     await expect(store.materialize({ 'a.json': sha256('missing') })).rejects.toMatchObject({ code: 'not-found' });
-    await expect(store.materialize({ '../escape': digest })).rejects.toMatchObject({ code: 'input-invalid' });
+    await expect((async () => store.materialize({ '../escape': digest }))()).rejects.toMatchObject({
+      code: 'input-invalid',
+    });
     await expect(store.materialize({ '..': digest })).rejects.toMatchObject({ code: 'input-invalid' });
-    expect(await readdir(join(root, 'folders'))).toEqual([]);
-    expect(await readdir(join(root, 'partial'))).toEqual([]);
+    expect(await readdir(join(place.folder, 'folders'))).toEqual([]);
+    expect(await readdir(join(place.folder, 'partial'))).toEqual([]);
+  });
+
+  it('gives a file of one’s own for the time of some work', async () => {
+    const path = await store.scratch(async (mine) => {
+      await expect(readFile(mine)).rejects.toThrow(/ENOENT/);
+      return mine;
+    });
+    expect(path.startsWith(join(place.folder, 'partial'))).toBe(true);
+    expect(await store.during(() => Promise.resolve('done'))).toBe('done');
   });
 });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ArtifactStore } from './artifact.store.ts';
+import { openArtifacts, type ArtifactSettings } from './open-artifacts.ts';
 
 /** Writes half of an artifact, says so, and waits to be killed. */
 async function* halfway(): AsyncGenerator<Uint8Array> {
@@ -9,5 +9,5 @@ async function* halfway(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('second half');
 }
 
-const store = await ArtifactStore.open(process.argv[2] ?? '');
+const store = await openArtifacts(JSON.parse(process.argv[2] ?? '') as ArtifactSettings);
 await store.put(halfway());

@@ -1,1 +1,3 @@
-export * from './artifact.store.ts';
+export { ArtifactStore, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
+export { FolderStore } from './folder.store.ts';
+export { openArtifacts, type ArtifactSettings } from './open-artifacts.ts';

@@ -12,6 +12,10 @@ export const ERROR_CODES = {
   'device-missing': { status: 500, job: 'dead-letter' },
   'device-memory': { status: 500, job: 'dead-letter' },
   'engine-missing': { status: 500, job: 'dead-letter' },
+  // Of the artifact store: no room, not let in, other bytes than promised.
+  'store-full': { status: 507, job: 'retry' },
+  'store-refused': { status: 502, job: 'retry' },
+  'artifact-damaged': { status: 500, job: 'retry' },
   'lease-lost': { status: 409, job: 'retry' },
   'not-ready': { status: 503, job: 'retry' },
   'queue-full': { status: 503, job: 'retry' },

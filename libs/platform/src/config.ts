@@ -6,8 +6,20 @@ import { z } from 'zod';
 export const serviceConfigSchema = z.strictObject({
   databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }),
   natsUrl: z.url({ protocol: /^(nats|tls)$/ }),
-  /** The directory of the artifacts. */
+  /** The directory of the artifacts, which all services share; or a bucket, `s3://BUCKET/PREFIX`, which the next ones are for. */
   artifacts: z.string().min(1),
+  /** Of a server of one's own. Without it, Amazon's of the region. */
+  artifactsEndpoint: z.url({ protocol: /^https?$/ }).optional(),
+  artifactsRegion: z.string().min(1).optional(),
+  /** Whether the bucket is in the path of an address, or in its host's name. `auto`: in the path where there is an endpoint. */
+  artifactsPathStyle: z.enum(['auto', 'on', 'off']).default('auto'),
+  /** Both, or neither: then Amazon's SDK looks for them where it always does, in the environment, in files, at the pod's role. */
+  artifactsAccessKey: z.string().min(1).optional(),
+  artifactsSecretKey: z.string().min(1).optional(),
+  /** Where copies of what is used lie. A folder of the system's temporary one without it. */
+  artifactsCache: z.string().min(1).optional(),
+  /** What they may take, in 10^6 bytes: what one job uses and makes at the least. */
+  artifactsCacheMb: z.coerce.number().int().min(1).default(20_000),
   httpHost: z.string().min(1).default('127.0.0.1'),
   /** 0: any free port. */
   httpPort: z.coerce.number().int().min(0).max(65_535).default(0),

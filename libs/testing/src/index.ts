@@ -2,6 +2,7 @@ export * from './child.ts';
 export * from './nats.ts';
 export * from './otlp.ts';
 export * from './postgres.ts';
+export * from './s3.ts';
 export * from './scratch.ts';
 export * from './torch.ts';
 export * from './wait.ts';

@@ -1,3 +1,4 @@
+import type { ArtifactStore } from '@solopo/artifacts';
 import { JobContext, type OutboxRelay } from '@solopo/bus';
 import type { Ledger } from '@solopo/ledger';
 import { expect, it, vi } from 'vitest';
@@ -12,7 +13,12 @@ it('is done only when the jobs that its commit made are published: the scaler ne
   const published = Promise.withResolvers<void>();
   const relay = { flush: vi.fn(() => published.promise) };
   const ledger = { transaction: (work: (tx: unknown) => unknown) => Promise.resolve(work({})) };
-  const executor = new JobExecutor(ledger as unknown as Ledger, relay as unknown as OutboxRelay);
+  const artifacts = { during: (work: () => unknown) => work() };
+  const executor = new JobExecutor(
+    ledger as unknown as Ledger,
+    relay as unknown as OutboxRelay,
+    artifacts as unknown as ArtifactStore,
+  );
   const effects = { result: {}, write: () => Promise.resolve() };
   const context = new JobContext({ subject: 'jobs.x', count: 1 }, new AbortController().signal, 1000, 3);
   let isDone = false;

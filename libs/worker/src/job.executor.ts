@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
+import { ArtifactStore } from '@solopo/artifacts';
 import { JobHeld, OutboxRelay, type JobContext } from '@solopo/bus';
 import { SolopoError, type Job, type StageKind, type StageSpecOf } from '@solopo/contracts';
 import { INTERRUPTED, Ledger, type Attempt } from '@solopo/ledger';
@@ -33,6 +34,7 @@ export class JobExecutor {
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(OutboxRelay) private readonly relay: OutboxRelay,
+    @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
   ) {}
 
   /** @throws JobHeld where another execution of the job goes on */
@@ -80,10 +82,8 @@ export class JobExecutor {
     { execution, spec, range, start, items }: ReadyChunk,
   ): Promise<void> {
     const started = performance.now();
-    const effects = await work.execute(
-      { stage: job.stage, spec: spec as StageSpecOf<K>, range, start, items },
-      context,
-    );
+    const input = { stage: job.stage, spec: spec as StageSpecOf<K>, range, start, items };
+    const effects = await this.artifacts.during(() => work.execute(input, context));
     context.signal.throwIfAborted();
     const seconds = (performance.now() - started) / 1000;
     context.commits();

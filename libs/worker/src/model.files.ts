@@ -28,6 +28,11 @@ export class ModelFiles {
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
   ) {}
 
+  /** What is handed out within the work stays on this machine's disk until the work is done. Jobs are such works. */
+  during<T>(work: () => Promise<T>): Promise<T> {
+    return this.artifacts.during(work);
+  }
+
   async source(
     model: string,
     { policy = model, adapter = null, frozenWeights, samplingWeights, precision }: PolicyOfModel = {},

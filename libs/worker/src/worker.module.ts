@@ -1,5 +1,5 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
-import { ArtifactStore } from '@solopo/artifacts';
+import { ArtifactStore, openArtifacts } from '@solopo/artifacts';
 import { BusModule } from '@solopo/bus';
 import type { DeviceChoice } from '@solopo/contracts';
 import { Engine, type EngineState } from '@solopo/engine';
@@ -40,8 +40,8 @@ export class WorkerModule {
         { provide: Ledger, inject: [CONFIG, LOGGER, Health, Metrics, Resources], useFactory: openLedger },
         {
           provide: ArtifactStore,
-          inject: [CONFIG],
-          useFactory: ({ artifacts }: WorkerConfig) => ArtifactStore.open(artifacts),
+          inject: [CONFIG, Health],
+          useFactory: openStore,
         },
         {
           provide: Engine,
@@ -54,6 +54,12 @@ export class WorkerModule {
       exports: PROVIDED,
     };
   }
+}
+
+async function openStore(config: WorkerConfig, health: Health): Promise<ArtifactStore> {
+  const artifacts = await openArtifacts(config);
+  health.tell('artifacts', () => artifacts.describe());
+  return artifacts;
 }
 
 function openLedger(

@@ -20,10 +20,11 @@ export class RegisterModel {
   /** The same files under the same name are the same model, however often they are registered. */
   async execute({ name, files }: Command): Promise<ModelView> {
     await this.#demandArtifacts(files);
-    const folder = await this.artifacts.materialize(files);
     const has = new Set(this.config.pools.flatMap(({ engines }) => engines));
-    const { config, parameters, warnings, engines } = await checkModel(folder, has);
-    const source = await readSource(folder);
+    const { config, parameters, warnings, engines, source } = await this.artifacts.during(async () => {
+      const folder = await this.artifacts.materialize(files);
+      return { ...(await checkModel(folder, has)), source: await readSource(folder) };
+    });
     const digest = digestOf(files);
     await this.ledger.models.register({
       digest,

@@ -27,6 +27,8 @@ export class TextModels {
   async #read(digest: string): Promise<TextModel> {
     const { files } = await this.ledger.models.require(digest);
     const texts = TEXT_FILES.flatMap((file) => (files[file] === undefined ? [] : [[file, files[file]] as const]));
-    return TextModel.fromFolder(await this.artifacts.materialize(Object.fromEntries(texts)));
+    return this.artifacts.during(async () =>
+      TextModel.fromFolder(await this.artifacts.materialize(Object.fromEntries(texts))),
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
 import { sha256, SolopoError, type PolicyManifest } from '@solopo/contracts';
@@ -19,6 +20,7 @@ const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
 const OF_ITS_OWN = /^(README\.md|adapter_config\.json)$/;
 /** What belongs to the model, not to its tokenizer. */
 const MODEL_SETTINGS = /^(config|generation_config)\.json$/;
+const ADAPTER = 'adapter_model.safetensors';
 
 @Injectable()
 export class DescribePolicy {
@@ -36,7 +38,7 @@ export class DescribePolicy {
     const kept = Object.entries(model.files).filter(
       ([name]) => !OF_ITS_OWN.test(name) && !WEIGHTS.test(name) && (adapter === null || !MODEL_SETTINGS.test(name)),
     );
-    const weights = adapter === null ? 'model.safetensors' : 'adapter_model.safetensors';
+    const weights = adapter === null ? 'model.safetensors' : ADAPTER;
     const card = modelCard({
       run,
       version,
@@ -47,7 +49,7 @@ export class DescribePolicy {
     });
     const files = [
       ...(await Promise.all([...kept, [weights, version.digest] as const].map((file) => this.#artifact(file)))),
-      ...(adapter === null ? [] : [this.#adapterConfig(adapter, version, model)]),
+      ...(adapter === null ? [] : [await this.#adapterConfig(adapter, version, model)]),
       generated('README.md', card),
     ];
     return {
@@ -74,12 +76,14 @@ export class DescribePolicy {
   }
 
   /** Of the layers that its file has, whatever their names were asked by. */
-  #adapterConfig(
+  async #adapterConfig(
     adapter: NonNullable<RunRecord['config']['adapter']>,
     { digest }: PolicyVersionRecord,
     { name }: ModelRecord,
-  ): ManifestFile {
-    const targets = modulesInFile(this.artifacts.path(digest));
+  ): Promise<ManifestFile> {
+    const targets = await this.artifacts.during(async () =>
+      modulesInFile(join(await this.artifacts.materialize({ [ADAPTER]: digest }), ADAPTER)),
+    );
     return generated('adapter_config.json', json(formatAdapterConfig({ ...adapter, targets }, name)));
   }
 

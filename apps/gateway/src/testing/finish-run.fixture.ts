@@ -1,4 +1,4 @@
-import { ArtifactStore } from '@solopo/artifacts';
+import { openArtifacts, type ArtifactStore } from '@solopo/artifacts';
 import { ALL_LINEAR, LINEAR_LAYERS, type Job, type StageSpec, type StageSpecOf } from '@solopo/contracts';
 import { composeContexts, retrievalTokenizer } from '@solopo/corpus';
 import {
@@ -58,7 +58,7 @@ export async function finishRun(
   run: string,
   madeUp: MadeUp = {},
 ): Promise<void> {
-  const artifacts = await ArtifactStore.open(config.artifacts);
+  const artifacts = await openArtifacts(config);
   const text = TextModel.fromFiles(retrievalTokenizer());
   const worker = new Worker(text, artifacts, madeUp);
   for (;;) {
