@@ -54,6 +54,33 @@ export const samplingSchema = z.strictObject({
   weights: samplingWeightsSchema.default('float32'),
 });
 
+/** The address of an OpenAI-compatible server, with or without `/v1` at its end. A key for it is the workers' to have. */
+export const samplerUrlSchema = z
+  .url({ protocol: /^https?$/, error: 'must be the http or https address of a server' })
+  .max(2000)
+  .refine((url) => !/[?#@]/.test(url), {
+    error: 'has no user, query or fragment; a key for the server is set where workers are (SOLOPO_SAMPLERS)',
+  })
+  .overwrite((url) => url.replace(/\/+$/, '').replace(/\/v1$/, '').replace(/\/+$/, ''));
+
+/** Who answers in place of the run's engine: vLLM, SGLang, llama.cpp's server, or another that speaks OpenAI's protocol. */
+export const samplerSchema = z.strictObject({
+  /** One of those that workers may ask (SOLOPO_SAMPLERS). */
+  url: samplerUrlSchema,
+  /** The run's model, by the server's name for it. Without it, the only one that the server has. */
+  model: z.string().min(1).max(200).optional(),
+  /**
+   * `vllm`: policies are loaded there as LoRA adapters, and evaluations are answered by the server too. `none`: the server answers for the
+   * base model, on which samples are drawn; evaluations compute with the run's engine.
+   */
+  adapters: z.enum(['vllm', 'none']).default('none'),
+  /**
+   * `logps`: before the server answers for a model or a policy, its log-probabilities of some tokens are held to those of the run's
+   * engine. `none`: they are not, as where no worker has room for the model, or the server's weights are rounded.
+   */
+  check: z.enum(['logps', 'none']).default('logps'),
+});
+
 export const judgeSchema = z.enum(['sub-em', 'exact']);
 
 /** What judges leave out of both texts: case, punctuation and articles, as HotpotQA's own evaluation does, or nothing but white space. */
@@ -219,6 +246,8 @@ const runConfigObject = z.strictObject({
   engine: engineSchema.default('onnx'),
   /** What weights and activations are computed in; bfloat16 needs `engine: torch`. What is trained is kept in float32. */
   precision: precisionSchema.default('float32'),
+  /** A server that answers in place of the engine. */
+  sampler: samplerSchema.nullable().default(null),
   prompt: promptSchema.prefault({}),
   contexts: contextsSchema,
   sampling: samplingSchema.prefault({}),
@@ -276,6 +305,11 @@ export const runConfigSchema = z
     path: ['frozenWeights'],
     error:
       'PyTorch keeps frozen weights in the precision that it computes in; set precision to bfloat16 for half the memory, and leave frozenWeights at float32',
+  })
+  .refine(({ adapter, sampler }) => adapter !== null || sampler?.adapters !== 'vllm', {
+    path: ['sampler', 'adapters'],
+    error:
+      'without an adapter every parameter is trained, and a policy is no adapter that a server could load; train one (adapter: { kind: lora }), or leave sampler.adapters at none',
   });
 
 export const PRESETS = {
@@ -336,6 +370,7 @@ export type AlignmentBackward = z.infer<typeof alignmentBackwardSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
 export type AdapterConfig = z.infer<typeof adapterSchema>;
 export type FrozenWeightsConfig = z.infer<typeof frozenWeightsSchema>;
+export type SamplerConfig = z.infer<typeof samplerSchema>;
 export type SamplingWeightsConfig = z.infer<typeof samplingWeightsSchema>;
 export type WatchConfig = z.infer<typeof watchSchema>;
 export type TrainingConfig = z.infer<typeof trainingSchema>;

@@ -95,7 +95,7 @@ export const RUN_WARNINGS = {
     'contexts of more tokens than the model has positions, or tokens that they may have beyond these',
   'control-tokens': "examples whose texts have one of the model's control tokens",
   model: "what of the model's folder training or serving would suffer from",
-  'exact-answers': 'answers by PyTorch, which has no rounded weights for them',
+  'exact-answers': 'answers by PyTorch or by a server, whose weights are not rounded as asked',
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',
 } as const;
 

@@ -1,5 +1,6 @@
 import { DEVICE_CHOICES, ENGINES, type EngineKind } from '@solopo/contracts';
-import { serviceConfigSchema } from '@solopo/platform';
+import { jsonText, serviceConfigSchema } from '@solopo/platform';
+import { samplersSchema } from '@solopo/sampling-server';
 import { z } from 'zod';
 
 export const workerConfigSchema = serviceConfigSchema.extend({
@@ -29,6 +30,8 @@ export const workerConfigSchema = serviceConfigSchema.extend({
   batchTokens: z.coerce.number().int().min(1).default(8192),
   /** What keys and values of the answers under way may take on the processor, in 10^6 bytes. Changes memory and speed, no number. */
   answerCacheMb: z.coerce.number().int().min(1).default(1024),
+  /** The servers that runs may name as their sampler, as JSON: `[{"url":"http://vllm:8000"}]`. No other is asked. */
+  samplers: jsonText('a list of servers').pipe(samplersSchema).default([]),
 });
 
 export type WorkerConfig = z.infer<typeof workerConfigSchema>;

@@ -698,6 +698,22 @@ export interface components {
        * @enum {string}
        */
       readonly precision?: 'float32' | 'bfloat16';
+      /** @default null */
+      readonly sampler?: {
+        /** Format: uri */
+        readonly url: string;
+        readonly model?: string;
+        /**
+         * @default none
+         * @enum {string}
+         */
+        readonly adapters?: 'vllm' | 'none';
+        /**
+         * @default logps
+         * @enum {string}
+         */
+        readonly check?: 'logps' | 'none';
+      } | null;
       /** @default {} */
       readonly prompt?: {
         readonly system?: string;
@@ -1191,7 +1207,7 @@ export interface components {
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch or by a server, whose weights are not rounded as asked; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */
@@ -1331,6 +1347,22 @@ export interface components {
        * @enum {string}
        */
       readonly precision: 'float32' | 'bfloat16';
+      /** @default null */
+      readonly sampler: {
+        /** Format: uri */
+        readonly url: string;
+        readonly model?: string;
+        /**
+         * @default none
+         * @enum {string}
+         */
+        readonly adapters: 'vllm' | 'none';
+        /**
+         * @default logps
+         * @enum {string}
+         */
+        readonly check: 'logps' | 'none';
+      } | null;
       readonly prompt: {
         readonly system?: string;
         /**
