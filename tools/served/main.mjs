@@ -38,13 +38,6 @@ const { values } = parseArgs({
   },
 });
 
-try {
-  process.exitCode = await served();
-} catch (error) {
-  console.error(`served: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-}
-
 async function served() {
   if (values.model === undefined) {
     console.error('served: name a model folder with --model; docs/sampling-servers.md has an example');
@@ -259,4 +252,11 @@ function print(report) {
     console.log(
       `  ${what}: ${loaded ? `loaded without a word, ${kept.toFixed(2)} of the change` : 'not loaded'}; ${refused === null ? 'TAKEN' : `refused: ${refused}`}`,
     );
+}
+
+try {
+  process.exitCode = await served();
+} catch (error) {
+  console.error(`served: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
 }
