@@ -12,6 +12,7 @@ const TABLE = {
   corpus: 'contracts random text',
   lm: 'objectives onnx-graph random text',
   engine: 'artifacts contracts lm objectives text tracing',
+  'sampling-server': 'contracts lm random',
   functions: 'contracts',
   pipeline: 'contracts objectives random',
   artifacts: 'contracts',
@@ -22,15 +23,17 @@ const TABLE = {
   workflow: 'contracts functions ledger pipeline',
   bus: 'contracts functions ledger platform tracing',
   trackers: 'contracts ledger',
-  worker: 'artifacts bus contracts engine functions ledger platform text workflow',
+  worker: 'artifacts bus contracts engine functions ledger platform sampling-server text workflow',
 
   // real servers, for tests and for the launcher
   'local-servers': '',
   testing: 'local-servers',
 
   // apps: they compose libraries, and never import each other
-  gateway: 'artifacts bus contracts corpus functions ledger lm pipeline platform text trackers workflow',
-  datagen: 'artifacts bus contracts corpus engine functions ledger pipeline platform text worker workflow',
+  gateway:
+    'artifacts bus contracts corpus functions ledger lm pipeline platform sampling-server text trackers workflow',
+  datagen:
+    'artifacts bus contracts corpus engine functions ledger pipeline platform sampling-server text worker workflow',
   reward: 'artifacts bus contracts corpus engine functions ledger objectives pipeline platform text worker workflow',
   trainer: 'artifacts bus contracts engine functions ledger objectives pipeline platform worker workflow',
   migrator: 'bus contracts functions ledger platform',

@@ -60,5 +60,17 @@ export async function configDefinitions(): Promise<Record<string, object>> {
 function valuesOf(schema: z.ZodObject): object {
   const { properties = {} } = z.toJSONSchema(schema, { target: 'draft-07', io: 'output', unrepresentable: 'any' });
   const free = Object.entries(properties).filter(([key]) => !DECIDED.includes(key));
-  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(free) };
+  return { type: 'object', additionalProperties: false, properties: defaultsLeftOut(Object.fromEntries(free)) };
+}
+
+/** What has a default need not be there, in parts of a setting either. */
+function defaultsLeftOut(properties: object): object {
+  return JSON.parse(JSON.stringify(properties), (_, value: unknown) => {
+    const { properties: own, required } = (value ?? {}) as {
+      readonly properties?: Readonly<Record<string, object>>;
+      readonly required?: readonly string[];
+    };
+    if (!own || !Array.isArray(required)) return value;
+    return { ...(value as object), required: required.filter((key) => !('default' in (own[key as string] ?? {}))) };
+  }) as object;
 }

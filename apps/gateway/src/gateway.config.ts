@@ -1,6 +1,7 @@
 import { divisorsInWords, ENGINES, MAX_NODES, MAX_RANKS, ONE_RANK, worldSize, type Pool } from '@solopo/contracts';
 import { APPS } from '@solopo/functions';
-import { serviceConfigSchema } from '@solopo/platform';
+import { jsonText, serviceConfigSchema } from '@solopo/platform';
+import { samplersSchema } from '@solopo/sampling-server';
 import { z } from 'zod';
 
 const GB = 1e9;
@@ -44,18 +45,11 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
    * The workers that there are or may be, as JSON: `[{"name":"datagen","app":"datagen","engines":["onnx","torch"]}, ...]`, with `ranks`,
    * `nodes` and `sequenceRanks` where they are not 1.
    */
-  pools: z
-    .string()
-    .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text);
-      } catch {
-        context.addIssue({ code: 'custom', message: 'must be a list of pools as JSON' });
-        return z.NEVER;
-      }
-    })
+  pools: jsonText('a list of pools')
     .pipe(poolsSchema)
     .default([...USUAL_POOLS] as z.infer<typeof poolsSchema>),
+  /** The servers that runs may name as their sampler, as workers have them. */
+  samplers: jsonText('a list of servers').pipe(samplersSchema).default([]),
   /** For an answer of the reward service to what a page asks. */
   inspectionMs: z.coerce.number().int().min(1).default(60_000),
   /** Between signs of life on an idle stream of events. */

@@ -28,10 +28,11 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* A number of JSON is a float: 1e+11 is no integer to its reader. */}}
+{{/* A number of JSON is a float: 1e+11 is no integer to its reader. A list is JSON again. */}}
 {{- define "solopo.scalar" -}}
 {{- if kindIs "float64" . -}}
 {{- if eq (floor .) . }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- else if kindIs "slice" . }}{{ toJson . }}
 {{- else }}{{ . }}{{ end -}}
 {{- end -}}
 

@@ -47,8 +47,19 @@ describe('a run configuration', () => {
     expect(parse({ preset: 'default' })).toEqual(parse({}));
   });
 
+  it('names a server by its address, as OpenAI clients write it or without the version', () => {
+    for (const url of ['http://vllm:8000', 'http://vllm:8000/', 'http://vllm:8000/v1', 'http://vllm:8000/v1/'])
+      expect(parse({ sampler: { url } }).sampler).toEqual({
+        url: 'http://vllm:8000',
+        adapters: 'none',
+        check: 'logps',
+      });
+    expect(parse({ sampler: { url: 'https://h/gate/v1' } }).sampler?.url).toBe('https://h/gate');
+  });
+
   it('read again is the same', () => {
-    for (const changes of [{}, { arm: 'long' }, { arm: 'sft' }, { arm: 'distil' }, { preset: 'paper' }])
+    const sampler = { url: 'http://vllm:8000/v1' };
+    for (const changes of [{}, { sampler }, { arm: 'long' }, { arm: 'sft' }, { arm: 'distil' }, { preset: 'paper' }])
       expect(runConfigSchema.parse(parse(changes))).toEqual(parse(changes));
   });
 
@@ -88,6 +99,13 @@ describe('a run configuration', () => {
       'frozen weights in a format of their own under PyTorch',
       { engine: 'torch', adapter: { kind: 'lora' }, frozenWeights: 'int8' },
       'frozenWeights',
+    ],
+    ['a sampler that is no server', { sampler: { url: 'file:///etc/passwd' } }, 'sampler.url'],
+    ['a key in the address of a sampler', { sampler: { url: 'http://user:key@vllm' } }, 'sampler.url'],
+    [
+      'policies that are no adapters as adapters',
+      { sampler: { url: 'http://v', adapters: 'vllm' } },
+      'sampler.adapters',
     ],
     ['an unknown engine', { engine: 'jax' }, 'engine'],
     ['an alignment that is no record', { preset: 'paper', alignment: 'shared' }, 'alignment'],

@@ -99,6 +99,40 @@ export const samplingSchema = z.strictObject({
   weights: samplingWeightsSchema.default('float32').describe(ANSWERING_WEIGHTS),
 });
 
+/** The address of an OpenAI-compatible server, with or without `/v1` at its end. A key for it is the workers' to have. */
+export const samplerUrlSchema = z
+  .url({ protocol: /^https?$/, error: 'must be the http or https address of a server' })
+  .max(2000)
+  .refine((url) => !/[?#@]/.test(url), {
+    error: 'has no user, query or fragment; a key for the server is set where workers are (SOLOPO_SAMPLERS)',
+  })
+  .overwrite((url) => url.replace(/\/+$/, '').replace(/\/v1$/, '').replace(/\/+$/, ''));
+
+/** Who answers in place of the run's engine: vLLM, SGLang, llama.cpp's server, or another that speaks OpenAI's protocol. */
+export const samplerSchema = z.strictObject({
+  url: samplerUrlSchema.describe('The server; one of those that workers may ask (SOLOPO_SAMPLERS).'),
+  model: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe("The run's model, by the server's name for it. Left out: the only one that the server has."),
+  adapters: z
+    .enum(['vllm', 'none'])
+    .default('none')
+    .describe(
+      'vllm: policies are loaded there as LoRA adapters, and evaluations are answered by the server too. none: the server answers for ' +
+        "the base model, on which samples are drawn; evaluations compute with the run's engine.",
+    ),
+  check: z
+    .enum(['logps', 'none'])
+    .default('logps')
+    .describe(
+      'logps: before the server answers for a model or a policy, its log-probabilities of some tokens are held to those of the ' +
+        "run's engine. none: they are not, as where no worker has room for the model, or the server's weights are rounded.",
+    ),
+});
+
 export const judgeSchema = z.enum(['sub-em', 'exact']);
 export const normalizationSchema = z.enum(['hotpotqa', 'none']);
 
@@ -413,6 +447,10 @@ const runConfigObject = z.strictObject({
     .describe(
       'What weights and activations are computed in; bfloat16 needs engine: torch. What is trained is kept in float32.',
     ),
+  sampler: samplerSchema
+    .nullable()
+    .default(null)
+    .describe('A server that answers in place of the engine; null: the engine answers.'),
   prompt: promptSchema.prefault({}).describe('How an example becomes a prompt.'),
   contexts: contextsSchema.describe('The short and the long context of each example.'),
   sampling: samplingSchema.prefault({}).describe('How answers are drawn that pairs are made of.'),
@@ -485,6 +523,11 @@ export const runConfigSchema = z
     path: ['frozenWeights'],
     error:
       'PyTorch keeps frozen weights in the precision that it computes in; set precision to bfloat16 for half the memory, and leave frozenWeights at float32',
+  })
+  .refine(({ adapter, sampler }) => adapter !== null || sampler?.adapters !== 'vllm', {
+    path: ['sampler', 'adapters'],
+    error:
+      'without an adapter every parameter is trained, and a policy is no adapter that a server could load; train one (adapter: { kind: lora }), or leave sampler.adapters at none',
   });
 
 export const PRESETS = {
@@ -545,6 +588,7 @@ export type AlignmentBackward = z.infer<typeof alignmentBackwardSchema>;
 export type ObjectiveConfig = z.infer<typeof objectiveSchema>;
 export type AdapterConfig = z.infer<typeof adapterSchema>;
 export type FrozenWeightsConfig = z.infer<typeof frozenWeightsSchema>;
+export type SamplerConfig = z.infer<typeof samplerSchema>;
 export type SamplingWeightsConfig = z.infer<typeof samplingWeightsSchema>;
 export type WatchConfig = z.infer<typeof watchSchema>;
 export type TrainingConfig = z.infer<typeof trainingSchema>;

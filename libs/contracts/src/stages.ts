@@ -17,6 +17,7 @@ import {
   pairingSchema,
   precisionSchema,
   promptSchema,
+  samplerSchema,
   samplingSchema,
   samplingWeightsSchema,
   trainingSchema,
@@ -30,6 +31,8 @@ const computedBy = {
   engine: engineSchema.exclude(['onnx']).optional(),
   precision: precisionSchema.exclude(['float32']).optional(),
 };
+/** Who answers. Absent where it is the engine, which was all there was when the first stages were recorded. */
+const sampler = samplerSchema.omit({ adapters: true }).optional();
 /** Control tokens are tokens where that is absent, as it is where they are. */
 const prompt = promptSchema.extend({ controlTokens: controlTokensSchema.optional() });
 /** Absent where it is none, which was all there was when the first stages were recorded. */
@@ -59,6 +62,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     model: digest,
     sampling: samplingSchema,
     seed: z.int(),
+    sampler,
     ...computedBy,
   }),
   z.strictObject({
@@ -124,6 +128,7 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     /** Absent for float32, so that what was evaluated before there were others keeps its name. */
     weights: samplingWeightsSchema.exclude(['float32']).optional(),
     seed: z.int(),
+    sampler,
     ...computedBy,
   }),
 ]);

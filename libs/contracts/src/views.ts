@@ -95,7 +95,7 @@ export const RUN_WARNINGS = {
     'contexts of more tokens than the model has positions, or tokens that they may have beyond these',
   'control-tokens': "examples whose texts have one of the model's control tokens",
   model: "what of the model's folder training or serving would suffer from",
-  'exact-answers': 'answers by PyTorch, which has no rounded weights for them',
+  'exact-answers': 'answers by PyTorch or by a server, whose weights are not rounded as asked',
   'uneven-ranks': 'ranks without a pair to train on in each step, or with fewer than others',
   'few-pairs': 'examples that the held-out pairs leave for training, where they are fewer than the pairs of a step',
   'cut-answers': 'sampled answers that the limit of new tokens cut off, where they are many',

@@ -188,6 +188,27 @@ describe('the stage machine', () => {
     expect(new Set([plain, torch, half].map((run) => run.labels.get('pair'))).size).toBe(3);
   });
 
+  it('has a server draw its samples, and answer its evaluations where it serves the policies too', () => {
+    const url = 'http://vllm:8000';
+    const adapter = { kind: 'lora' } as const;
+    const [plain, base, all] = ([null, { url, model: 'm' }, { url, adapters: 'vllm', check: 'none' }] as const).map(
+      (sampler) => {
+        const run = runToTraining({ arm: 'short', adapter, sampler }, 'score training short');
+        run.versions = [version(40)];
+        run.finish('train', ...HELD_OUT_SCORES);
+        return run;
+      },
+    ) as [RunUnderTest, RunUnderTest, RunUnderTest];
+    expect(plain.spec('sample')).not.toHaveProperty('sampler');
+    expect(base.spec('sample')).toMatchObject({ sampler: { url, model: 'm', check: 'logps' } });
+    expect(all.spec('sample')).toMatchObject({ sampler: { url, check: 'none' } });
+    for (const label of ['evaluate base 4', 'evaluate 40 4']) {
+      expect(base.labels.get(label), label).toBe(plain.labels.get(label));
+      expect(all.spec(label), label).toMatchObject({ sampler: { url, check: 'none' } });
+    }
+    for (const run of [base, all]) expect(run.labels.get('compose')).toBe(plain.labels.get('compose'));
+  });
+
   it('trains with the gradient of a tail under a name of its own; the whole gradient leaves every stage as it was', () => {
     const [whole, tail] = [{}, { alignment: { backward: { tail: 16 } } }].map((changes) => {
       const run = runToTraining(changes, 'score training short');

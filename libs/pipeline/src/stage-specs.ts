@@ -27,6 +27,7 @@ export function sampleSpec(run: Run): StageSpecOf<'sample'> {
     model: run.model,
     sampling,
     seed,
+    ...answeredBy(run),
     ...computedBy(run),
   };
 }
@@ -103,7 +104,7 @@ export function alignSpec(run: Run, policy: PolicyVersion): StageSpecOf<'align'>
 
 /** One stage a context length; over the model as it is registered, for which an adapter is exported. */
 export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'evaluate'>[] {
-  const { evaluation, prompt, seed } = run.config;
+  const { evaluation, prompt, seed, sampler } = run.config;
   const dataset = run.evaluationDataset;
   if (evaluation === null || dataset === null) return [];
   const { questions, judge, normalization, maxNewTokens, weights } = evaluation;
@@ -121,6 +122,8 @@ export function evaluateSpecs(run: Run, policy: string): readonly StageSpecOf<'e
     maxNewTokens,
     ...(weights === 'float32' ? {} : { weights }),
     seed,
+    // Base and policies by the same sampler, or their answers could not be compared.
+    ...(sampler?.adapters === 'vllm' ? answeredBy(run) : {}),
     ...computedBy(run),
   }));
 }
@@ -132,6 +135,13 @@ function adapterOf({ model, config }: Run, policy: string): StageSpecOf<'evaluat
 
 function lowerFormat({ config: { frozenWeights } }: Run): Pick<StageSpecOf<'train'>, 'frozenWeights'> {
   return frozenWeights === 'float16' || frozenWeights === 'int8' ? { frozenWeights } : {};
+}
+
+/** A run whose engine answers shares its work with those created before there was a choice. */
+function answeredBy({ config: { sampler } }: Run): Pick<StageSpecOf<'sample'>, 'sampler'> {
+  if (!sampler) return {};
+  const { url, model, check } = sampler;
+  return { sampler: { url, ...(model === undefined ? {} : { model }), check } };
 }
 
 /** A run by onnxruntime in float32 shares its work with those created before there was a choice. */

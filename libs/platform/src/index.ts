@@ -1,6 +1,7 @@
 export * from './bootstrap.ts';
 export * from './config.ts';
 export * from './health.service.ts';
+export * from './json-text.ts';
 export * from './ledger.metrics.ts';
 export * from './logger.ts';
 export * from './metrics.service.ts';

@@ -9,3 +9,4 @@ export * from './wait.ts';
 export * from './vulkan.ts';
 export { ggufBytes, ggufTensors, type GgufTensorBytes } from './gguf.ts';
 export { tinyGguf } from './tiny-gguf.ts';
+export { FakeOpenAiServer, type Answer, type Asked, type Behaviour } from './openai.fake.ts';

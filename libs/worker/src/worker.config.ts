@@ -7,7 +7,8 @@ import {
   worldSize,
   type EngineKind,
 } from '@solopo/contracts';
-import { serviceConfigSchema } from '@solopo/platform';
+import { jsonText, serviceConfigSchema } from '@solopo/platform';
+import { samplersSchema } from '@solopo/sampling-server';
 import { z } from 'zod';
 
 const settings = serviceConfigSchema.extend({
@@ -48,6 +49,8 @@ const settings = serviceConfigSchema.extend({
   batchTokens: z.coerce.number().int().min(1).default(8192),
   /** What keys and values of the answers under way may take on the processor, in 10^6 bytes. Changes memory and speed, no number. */
   answerCacheMb: z.coerce.number().int().min(1).default(1024),
+  /** The servers that runs may name as their sampler, as JSON: `[{"url":"http://vllm:8000"}]`. No other is asked. */
+  samplers: jsonText('a list of servers').pipe(samplersSchema).default([]),
 });
 
 /** Each is told of a setting that is set: of others it is said that they are not. */

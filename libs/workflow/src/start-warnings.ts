@@ -26,7 +26,7 @@ export async function startWarnings(
     ...(await questionsInBoth(tx, config, inputs)),
     ...(await contextsTooLong(tx, config, inputs)),
     ...(await fewPairs(tx, config, inputs)),
-    ...answersByTorch(config),
+    ...exactAnswers(config),
     ...fitRanks(config, await tx.models.require(inputs.model), pools),
   ];
 }
@@ -58,14 +58,31 @@ function demandLayers({ targets }: AdapterConfig, model: string, known: readonly
 }
 
 /** Rounded weights for answers are onnxruntime's. */
-function answersByTorch({ engine, precision, sampling, evaluation }: RunConfig): RunWarning[] {
+function exactAnswers(config: RunConfig): RunWarning[] {
+  const { engine, precision, sampling, evaluation, sampler } = config;
+  const byServer = { sampling: sampler !== null, evaluation: sampler?.adapters === 'vllm' };
   const asked = [
-    ...(sampling.weights === 'float32' ? [] : [`sampling.weights (${sampling.weights})`]),
-    ...(evaluation === null || evaluation.weights === 'float32' ? [] : [`evaluation.weights (${evaluation.weights})`]),
+    ...(sampling.weights === 'float32' ? [] : [{ part: 'sampling', weights: sampling.weights } as const]),
+    ...(evaluation === null || evaluation.weights === 'float32'
+      ? []
+      : [{ part: 'evaluation', weights: evaluation.weights } as const]),
   ];
-  if (engine !== 'torch' || asked.length === 0) return [];
-  const message = `PyTorch answers in the run's precision, ${precision}, whatever ${asked.join(' and ')} say; leave them out, or set engine to onnx.`;
-  return [{ kind: 'exact-answers', count: asked.length, message }];
+  const named = (parts: typeof asked) => parts.map(({ part, weights }) => `${part}.weights (${weights})`).join(' and ');
+  const [served, computed] = [asked.filter(({ part }) => byServer[part]), asked.filter(({ part }) => !byServer[part])];
+  const warning = (parts: typeof asked, message: string): RunWarning[] =>
+    parts.length === 0 ? [] : [{ kind: 'exact-answers', count: parts.length, message }];
+  return [
+    ...warning(
+      served,
+      `the server of sampler.url answers with the weights that it has, whatever ${named(served)} say; leave them out, or sampler.`,
+    ),
+    ...(engine === 'torch'
+      ? warning(
+          computed,
+          `PyTorch answers in the run's precision, ${precision}, whatever ${named(computed)} say; leave them out, or set engine to onnx.`,
+        )
+      : []),
+  ];
 }
 
 async function questionsInBoth(

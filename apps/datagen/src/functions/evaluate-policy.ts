@@ -1,10 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import { judge, type Refused } from '@solopo/corpus';
-import { Engine } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
-import { CONFIG } from '@solopo/platform';
-import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { Answers } from '../answers/answers.ts';
 import { Composer } from '../composer/composer.ts';
 import { countRefusals, sampledBy } from '../counts.ts';
 import { Datasets } from '../datasets.ts';
@@ -16,12 +15,11 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
     @Inject(Datasets) private readonly datasets: Datasets,
     @Inject(ModelFiles) private readonly models: ModelFiles,
     @Inject(Composer) private readonly composer: Composer,
-    @Inject(Engine) private readonly engine: Engine,
-    @Inject(CONFIG) private readonly config: WorkerConfig,
+    @Inject(Answers) private readonly answers: Answers,
   ) {}
 
   async execute({ stage, spec, range }: Work<'evaluate'>, context: JobContext): Promise<Effects> {
-    const { model, policy, adapter, dataset, documents, prompt, seed, maxNewTokens, weights, precision } = spec;
+    const { model, policy, dataset, documents, prompt, seed, maxNewTokens } = spec;
     const text = await this.models.text(model);
     const folder = await this.models.folder(model);
     const composed: {
@@ -46,18 +44,14 @@ export class EvaluatePolicy implements JobFunction<'evaluate'> {
       samples: responses,
       engine,
       exactWeights,
-    } = await this.engine.run(
-      'sample',
+    } = await this.answers.sample(
+      spec,
       {
-        model: await this.models.source(model, { policy, adapter, samplingWeights: weights, precision }),
         prompts: prompts.map(({ tokens }) => ({ tokens, key: [0, 0] })),
         options: { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens, eosIds: text.eosIds, seed },
-        batchTokens: this.config.batchTokens,
-        cacheBytes: this.config.answerCacheMb * 1e6,
-        sliceMs: FUNCTIONS.evaluate.sliceMs,
       },
       {
-        engine: spec.engine,
+        sliceMs: FUNCTIONS.evaluate.sliceMs,
         signal: context.signal,
         onProgress: tellJob(context, {
           kind: 'evaluate',

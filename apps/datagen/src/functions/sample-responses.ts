@@ -1,10 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
-import { Engine } from '@solopo/engine';
 import { FUNCTIONS } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
-import { CONFIG } from '@solopo/platform';
-import { ModelFiles, tellJob, type Effects, type JobFunction, type Work, type WorkerConfig } from '@solopo/worker';
+import { ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { Answers } from '../answers/answers.ts';
 import { sampledBy } from '../counts.ts';
 import { promptKey } from '../prompt-key.ts';
 
@@ -14,8 +13,7 @@ export class SampleResponses implements JobFunction<'sample'> {
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(ModelFiles) private readonly models: ModelFiles,
-    @Inject(Engine) private readonly engine: Engine,
-    @Inject(CONFIG) private readonly config: WorkerConfig,
+    @Inject(Answers) private readonly answers: Answers,
   ) {}
 
   async execute({ stage, spec, range }: Work<'sample'>, context: JobContext): Promise<Effects> {
@@ -26,10 +24,9 @@ export class SampleResponses implements JobFunction<'sample'> {
       samples: answers,
       engine,
       exactWeights,
-    } = await this.engine.run(
-      'sample',
+    } = await this.answers.sample(
+      { ...spec, weights },
       {
-        model: await this.models.source(spec.model, { samplingWeights: weights, precision: spec.precision }),
         prompts: contexts.map(({ tokens, digest }) => ({ tokens, key: promptKey(digest) })),
         options: {
           samplesPerPrompt: samplesPerContext,
@@ -39,12 +36,9 @@ export class SampleResponses implements JobFunction<'sample'> {
           eosIds: text.eosIds,
           seed: spec.seed,
         },
-        batchTokens: this.config.batchTokens,
-        cacheBytes: this.config.answerCacheMb * 1e6,
-        sliceMs: FUNCTIONS.sample.sliceMs,
       },
       {
-        engine: spec.engine,
+        sliceMs: FUNCTIONS.sample.sliceMs,
         signal: context.signal,
         onProgress: tellJob(context, {
           kind: 'sample',

@@ -3,6 +3,7 @@ import { SolopoError, type EngineKind, type RunConfig, type RunView } from '@sol
 import { APPS, functionOf, queuesOf, STAGE_KINDS, type App, type FunctionSpec } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
+import { settingsOf } from '@solopo/sampling-server';
 import { startRun } from '@solopo/workflow';
 import type { GatewayConfig } from '../gateway.config.ts';
 
@@ -16,6 +17,7 @@ export class CreateRun {
   /** The run, its first stages and their jobs in the outbox: one transaction. */
   async execute(config: RunConfig): Promise<RunView> {
     this.#demandWorkers(config);
+    if (config.sampler) settingsOf(this.config.samplers, config.sampler.url);
     await this.#demandRoom();
     const id = await this.ledger.transaction((tx) => startRun(tx, config, this.config.pools));
     return this.ledger.runs.view(id);

@@ -2,6 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { EventBus, WORK } from '@solopo/bus';
 import { jobSchema, runConfigSchema, type RunConfigInput, type RunView } from '@solopo/contracts';
 import { exampleLine, retrievalExamples } from '@solopo/corpus';
+import { samplersSchema } from '@solopo/sampling-server';
 import { waitFor } from '@solopo/testing';
 import { failStage } from '@solopo/workflow';
 import request from 'supertest';
@@ -10,7 +11,11 @@ import { readEvents } from '../testing/event-reader.fixture.ts';
 import { useGateway } from '../testing/gateway.fixture.ts';
 import { importLines, registerInputs, type Registered } from '../testing/register.fixture.ts';
 
-const gateway = useGateway({ heartbeatMs: 200, outboxLimit: 50 });
+const gateway = useGateway({
+  heartbeatMs: 200,
+  outboxLimit: 50,
+  samplers: samplersSchema.parse([{ url: 'http://vllm:8000' }]),
+});
 let inputs: Registered;
 
 beforeAll(async () => {
@@ -122,6 +127,26 @@ describe('a run', () => {
         /^engine is torch, which no workers of datagen, reward, trainer have, .*run \.\/solopo engine add torch .* or set engine to onnx\.$/,
       ) as string,
     });
+  });
+
+  it('by a server that workers are not to ask is refused, and with weights that it does not round has a warning', async () => {
+    const { body } = await request(gateway.url)
+      .post('/v1/runs')
+      .send(config({ sampler: { url: 'http://169.254.169.254/latest' } }))
+      .expect(422);
+    expect(body).toMatchObject({
+      code: 'config-invalid',
+      detail: expect.stringMatching(/^sampler.url is http:\/\/169.* \(SOLOPO_SAMPLERS: http:\/\/vllm:8000\)/) as string,
+    });
+    const run = await createRun({ sampler: { url: 'http://vllm:8000/v1' }, sampling: { weights: 'int8' } });
+    expect(run.config.sampler).toEqual({ url: 'http://vllm:8000', adapters: 'none', check: 'logps' });
+    expect(run.warnings).toMatchObject([
+      {
+        kind: 'exact-answers',
+        count: 1,
+        message: expect.stringContaining('whatever sampling.weights (int8) say') as string,
+      },
+    ]);
   });
 
   it('with contexts longer than the model tells of it, or is refused', async () => {
