@@ -772,6 +772,31 @@ export interface components {
        */
       readonly precision?: 'float32' | 'bfloat16';
       /**
+       * @description A server that answers in place of the engine; null: the engine answers.
+       * @default null
+       */
+      readonly sampler?: {
+        /**
+         * Format: uri
+         * @description The server; one of those that workers may ask (SOLOPO_SAMPLERS).
+         */
+        readonly url: string;
+        /** @description The run's model, by the server's name for it. Left out: the only one that the server has. */
+        readonly model?: string;
+        /**
+         * @description vllm: policies are loaded there as LoRA adapters, and evaluations are answered by the server too. none: the server answers for the base model, on which samples are drawn; evaluations compute with the run's engine.
+         * @default none
+         * @enum {string}
+         */
+        readonly adapters?: 'vllm' | 'none';
+        /**
+         * @description logps: before the server answers for a model or a policy, its log-probabilities of some tokens are held to those of the run's engine. none: they are not, as where no worker has room for the model, or the server's weights are rounded.
+         * @default logps
+         * @enum {string}
+         */
+        readonly check?: 'logps' | 'none';
+      } | null;
+      /**
        * @description How an example becomes a prompt.
        * @default {}
        */
@@ -1370,7 +1395,7 @@ export interface components {
       readonly stages: readonly components['schemas']['Stage'][];
       /** @description What its configuration, data and counts so far give reason to look at */
       readonly warnings: readonly {
-        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch, which has no rounded weights for them; few-pairs: examples that the held-out pairs leave for training, where they are fewer than the pairs of a step; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch or by a server, whose weights are not rounded as asked; uneven-ranks: ranks without a pair to train on in each step, or with fewer than others; few-pairs: examples that the held-out pairs leave for training, where they are fewer than the pairs of a step; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
         readonly kind: string;
         readonly count: number;
         /** @description What was counted, and what to do */
@@ -1581,6 +1606,31 @@ export interface components {
        * @enum {string}
        */
       readonly precision: 'float32' | 'bfloat16';
+      /**
+       * @description A server that answers in place of the engine; null: the engine answers.
+       * @default null
+       */
+      readonly sampler: {
+        /**
+         * Format: uri
+         * @description The server; one of those that workers may ask (SOLOPO_SAMPLERS).
+         */
+        readonly url: string;
+        /** @description The run's model, by the server's name for it. Left out: the only one that the server has. */
+        readonly model?: string;
+        /**
+         * @description vllm: policies are loaded there as LoRA adapters, and evaluations are answered by the server too. none: the server answers for the base model, on which samples are drawn; evaluations compute with the run's engine.
+         * @default none
+         * @enum {string}
+         */
+        readonly adapters: 'vllm' | 'none';
+        /**
+         * @description logps: before the server answers for a model or a policy, its log-probabilities of some tokens are held to those of the run's engine. none: they are not, as where no worker has room for the model, or the server's weights are rounded.
+         * @default logps
+         * @enum {string}
+         */
+        readonly check: 'logps' | 'none';
+      } | null;
       /** @description How an example becomes a prompt. */
       readonly prompt: {
         /** @description The system message. Left out: none, or the chat template's own. */
@@ -1912,6 +1962,12 @@ export interface components {
         readonly app: string;
         /** @description What its workers compute with: runs by another engine are not given to them */
         readonly engines: readonly ('onnx' | 'torch')[];
+        /** @description Processes on a machine over which PyTorch scores and trains; several draw no answers */
+        readonly ranks: number;
+        /** @description Machines with so many ranks each */
+        readonly nodes: number;
+        /** @description Of all its ranks, how many share each sequence */
+        readonly sequenceRanks: number;
       }[];
       readonly streams: readonly components['schemas']['Stream'][];
       readonly outbox: {
