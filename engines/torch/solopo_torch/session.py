@@ -59,7 +59,7 @@ class Session:
         try:
             ranks = self._join()
         except Exception as error:
-            self._fail(error)
+            self._fail_alone(error, requests)
         tasks = Tasks(ranks)
         if requests is None:
             while True:
@@ -149,6 +149,15 @@ class Session:
         if self._replies is None and self._ranks is not None:
             tell_failure(self._ranks, name, text)
         self._end(name, text)
+
+    def _fail_alone(self, error: Exception, requests: queue.Queue[Any] | None) -> NoReturn:
+        """Before the ranks have met. What is wrong here is most likely wrong at the first one too, which answers so."""
+        if requests is None:
+            time.sleep(_OTHERS_SECONDS)
+        else:
+            self._say_hello()
+            self._request = requests.get()
+        self._fail(error)
 
     def _end(self, name: str, text: str) -> NoReturn:
         if self._request:

@@ -179,9 +179,19 @@ def test_a_rank_that_is_killed_ends_the_engine_by_name_and_the_slice_is_taken_ag
     ranks = _ranks_of(again.child.process.pid)
     again.child.process.kill()
     again.child.process.wait()
-    while any(Path(f"/proc/{rank}").exists() for rank in ranks) and time.monotonic() < deadline + 20:
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{rank}").exists() for rank in ranks) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that must not be there")
+def test_ranks_without_their_device_answer_so(tmp_path: Path) -> None:
+    spread = Spread(tmp_path, ranks=2, device="cuda")
+    reply, _ = spread.child.ask("fingerprint", {})
+    assert (reply["kind"], reply["name"]) == ("error", "DeviceError")
+    assert "choose device cpu" in reply["message"]
+    assert spread.child.process.wait(30) == 75
 
 
 def test_heads_that_ranks_cannot_divide_are_named_with_what_fits(folder_of: Folder, tmp_path: Path) -> None:
