@@ -33,8 +33,8 @@ beforeAll(async () => {
   system.startWorkers('datagen');
   system.startWorker('reward', RANKS);
   system.startWorker('trainer', RANKS);
-  undisturbed = await system.finished((await system.createRun(config)).id, 400_000);
-}, 540_000);
+  undisturbed = await system.finished((await system.createRun(config)).id, 800_000);
+}, 900_000);
 afterAll(() => system?.close());
 
 const config = retrievalRun({
@@ -80,7 +80,7 @@ test('kill -9 of one of two ranks in mid-slice: the slice is taken again, and th
   const [slice] = await ledger.leases.ofStages([before.stages.find(({ kind }) => kind === 'train')!.digest]);
   process.kill(rank, 'SIGKILL');
 
-  const run = await system.finished(id, 240_000);
+  const run = await system.finished(id, 500_000);
   expect([run.state, run.error, run.step]).toEqual(['succeeded', null, STEPS]);
   expect(run.policyDigest).toBe(undisturbed.policyDigest);
   expect(run.chainHead).toBe(undisturbed.chainHead);
@@ -91,7 +91,7 @@ test('kill -9 of one of two ranks in mid-slice: the slice is taken again, and th
     { outcome: 'engine-failed', error: expect.stringMatching(ended) as string },
     { outcome: 'completed', error: null },
   ]);
-}, 300_000);
+}, 600_000);
 
 /** Below a worker, the process of PyTorch that is a rank: the first of those that are told so. */
 function rankOf(worker: number, rank: number): number {
