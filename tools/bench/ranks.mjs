@@ -2,7 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Engine, torchPython } from '@solopo/engine';
+import { Engine } from '@solopo/engine';
+import { torchPython } from '../torch-python.mjs';
 import { figure, gib, notMeasured } from './figure.mjs';
 import { LORA, shape, tokens, TRAINING, writeModel } from './model.mjs';
 
