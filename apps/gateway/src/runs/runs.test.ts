@@ -314,7 +314,11 @@ describe('the events of a run', () => {
 describe('the gateway', () => {
   it('is ready with Postgres, its schema, NATS and the events', async () => {
     const { body } = await request(gateway.url).get('/readyz').expect(200);
-    expect(body).toEqual({ ready: true, checks: { postgres: 'ok', schema: 'ok', nats: 'ok', events: 'ok' } });
+    expect(body).toEqual({
+      ready: true,
+      checks: { postgres: 'ok', schema: 'ok', nats: 'ok', events: 'ok' },
+      facts: { artifacts: 'a folder' },
+    });
     await request(gateway.url).get('/healthz').expect(200);
     const metrics = await request(gateway.url).get('/metrics').expect(200);
     expect(metrics.text).toContain('route="/readyz",status="200"');
