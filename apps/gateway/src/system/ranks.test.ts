@@ -47,12 +47,8 @@ describe('pools of several ranks', () => {
       [2, 3, 2],
     ]);
     const { body } = await request(gateway.url).post('/v1/runs').send(config()).expect(201);
-    expect((body as RunView).warnings).toMatchObject([
-      {
-        kind: 'uneven-ranks',
-        count: 4,
-        message: expect.stringContaining('a multiple of 3, such as 15 or 18') as string,
-      },
+    expect((body as RunView).warnings.filter(({ kind }) => kind === 'uneven-ranks')).toMatchObject([
+      { count: 4, message: expect.stringContaining('a multiple of 3, such as 15 or 18') as string },
     ]);
   });
 
