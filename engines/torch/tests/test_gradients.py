@@ -105,15 +105,15 @@ def test_loss_and_every_gradient_are_those_of_rows_apart(
 
     teacher = AutoModelForCausalLM.from_pretrained(folder_of(family), attn_implementation="eager")
     model = AutoModelForCausalLM.from_pretrained(folder_of(family), attn_implementation="eager")
-    weights = load_file(slices.out("before")["weights"])
+    file = slices.out("before")["weights"]
     if adapted:
-        module = attach(model, LoraOptions.of(ADAPTER["options"]), weights, 0)
+        module = attach(model, LoraOptions.of(ADAPTER["options"]), file, 0)
         for layer in module.modules():
             # PEFT's own.
             vars(layer).pop("forward", None)
         trained = {key.removeprefix(PEFT_PREFIX): value for key, value in adapter_parameters(module).items()}
     else:
-        model.load_state_dict(weights, strict=False)
+        model.load_state_dict(load_file(file), strict=False)
         trained = dict(model.named_parameters())
     pairs = pairs_of(6)[3:]
     losses = []
