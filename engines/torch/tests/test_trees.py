@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from solopo_torch.models import LanguageModel
 from solopo_torch.trees import PROMPT_BRANCH, Tree, pack, response_logps
 
-APART = {"bloom", "mamba"}
+APART = {"bloom", "falcon", "mamba"}
 
 Opened = Callable[..., LanguageModel]
 
