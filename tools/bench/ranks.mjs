@@ -125,7 +125,7 @@ async function slice({
       {
         model: { folder, ...(adapter ? { adapter: { options: LORA, seed: 1 } } : {}) },
         fromStep: 0,
-        options: { ...TRAINING, microBatchTokens: 1 },
+        options: { ...TRAINING, arm: 'solo', microBatchTokens: 1 },
         pairs: all,
         batches: Array.from({ length: steps }, () => all.map((_, i) => i)),
         out: { weights: join(scratch, 'w.safetensors'), optimizerState: join(scratch, 'o.safetensors') },
