@@ -26,10 +26,12 @@ def main() -> None:
     if "rendezvous" not in options:
         sys.exit("SOLOPO_ENGINE names no rendezvous: set it to HOST:PORT of the first machine")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    Channel().serve()
     while True:
         print(f"joining {options['rendezvous']} as machine {node} of {options['nodes']}", flush=True)
+        channel = Channel(options["ranks"])
+        channel.serve()
         print(run_ranks(options, node), file=sys.stderr, flush=True)
+        channel.close()
         time.sleep(_PAUSE_SECONDS)
 
 

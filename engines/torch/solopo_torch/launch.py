@@ -25,7 +25,7 @@ _RANKS_ENDED = 75
 
 def relay(options: Mapping[str, Any], requests: BinaryIO, replies: BinaryIO) -> NoReturn:
     """For a process that is spoken to."""
-    channel = Channel()
+    channel = Channel(options["ranks"])
 
     def speak(connection: socket.socket) -> None:
         threading.Thread(target=_copy_requests, args=(requests, connection), daemon=True).start()
@@ -38,6 +38,7 @@ def relay(options: Mapping[str, Any], requests: BinaryIO, replies: BinaryIO) -> 
     ended = run_ranks(options, node=0)
     # What the first rank said last is read before its end is told.
     channel.drained.wait(timeout=5)
+    channel.close()
     print(ended, file=sys.stderr, flush=True)
     os._exit(_RANKS_ENDED)
 
@@ -53,9 +54,10 @@ def _copy_requests(requests: BinaryIO, connection: socket.socket) -> None:
 
 
 class Channel:
-    """A socket that the ranks of this machine connect to."""
+    """A socket that the ranks of this machine connect to, once each; then nothing of it is left on disk, however they end."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: int) -> None:
+        self._ranks = ranks
         self._folder = tempfile.TemporaryDirectory(prefix="solopo-ranks-")
         path = str(Path(self._folder.name) / "channel")
         self._listener = socket.socket(socket.AF_UNIX)
@@ -69,13 +71,19 @@ class Channel:
         """`speak` has the connection of the first rank; the others say nothing."""
 
         def accept() -> None:
-            while True:
+            while len(self._held) < self._ranks:
                 connection, _ = self._listener.accept()
                 self._held.append(connection)
                 if connection.recv(4) == bytes(4) and speak is not None:
                     threading.Thread(target=speak, args=(connection,), daemon=True).start()
+            self.close()
 
         threading.Thread(target=accept, daemon=True).start()
+
+    def close(self) -> None:
+        """For ranks that are still to come; those that are there keep their connections."""
+        self._listener.close()
+        self._folder.cleanup()
 
 
 def connect() -> tuple[socket.socket, int]:
@@ -89,6 +97,7 @@ def connect() -> tuple[socket.socket, int]:
 
 def run_ranks(options: Mapping[str, Any], node: int) -> str:
     """Starts this machine's ranks, waits for the end of any, and says which it was."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -111,6 +120,8 @@ def run_ranks(options: Mapping[str, Any], node: int) -> str:
         rdzv_configs={"rank": node, "timeout": options["rankTimeoutSeconds"]},
         local_addr="127.0.0.1" if nodes == 1 else None,
         max_restarts=0,
+        # What ranks write goes where the relay's goes; otherwise a folder is left for each start.
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),
         shutdown_timeout=5,
         # Ctrl-C is not for ranks; the relay is told by its parent.
         signals_to_handle="SIGQUIT",

@@ -148,10 +148,11 @@ def _demand_equal_versions(ranks: Ranks) -> None:
     import transformers
 
     own = f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}"
-    for rank, versions in enumerate(ranks.of_all(own)):
-        if versions != ranks.of_first(lambda: own):
+    first, *others = ranks.of_all(own)
+    for rank, versions in enumerate(others, 1):
+        if versions != first:
             raise DeviceError(
-                f"rank {rank} has {versions} where rank 0 has other versions; install the same ones on every machine "
+                f"rank {rank} has {versions} where rank 0 has {first}; install the same ones on every machine "
                 "(./solopo engine add torch)"
             )
 

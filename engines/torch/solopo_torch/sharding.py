@@ -80,15 +80,15 @@ def fill(ranks: Ranks, tensors: Mapping[str, Tensor], source: Callable[[str], Te
     """Gives each rank its part of every tensor, of what `source` has by that name at the first rank."""
     mesh = ranks.groups.mesh
     for name, tensor in tensors.items():
-        whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+        given = torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
         if source is not None:
-            whole.copy_(source(name))
+            given.copy_(source(name))
         if isinstance(tensor, DTensor):
-            part = distribute_tensor(whole, mesh, [Shard(0)], src_data_rank=0)
+            part = distribute_tensor(given, mesh, [Shard(0)], src_data_rank=0)
             tensor.to_local().copy_(part.to_local())
         else:
-            torch.distributed.broadcast(whole, 0)
-            tensor.copy_(whole)
+            torch.distributed.broadcast(given, 0)
+            tensor.copy_(given)
 
 
 @torch.no_grad()

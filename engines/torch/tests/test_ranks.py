@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,8 +149,11 @@ def _ranks_of(relay: int) -> list[int]:
 
 
 def test_a_rank_that_is_killed_ends_the_engine_by_name_and_the_slice_is_taken_again(
-    folder_of: Folder, tmp_path: Path
+    folder_of: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Short: a socket's path has at most 107 bytes.
+    scratch = Path(tempfile.mkdtemp(dir="/tmp"))
+    monkeypatch.setenv("TMPDIR", str(scratch))
     folder = folder_of("llama")
     undisturbed = Spread(tmp_path, ranks=2)
     undisturbed.take("undisturbed", options(), range(1, 5), folder=folder)
@@ -175,6 +179,8 @@ def test_a_rank_that_is_killed_ends_the_engine_by_name_and_the_slice_is_taken_ag
     again = Spread(tmp_path, ranks=2)
     again.take("again", options(), range(1, 5), folder=folder)
     assert again.bytes_of("again") == again.bytes_of("undisturbed")
+    assert list(scratch.iterdir()) == []
+    scratch.rmdir()
     # The parent's death is theirs.
     ranks = _ranks_of(again.child.process.pid)
     again.child.process.kill()

@@ -71,23 +71,37 @@ ROWS = ("shortChosen", "shortRejected", "longChosen", "longRejected")
 class Slices:
     """Trains by the engine's task and keeps the files."""
 
-    def __init__(self, models: Models, folder: Path, files: Path) -> None:
+    def __init__(self, models: Models | None, folder: Path | None, files: Path) -> None:
         self.models = models
         self.folder = folder
         self.files = files
 
-    def take(
+    def run(self, given: dict[str, Any]) -> list[dict[str, Any]]:
+        """The steps of a slice."""
+        assert self.models is not None
+        taken: list[dict[str, Any]] = train_slice(self.models, given, lambda _: None)["steps"]
+        return taken
+
+    def take(self, name: str, settings: Mapping[str, Any], steps: Sequence[int], **more: Any) -> list[dict[str, Any]]:
+        """Steps, counted from 1, from the start or after another slice; `more`: as of `slice`."""
+        return self.run(self.slice(name, settings, steps, **more))
+
+    def slice(
         self,
         name: str,
         settings: Mapping[str, Any],
         steps: Sequence[int],
         *,
+        folder: Path | None = None,
         model: Mapping[str, Any] | None = None,
         after: str | None = None,
         pairs_a_step: int = 3,
-    ) -> list[dict[str, Any]]:
-        """Steps, counted from 1, from the start or after another slice."""
-        source: dict[str, Any] = {"folder": str(self.folder), **({"adapter": ADAPTER} if model is None else model)}
+    ) -> dict[str, Any]:
+        """What the engine is asked for such steps."""
+        source: dict[str, Any] = {
+            "folder": str(folder or self.folder),
+            **({"adapter": ADAPTER} if model is None else model),
+        }
         given: dict[str, Any] = {
             "model": source,
             "fromStep": steps[0] - 1,
@@ -103,8 +117,7 @@ class Slices:
                 source["adapter"] = {"options": ADAPTER["options"], "weights": before["weights"]}
             else:
                 source["weights"] = before["weights"]
-        taken: list[dict[str, Any]] = train_slice(self.models, given, lambda _: None)["steps"]
-        return taken
+        return given
 
     def out(self, name: str) -> dict[str, str]:
         return {
