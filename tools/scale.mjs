@@ -107,7 +107,9 @@ function memoryOf(
   // Master copy, gradient and two moments in float32; what is frozen as it is computed with.
   const states = (16 * trained + (adapter ? bytes * all : 0)) / ranks;
   // One layer and the next one whole, and the tables during a pass; their gradients too, where they are trained.
-  const whole = ranks > 1 ? bytes * (2 * layer + tables) * (adapter ? 1 : 2) : adapter ? 0 : bytes * all;
+  // Beside them what an exchange of the largest part is received in, and its gradient in float32 on the way to all.
+  const exchanged = Math.max(layer, tables) * (bytes + (adapter ? 0 : 4));
+  const whole = ranks > 1 ? bytes * (2 * layer + tables) * (adapter ? 1 : 2) + exchanged : adapter ? 0 : bytes * all;
   const kept = backward === 'full' ? Math.max(shortTokens, longTokens) : shortTokens;
   const { hidden, layers, heads, keyHeads, headSize, inner } = shape;
   const borders = (kept * layers * hidden * bytes) / sequenceRanks;
