@@ -12,6 +12,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the processors that it is made for: tests wait for servers, browsers and each other.
+    maxWorkers: 3,
   },
 });

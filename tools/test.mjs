@@ -1,5 +1,6 @@
 // ./solopo test: the build, the lint and every test, summed up in the last line. With --torch: the torch engine's.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startVitest } from 'vitest/node';
@@ -9,19 +10,32 @@ import { torchChecks, TORCH_TESTS } from './test-torch.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(ROOT);
 
-function check(name, program, args) {
-  console.log(`${name} ...`);
-  const passed =
-    spawnSync(process.execPath, [join(ROOT, 'node_modules', program), ...args], { stdio: 'inherit' }).status === 0;
+function node(program, args) {
+  return spawnSync(process.execPath, [join(ROOT, 'node_modules', program), ...args], { stdio: 'inherit' }).status === 0;
+}
+
+function checked(name, passed) {
   console.log(`${name} ${passed ? 'passed' : 'FAILED'}`);
   return { name, state: passed ? 'passed' : 'failed' };
 }
 
+/** In the time that the build and the tests leave, which wait for servers and for each other. What it says comes at the end. */
+async function lint() {
+  const eslint = spawn(process.execPath, [join(ROOT, 'node_modules/eslint/bin/eslint.js'), '.'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  setPriority(eslint.pid, constants.priority.PRIORITY_LOW);
+  const said = eslint.stdout.setEncoding('utf8').toArray();
+  const status = await new Promise((resolve) => eslint.once('close', resolve));
+  return { passed: status === 0, said: (await said).join('') };
+}
+
 const given = process.argv.slice(2);
 const isTorch = given.includes('--torch');
-const checks = [check('build', 'typescript/bin/tsc', ['-b'])];
+const linting = isTorch ? undefined : lint();
+console.log('build ...');
+const checks = [checked('build', node('typescript/bin/tsc', ['-b']))];
 if (isTorch) checks.push(...torchChecks());
-else checks.push(check('lint', 'eslint/bin/eslint.js', ['.']));
 
 const vitest = await startVitest('test', isTorch ? TORCH_TESTS : given, { watch: false });
 const results = vitest.state.getTestModules().flatMap((module) => {
@@ -33,6 +47,12 @@ const results = vitest.state.getTestModules().flatMap((module) => {
 const unhandled = vitest.state.getUnhandledErrors().map(({ message }) => ({ name: message, state: 'failed' }));
 const none = results.length === 0 ? [{ name: 'no test ran', state: 'failed' }] : [];
 await vitest.close();
+
+if (linting !== undefined) {
+  const { passed, said } = await linting;
+  process.stdout.write(said);
+  checks.push(checked('lint', passed));
+}
 
 const summary = summarize([...checks, ...results, ...unhandled, ...none]);
 for (const line of summary.lines) console.log(line);
