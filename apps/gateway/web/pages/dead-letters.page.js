@@ -12,9 +12,13 @@ const COLUMNS = ['Job', 'What went wrong', 'Attempts', 'When', ''];
 export async function deadLettersPage({ signal, follow, announce, countDeadLetters }) {
   const list = h('div', { class: 'card table-scroll' });
   const trouble = h('div', {});
+  let shown;
   const load = async () => {
     const letters = await get('/v1/dead-letters?limit=200', signal);
     countDeadLetters();
+    // A table that is made anew forgets a first press, and where the focus is.
+    if (JSON.stringify(letters) === shown) return;
+    shown = JSON.stringify(letters);
     fill(list, letters.length === 0 ? none() : lettersTable(letters, { retry, discard }));
   };
   const retry = async (letter, button) => {
