@@ -1,13 +1,15 @@
 // Training over several ranks of the torch engine, all on this machine (gloo), beside one rank: memory, differences and the time to start.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine } from '@solopo/engine';
 import { torchPython } from '../torch-python.mjs';
 import { figure, gib, notMeasured } from './figure.mjs';
 import { LORA, shape, tokens, TRAINING, writeModel } from './model.mjs';
+import { children, PeakMemory } from './process-memory.mjs';
 
 const SHAPE = 'qwen2.5-0.5b';
+const SHORTEST = { short: 16, long: 32, response: 8 };
 
 export async function ranks({ quick, threads }) {
   const python = torchPython();
@@ -91,7 +93,10 @@ async function starting({ python, threads }) {
 
 const difference = (a, b) => Math.abs(a - b) / Math.abs(a);
 
-/** One slice in an engine of its own. Memory is that of the rank that has most. */
+/**
+ * A slice in an engine of its own, after one of short contexts: what has grown since is activations, for models, tables that are put
+ * together and PyTorch's own are there. Memory is that of the rank that has most.
+ */
 async function slice({
   python,
   scratch,
@@ -109,57 +114,41 @@ async function slice({
   const folder = join(scratch, `model-${layers}`);
   writeModel(folder, SHAPE, { layers });
   const config = shape({ shape: SHAPE, layers });
-  const all = Array.from({ length: pairs }, (_, i) => ({
-    short: tokens(config, short, 4 * i + 1),
-    long: tokens(config, long, 4 * i + 2),
-    chosen: tokens(config, response, 4 * i + 3),
-    rejected: tokens(config, response, 4 * i + 4),
-    aligned: true,
-    reference: { shortChosen: -1500, shortRejected: -1500, longChosen: -1500, longRejected: -1500 },
-  }));
+  const pairsOf = (lengths) =>
+    Array.from({ length: pairs }, (_, i) => ({
+      short: tokens(config, lengths.short, 4 * i + 1),
+      long: tokens(config, lengths.long, 4 * i + 2),
+      chosen: tokens(config, lengths.response, 4 * i + 3),
+      rejected: tokens(config, lengths.response, 4 * i + 4),
+      aligned: true,
+      reference: { shortChosen: -1500, shortRejected: -1500, longChosen: -1500, longRejected: -1500 },
+    }));
   const engine = new Engine({ threads, torch: { python, ranks, sequenceRanks } });
-  try {
-    let loaded = 0;
-    const result = await engine.run(
+  const train = (trained, count) =>
+    engine.run(
       'trainSlice',
       {
         model: { folder, ...(adapter ? { adapter: { options: LORA, seed: 1 } } : {}) },
         fromStep: 0,
         options: { ...TRAINING, arm: 'solo', microBatchTokens: 1 },
-        pairs: all,
-        batches: Array.from({ length: steps }, () => all.map((_, i) => i)),
+        pairs: trained,
+        batches: Array.from({ length: count }, () => trained.map((_, i) => i)),
         out: { weights: join(scratch, 'w.safetensors'), optimizerState: join(scratch, 'o.safetensors') },
       },
-      {
-        engine: 'torch',
-        onProgress: ({ kind: what }) => what === 'done' && (loaded = memory(engine.pid, ranks, 'VmRSS')),
-      },
+      { engine: 'torch' },
     );
-    const bytes = memory(engine.pid, ranks, 'VmHWM');
+  try {
+    await train(pairsOf(SHORTEST), 1);
+    const memory = new PeakMemory();
+    memory.loaded(ranks === 1 ? [engine.pid] : children(engine.pid));
+    const result = await train(pairsOf({ short, long, response }), steps);
     return {
       seconds: result.steps.at(-1).seconds,
       metrics: result.steps.map(({ metrics }) => metrics),
-      bytes,
-      grown: bytes - loaded,
+      bytes: memory.peak,
+      grown: memory.grown,
     };
   } finally {
     engine.close();
-  }
-}
-
-const memory = (pid, ranks, which) => Math.max(...(ranks > 1 ? children(pid) : [pid]).map((each) => of(each, which)));
-const of = (pid, which) =>
-  1024 * Number(new RegExp(`${which}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
-const children = (pid) =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => parent(name) === pid);
-
-/** 0 of a process that has just ended. */
-function parent(pid) {
-  try {
-    return Number(/PPid:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  } catch {
-    return 0;
   }
 }

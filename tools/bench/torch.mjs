@@ -1,6 +1,6 @@
 // A SoLoPO step by the torch engine beside the embedded one, both through the engine's contract, and beside TRL and the best plain PyTorch;
 // and what the long side costs with alignment.backward tail. SOLOPO_TORCH_PYTHON, or ./solopo engine add torch.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine } from '@solopo/engine';
@@ -8,6 +8,7 @@ import { torchPython } from '../torch-python.mjs';
 import { figure, gib, notMeasured, NO_PEERS } from './figure.mjs';
 import { LORA, shape, tokens, TRAINING, writeModel } from './model.mjs';
 import { peer } from './peers.mjs';
+import { PeakMemory } from './process-memory.mjs';
 
 const SHAPE = 'qwen2.5-0.5b';
 const TAIL = { tail: 14 };
@@ -131,7 +132,7 @@ async function slice({
   };
   const engine = new Engine({ threads, torch: { python } });
   try {
-    let loaded = 0;
+    const memory = new PeakMemory();
     const { steps } = await engine.run(
       'trainSlice',
       {
@@ -142,15 +143,12 @@ async function slice({
         batches: Array.from({ length: 1 + runs }, () => [0]),
         out: { weights: join(scratch, 'w.safetensors'), optimizerState: join(scratch, 'o.safetensors') },
       },
-      { engine: kind, onProgress: ({ kind: what }) => what === 'done' && (loaded = memory(engine.pid, 'VmRSS')) },
+      { engine: kind, onProgress: ({ kind: what }) => what === 'done' && memory.loaded([engine.pid]) },
     );
-    const bytes = memory(engine.pid, 'VmHWM');
-    return { seconds: median(steps.slice(1).map(({ seconds }) => seconds)), bytes, grown: bytes - loaded };
+    return { seconds: median(steps.slice(1).map(({ seconds }) => seconds)), bytes: memory.peak, grown: memory.grown };
   } finally {
     engine.close();
   }
 }
 
-const memory = (pid, which) =>
-  1024 * Number(new RegExp(`${which}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];

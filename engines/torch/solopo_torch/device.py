@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 from dataclasses import dataclass
@@ -126,6 +127,16 @@ class Memory:
             f"{what} takes {_gibibytes(needed)}, and {_gibibytes(max(0, self.free))} of {where} are free{allowed}; "
             "choose precision bfloat16, a smaller model, or a device with more memory"
         )
+
+
+def return_freed() -> None:
+    """
+    Gives the system back what was freed. The engine's settings have glibc keep it, for a step asks for the same again and again; loading
+    a model frees more than any step asks for.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _left_in_group() -> int:

@@ -24,7 +24,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from . import attention
 from .attention import Layout, Seeing, laid_out
-from .device import Memory
+from .device import Memory, return_freed
 from .errors import ModelError
 from .fused import fuse
 from .head import Head
@@ -369,7 +369,9 @@ class Models:
                 # As a folder: transformers renames and joins tensors only of those.
                 (Path(other) / "config.json").write_bytes((folder / "config.json").read_bytes())
                 (Path(other) / "model.safetensors").symlink_to(Path(source.weights).resolve())
-            return from_folder(Path(other) if source.weights is not None else folder, config, source, device)
+            model = from_folder(Path(other) if source.weights is not None else folder, config, source, device)
+        return_freed()
+        return model
 
 
 def from_folder(folder: Path, config: PreTrainedConfig, source: ModelSource, device: torch.device) -> PreTrainedModel:

@@ -11,6 +11,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from .device import return_freed
 from .lora import adapter_parameters, adapter_values, attach
 from .models import (
     DTYPES,
@@ -73,6 +74,7 @@ def open_spread(models: Models, source: ModelSource, *, trained: bool, kept: Lan
             setattr(base.get_submodule(owner), last, buffer.to(models.device))
     if adapter is not None:
         _fill_adapter(ranks, module, source)
+    return_freed()
     return LanguageModel(module, base, source, models.device, ranks, shell, file_names)
 
 
