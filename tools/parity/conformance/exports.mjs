@@ -146,7 +146,7 @@ function localManifest(base, adapter) {
   const baseFiles = digests(base);
   const files = Object.entries(digests(adapter)).map(([name, digest]) => ({ name, digest, content: null }));
   const api = {
-    model: () => Promise.resolve({ name: 'base', files: baseFiles }),
+    model: () => Promise.resolve({ name: 'base', files: baseFiles, engines: ['onnx', 'torch'] }),
     readArtifact: (digest) => Promise.resolve(createReadStream(paths.get(digest))),
   };
   return [api, { baseModel: 'base', files }];
