@@ -81,7 +81,7 @@ export function plan(
   ];
   const pairs = ranks / sequenceRanks;
   const flops = pairs * rows.reduce((sum, row) => sum + flopsOf(shape, all - tables, row, adapter), 0);
-  const wire = wireOf({ shape, all, trained, ranks, sequenceRanks, bytes, rows });
+  const wire = wireOf({ shape, tables, all, trained, adapter, ranks, sequenceRanks, bytes, rows });
   const computing = flops / (ranks * assumed.gpuFlops * assumed.reached);
   const link = ranks > assumed.gpusPerNode ? assumed.networkBytesPerSecond : assumed.nodeBytesPerSecond;
   const sending =
@@ -104,12 +104,14 @@ function memoryOf(
   { shape, layer, tables, all, trained, ranks, sequenceRanks, adapter, bytes, shortTokens, longTokens, backward },
   assumed,
 ) {
-  // Master copy, gradient and two moments in float32; what is frozen as it is computed with.
-  const states = (16 * trained + (adapter ? bytes * all : 0)) / ranks;
-  // One layer and the next one whole, and the tables during a pass; their gradients too, where they are trained.
-  // Beside them what an exchange of the largest part is received in, and its gradient in float32 on the way to all.
-  const exchanged = Math.max(layer, tables) * (bytes + (adapter ? 0 : 4));
-  const whole = ranks > 1 ? bytes * (2 * layer + tables) * (adapter ? 1 : 2) + exchanged : adapter ? 0 : bytes * all;
+  // Master copy, gradient and two moments in float32; what is frozen as it is computed with, its tables on every rank.
+  const frozen = adapter ? bytes * (all - tables) : 0;
+  const states = (16 * trained + frozen) / ranks;
+  // One layer and the next one whole, and the tables during a step; their gradients too, where they are trained, a table's also as
+  // the sum of all passes in float32. Beside them what a layer is received in, and its gradient in float32 on the way to all.
+  const ofLayers = 2 * bytes * layer * (adapter ? 1 : 2) + layer * (bytes + (adapter ? 0 : 4));
+  const ofTables = tables * (adapter ? bytes : 2 * bytes + 4);
+  const whole = ranks > 1 ? ofLayers + ofTables : bytes * (adapter ? tables : all);
   const kept = backward === 'full' ? Math.max(shortTokens, longTokens) : shortTokens;
   const { hidden, layers, heads, keyHeads, headSize, inner } = shape;
   const borders = (kept * layers * hidden * bytes) / sequenceRanks;
@@ -131,11 +133,13 @@ function flopsOf({ layers, heads, headSize }, layerParameters, { tokens, backwar
 }
 
 /** Bytes that a GPU sends in a step. */
-function wireOf({ shape, all, trained, ranks, sequenceRanks, bytes, rows }) {
+function wireOf({ shape, tables, all, trained, adapter, ranks, sequenceRanks, bytes, rows }) {
   const others = (ranks - 1) / ranks;
   const passes = rows.reduce((sum, { backward }) => sum + 1 + backward, 0);
   const backwards = rows.reduce((sum, { backward }) => sum + backward, 0);
-  const fsdp = others * (passes * bytes * all + backwards * 4 * trained);
+  // Layers for each pass; tables, where they are trained, once.
+  const ofLayers = passes * bytes * (all - tables) + backwards * 4 * (adapter ? trained : all - tables);
+  const fsdp = others * (ofLayers + (adapter ? 0 : (bytes + 4) * tables));
   const { layers, heads, keyHeads, headSize } = shape;
   const perToken = (2 * heads + 2 * Math.max(keyHeads, sequenceRanks)) * headSize * bytes * layers;
   const exchanged = rows.reduce((sum, { tokens, backward }) => sum + tokens * (1 + 2 * backward), 0);

@@ -130,6 +130,11 @@ class LanguageModel:
         """Runs parts of the model: where ranks hold it together, its tensors are whole meanwhile."""
         return function() if self.shell is None else self.shell.run(function)
 
+    def sum_gradients(self) -> None:
+        """After the last backward pass of a step: where ranks hold the model, all gradients are sums over the ranks from here on."""
+        if self.shell is not None:
+            self.shell.tables.sum_gradients()
+
     @property
     def _asks_for_attention(self) -> bool:
         return self.config._attn_implementation == attention.NAME

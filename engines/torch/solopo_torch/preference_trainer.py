@@ -96,6 +96,7 @@ class PreferenceTrainer:
         self._clock = PhaseClock(self._wait)
         try:
             result = self._accumulate_all(pairs, step)
+            self.model.sum_gradients()
             norm = self.optimizer.gradient_norm()
             if not math.isfinite(norm):
                 raise LossNotFiniteError(step, "the gradient")

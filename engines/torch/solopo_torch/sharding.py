@@ -25,19 +25,21 @@ from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from .ranks import Ranks
+from .tables import Table, Tables, tables_of
 
 T = TypeVar("T")
 
 
 class Shell(nn.Module):
-    """What is run within has the model's own tensors (embeddings, the last norm, the output layer) whole, and its layers find theirs."""
+    """What is run within has the model's own tensors (tables, the last norm) whole, and its layers find theirs."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, tables: Tables) -> None:
         super().__init__()
         self.module = module
+        self.tables = tables
 
     def forward(self, function: Callable[[], Any]) -> Any:
-        return function()
+        return self.tables.within(function)
 
     def run(self, function: Callable[[], T]) -> T:
         found: T = self(function)
@@ -59,13 +61,19 @@ def skeleton(config: Any, dtype: torch.dtype, implementation: str | None) -> Pre
 
 
 def shard(
-    ranks: Ranks, module: nn.Module, layers: Sequence[nn.Module], device: torch.device, computed_in: torch.dtype
+    ranks: Ranks,
+    module: nn.Module,
+    base: PreTrainedModel,
+    layers: Sequence[nn.Module],
+    device: torch.device,
+    computed_in: torch.dtype,
 ) -> Shell:
     """Spreads the parameters, which have no numbers yet, over the ranks: float32 where they are trained, whatever is computed in."""
-    shell = Shell(module)
+    tables = [Table(ranks, module, each, device, computed_in) for each in tables_of(base)]
+    shell = Shell(module, Tables(tables))
     policy = MixedPrecisionPolicy(param_dtype=computed_in, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for part in (*layers, shell):
-        fully_shard(part, mesh=ranks.groups.mesh, mp_policy=policy)
+        fully_shard(part, mesh=ranks.groups.mesh, mp_policy=policy, ignored_params=set(tables_of(base)))
     for part in shell.modules():
         if isinstance(part, FSDPModule):
             # Gradients are summed: the loss is divided by all pairs where it is made.
@@ -77,18 +85,19 @@ def shard(
 
 @torch.no_grad()
 def fill(ranks: Ranks, tensors: Mapping[str, Tensor], source: Callable[[str], Tensor] | None) -> None:
-    """Gives each rank its part of every tensor, of what `source` has by that name at the first rank."""
+    """Gives each rank what it holds of every tensor, of what `source` has by that name at the first rank."""
     mesh = ranks.groups.mesh
     for name, tensor in tensors.items():
-        given = torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
-        if source is not None:
-            given.copy_(source(name))
         if isinstance(tensor, DTensor):
+            given = torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+            if source is not None:
+                given.copy_(source(name))
             part = distribute_tensor(given, mesh, [Shard(0)], src_data_rank=0)
             tensor.to_local().copy_(part.to_local())
         else:
-            torch.distributed.broadcast(given, 0)
-            tensor.copy_(given)
+            if source is not None:
+                tensor.copy_(source(name))
+            torch.distributed.broadcast(tensor.detach(), 0)
 
 
 @torch.no_grad()

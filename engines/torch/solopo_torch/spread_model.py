@@ -63,7 +63,7 @@ def open_spread(models: Models, source: ModelSource, *, trained: bool, kept: Lan
         layers = layers_of(decoder, base.config.get_text_config(decoder=True).num_hidden_layers)
         # Read off before the parameters are spread: names stay, tensors are other ones.
         also = aliases(base)
-        shell = shard(ranks, module, layers, models.device, DTYPES[source.precision])
+        shell = shard(ranks, module, base, layers, models.device, DTYPES[source.precision])
         wanted = parameters_to_fill(base)
         reader, names = _first_reads(models, source, wanted, also, stack)
         fill(ranks, wanted, None if reader is None else lambda name: reader.read(names[name]))
