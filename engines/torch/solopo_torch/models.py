@@ -324,10 +324,13 @@ class Models:
         Raises ModelError that names what does not fit, and DeviceMemoryError before anything is read.
         """
         if self.ranks.count > 1:
-            from .spread_model import open_spread
+            from .spread_model import change_adapter, has_base_of, open_spread
 
-            self._spread, kept = None, self._spread
-            self._spread = open_spread(self, source, trained=trained, kept=kept)
+            if self._spread is not None and has_base_of(self._spread, source):
+                change_adapter(self.ranks, self._spread, source)
+            else:
+                self._spread = None
+                self._spread = open_spread(self, source, trained=trained)
             return self._spread
         if source.adapter is None:
             self._base = None

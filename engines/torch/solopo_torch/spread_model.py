@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -40,15 +41,21 @@ from .sharding import (
 )
 
 
-def open_spread(models: Models, source: ModelSource, *, trained: bool, kept: LanguageModel | None) -> LanguageModel:
-    """`kept`: the model that is there, whose base is used again where this one has the same."""
+def has_base_of(model: LanguageModel, source: ModelSource) -> bool:
+    """Whether no more than the adapter's numbers are other ones."""
+    return source.adapter is not None and _base_of(model.source) == _base_of(source)
+
+
+def change_adapter(ranks: Ranks, model: LanguageModel, source: ModelSource) -> None:
+    _fill_adapter(ranks, model.module, source)
+    model.source = source
+
+
+def open_spread(models: Models, source: ModelSource, *, trained: bool) -> LanguageModel:
+    # Modules refer to each other in circles: those of the model before are still there.
+    gc.collect()
     ranks = models.ranks
     adapter = source.adapter
-    if kept is not None and adapter is not None and _base_of(kept.source) == _base_of(source):
-        _fill_adapter(ranks, kept.module, source)
-        kept.source = source
-        return kept
-    del kept
     # What is trained without an adapter takes its steps in float32.
     stored = torch.float32 if trained and adapter is None else DTYPES[source.precision]
     with ExitStack() as stack:
