@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, utimes } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
@@ -97,12 +97,49 @@ describe.each(KINDS)('an artifact store in a %s', (kind) => {
     expect(await place.files()).toEqual([]);
   });
 
-  it('finds damage when it reads, and is whole again when the content is put again', async () => {
+  it('finds damage before it gives a byte away, and is whole again when the content is put again', async () => {
     const { digest } = await store.put(Buffer.from('whole'));
     await place.damage(digest, 'wh0le');
-    await expect(text(await store.open(digest))).rejects.toMatchObject({ code: 'artifact-damaged' });
+    const damaged = { code: 'artifact-damaged', message: expect.stringContaining(digest) as string };
+    await expect(store.open(digest)).rejects.toMatchObject(damaged);
+    await expect(store.demandWhole(digest)).rejects.toMatchObject(damaged);
     await store.put(Buffer.from('whole'));
     expect(await text(await store.open(digest))).toBe('whole');
+    await store.demandWhole(digest);
+  });
+
+  it('finds damage of what it has read before', async () => {
+    const { digest } = await store.put(Buffer.from('whole'));
+    expect(await text(await store.open(digest))).toBe('whole');
+    await place.damage(digest, 'whole, and more');
+    await expect(store.open(digest)).rejects.toMatchObject({ code: 'artifact-damaged' });
+  });
+
+  it('shows no artifact that is damaged on this machine: one of a folder is refused, one of a cache fetched again', async () => {
+    const { digest } = await store.put(Buffer.from('weights'));
+    const files = { 'model.safetensors': digest };
+    const folder = await store.materialize(files);
+    await overwrite(join(place.folder, 'content', digest.slice(0, 2), digest), 'we1ghts');
+    if (kind === 'folder')
+      await expect(store.materialize(files)).rejects.toMatchObject({
+        code: 'artifact-damaged',
+        message: expect.stringContaining(`${digest} (model.safetensors) is damaged`) as string,
+      });
+    else expect(await store.materialize(files)).toBe(folder);
+    await store.put(Buffer.from('weights'));
+    expect(await readFile(join(await store.materialize(files), 'model.safetensors'), 'utf8')).toBe('weights');
+  });
+
+  it('shows what was asked for, whatever somebody did to the folder of links', async () => {
+    const [one, other] = [await store.put(Buffer.from('one')), await store.put(Buffer.from('other'))];
+    const files = { 'config.json': one.digest };
+    const folder = await store.materialize(files);
+    const link = join(folder, 'config.json');
+    await rm(link);
+    await symlink(join(place.folder, 'content', other.digest.slice(0, 2), other.digest), link);
+    expect(await readFile(join(await store.materialize(files), 'config.json'), 'utf8')).toBe('one');
+    await writeFile(join(folder, 'adapter_config.json'), '{}');
+    expect(await readdir(await store.materialize(files))).toEqual(['config.json']);
   });
 
   it('says what is missing or malformed', async () => {
@@ -145,3 +182,8 @@ describe.each(KINDS)('an artifact store in a %s', (kind) => {
     expect(await store.during(() => Promise.resolve('done'))).toBe('done');
   });
 });
+
+async function overwrite(path: string, content: string): Promise<void> {
+  await chmod(path, 0o644);
+  await writeFile(path, content);
+}

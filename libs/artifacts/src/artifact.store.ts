@@ -19,16 +19,26 @@ export abstract class ArtifactStore {
   abstract size(digest: string): Promise<number>;
 
   /**
+   * Reads the content where it is not known as it is now.
+   *
+   * @throws SolopoError `artifact-damaged` where it is not what its digest says, `not-found` where there is none
+   */
+  abstract demandWhole(digest: string): Promise<void>;
+
+  /**
    * Stores the content, again if it is there. With `expected`, content of another digest is refused and nothing is kept.
    */
   abstract put(source: ArtifactSource, expected?: string): Promise<StoredArtifact>;
 
-  /** The content as a stream, which fails before its last piece where the content is not what its digest says. */
+  /**
+   * The content as a stream, checked as by `demandWhole` before its first piece, and once more on the way: what changes
+   * meanwhile fails before its last piece.
+   */
   abstract open(digest: string): Promise<Readable>;
 
   /**
-   * A folder of this machine that shows the artifacts under these file names, such as a model's. The same files are always
-   * in the same folder. It stays until the work is done that it was made within (`during`); for longer only in a store that
+   * A folder of this machine that shows the artifacts, and nothing else, under these file names, such as a model's. Each is
+   * checked as by `demandWhole`. The same files are always in the same folder. It stays until the work is done that it was made within (`during`); for longer only in a store that
    * is a folder itself.
    */
   abstract materialize(files: Readonly<Record<string, string>>): Promise<string>;
@@ -54,6 +64,16 @@ export function demandExpected(digest: string, expected: string | undefined): vo
     throw new SolopoError('input-invalid', `The content has digest ${digest}, not ${expected}; send it again.`);
 }
 
-export function missing(digest: string): SolopoError {
-  return new SolopoError('not-found', `There is no artifact ${digest}; upload it first.`);
+export function missing(digest: string, name?: string): SolopoError {
+  return new SolopoError('not-found', `There is no artifact ${digest}${named(name)}; upload it first.`);
+}
+
+/** Whether an artifact is damaged, or not there: then its content is needed again. */
+export function isLostArtifact(error: unknown): error is SolopoError {
+  return error instanceof SolopoError && (error.code === 'artifact-damaged' || error.code === 'not-found');
+}
+
+/** The file that an artifact is, behind its digest. */
+export function named(name: string | undefined): string {
+  return name === undefined ? '' : ` (${name})`;
 }

@@ -149,6 +149,20 @@ describe('a store in a bucket', () => {
     expect((await shown(other, short)).toString()).toBe('another truth');
   });
 
+  it('reads an object to its end before it gives it away the first time, and then no more', async () => {
+    const proxy = await proxied();
+    const location = locationOf();
+    const content = randomBytes(MB);
+    const { digest } = await (await storeAt(location, 'one')).put(content);
+    const other = await storeAt({ ...location, endpoint: proxy.url }, 'two');
+    const gets = () => proxy.asked.filter((line) => line.startsWith('GET') && line.includes(digest)).length;
+    expect((await buffer(await other.open(digest))).equals(content)).toBe(true);
+    expect(gets()).toBe(2);
+    expect((await buffer(await other.open(digest))).equals(content)).toBe(true);
+    expect(gets()).toBe(3);
+    expect(await cachedAt('two')).toEqual([]);
+  });
+
   it('takes what is given away by a machine whose clock is an hour off', async () => {
     const location = locationOf();
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });

@@ -5,7 +5,7 @@ import type { Bucket } from './bucket.ts';
 import type { CacheFolder } from './cache.folder.ts';
 import { demandFileName, write } from './content.folder.ts';
 import { diskFault } from './disk.fault.ts';
-import { damaged, verified } from './verified.ts';
+import { damaged, hasDigest, verified } from './verified.ts';
 
 /** Downloads at the same time, of one caller. */
 const AT_ONCE = 4;
@@ -13,6 +13,8 @@ const AT_ONCE = 4;
 /** The store in a bucket, with copies of what is used here in a folder of this machine: nothing else need be shared. */
 export class BucketStore extends ArtifactStore {
   readonly #fetching = new Map<string, Promise<void>>();
+  /** What the objects were that had their digests when they were read last. */
+  readonly #whole = new Map<string, string>();
 
   private constructor(
     private readonly bucket: Bucket,
@@ -58,8 +60,12 @@ export class BucketStore extends ArtifactStore {
     }
   }
 
+  async demandWhole(digest: string): Promise<void> {
+    await this.#demandWhole(digest);
+  }
+
   async open(digest: string): Promise<Readable> {
-    const content = this.bucket.content(digest, await this.size(digest));
+    const content = this.bucket.content(digest, await this.#demandWhole(digest));
     return Readable.from(verified(content, digest), { objectMode: false });
   }
 
@@ -82,6 +88,19 @@ export class BucketStore extends ArtifactStore {
 
   scratch<T>(work: (path: string) => Promise<T>): Promise<T> {
     return this.cache.content.scratch(work);
+  }
+
+  /** Returns its bytes. What came damaged is read once more. */
+  async #demandWhole(digest: string): Promise<number> {
+    const found = await this.bucket.describe(digest);
+    if (found === undefined) throw missing(digest);
+    const { bytes, identity } = found;
+    if (this.#whole.get(digest) !== identity) {
+      const isWhole = () => hasDigest(this.bucket.content(digest, bytes), digest);
+      if (!(await isWhole()) && !(await isWhole())) throw damaged(digest);
+      this.#whole.set(digest, identity);
+    }
+    return bytes;
   }
 
   /** Onto this machine, for whoever asks: callers at the same time wait for one download. */

@@ -21,6 +21,12 @@ export interface BucketPatience {
   readonly idleMs: number;
 }
 
+export interface BucketObject {
+  readonly bytes: number;
+  /** Another one when other content is there. */
+  readonly identity: string;
+}
+
 const PATIENCE: BucketPatience = { attempts: 8, idleMs: 30_000 };
 const CONNECT_MS = 5000;
 const FIRST_PAUSE_MS = 100;
@@ -68,10 +74,16 @@ export class Bucket {
 
   /** Its bytes; undefined where there is none. */
   async size(digest: string): Promise<number | undefined> {
+    return (await this.describe(digest))?.bytes;
+  }
+
+  /** Undefined where there is none. */
+  async describe(digest: string): Promise<BucketObject | undefined> {
     return this.#named(async () => {
       try {
-        const { ContentLength } = await this.#client.send(new HeadObjectCommand(this.#object(digest)));
-        return ContentLength ?? 0;
+        const head = await this.#client.send(new HeadObjectCommand(this.#object(digest)));
+        const { ContentLength: bytes = 0, ETag = '', LastModified } = head;
+        return { bytes, identity: `${ETag} ${LastModified?.getTime() ?? ''} ${bytes}` };
       } catch (error) {
         if (isNoSuchKey(error)) return undefined;
         throw error;

@@ -1,4 +1,4 @@
-import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SolopoError } from '@solopo/contracts';
 import { ContentFolder, exists } from './content.folder.ts';
@@ -19,6 +19,7 @@ interface Entry {
  *
  *     content/, folders/, partial/    as in a store
  *     held/                           what is in use
+ *     used/                           when it was used last: what is kept is touched by nobody, or its change could not be told
  */
 export class CacheFolder {
   /** What files that this process writes will take. */
@@ -33,6 +34,7 @@ export class CacheFolder {
 
   static async open(root: string, maxBytes: number): Promise<CacheFolder> {
     const content = await ContentFolder.open(root);
+    await mkdir(join(content.root, 'used'), { recursive: true });
     return new CacheFolder(content, await Holds.open(content.root), maxBytes);
   }
 
@@ -40,13 +42,12 @@ export class CacheFolder {
     return `${this.content.root} of ${megabytes(this.maxBytes)}`;
   }
 
-  /** Whether the artifact is here; it counts as used now. */
+  /** Whether the artifact is here, and whole; it counts as used now. */
   async use(digest: string): Promise<boolean> {
-    const now = new Date();
-    return utimes(this.content.path(digest), now, now).then(
-      () => true,
-      () => false,
-    );
+    if (!(await this.content.isWhole(digest))) return false;
+    // On a full disk it counts as used when it came.
+    await this.#markUsed(digest).catch(() => undefined);
+    return true;
   }
 
   /** Where to write an artifact that is to come: the file of a process that stopped halfway, where there is one. */
@@ -144,6 +145,7 @@ export class CacheFolder {
     if (!isThere) return true;
     if (!(await this.holds.all()).has(digest)) {
       await rm(aside, { force: true });
+      await rm(this.#used(digest), { force: true });
       return true;
     }
     if (await exists(path)) await rm(aside, { force: true });
@@ -156,7 +158,24 @@ export class CacheFolder {
     const found = await Promise.all(
       files.filter((file) => file.isFile()).map(({ parentPath, name }) => entryOf(join(parentPath, name), name)),
     );
-    return found.filter((entry) => entry !== undefined);
+    return Promise.all(
+      found
+        .filter((entry) => entry !== undefined)
+        .map(async (entry) => {
+          const used = await stat(this.#used(entry.digest)).catch(() => undefined);
+          return { ...entry, usedAt: Math.max(entry.usedAt, used?.mtimeMs ?? 0) };
+        }),
+    );
+  }
+
+  async #markUsed(digest: string): Promise<void> {
+    await writeFile(this.#used(digest), '');
+    const now = new Date();
+    await utimes(this.#used(digest), now, now);
+  }
+
+  #used(digest: string): string {
+    return join(this.content.root, 'used', digest);
   }
 
   async #partials(): Promise<Entry[]> {

@@ -1,9 +1,11 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, lstat, mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { digestOf, SolopoError } from '@solopo/contracts';
 import { missing, placeOf, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
+import { damaged } from './verified.ts';
+import { WholeFiles } from './whole-files.ts';
 
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 const DAY_MS = 86_400_000;
@@ -19,6 +21,8 @@ export type Growth = (bytes: number) => Promise<void>;
  *     partial/                what is being written
  */
 export class ContentFolder {
+  readonly #whole = new WholeFiles();
+
   private constructor(readonly root: string) {}
 
   /** Makes the directory when missing, and clears what crashed writers left there more than a day ago. */
@@ -37,17 +41,29 @@ export class ContentFolder {
     return exists(this.path(digest));
   }
 
+  /** Whether the artifact is here, and what its digest says. */
+  async isWhole(digest: string): Promise<boolean> {
+    return this.#whole.isWhole(this.path(digest), digest);
+  }
+
+  /** @param name of the file that it is, where it is known */
+  async demandWhole(digest: string, name?: string): Promise<void> {
+    if (!(await this.has(digest))) throw missing(digest, name);
+    if (!(await this.isWhole(digest))) throw damaged(digest, name);
+  }
+
   /** A path to write at, whose name begins as told. */
   partial(name = ''): string {
     return join(this.root, 'partial', `${name}${name && '.'}${randomUUID()}`);
   }
 
-  /** Makes the file at a partial path an artifact. */
+  /** Makes the file at a partial path, which has the digest, an artifact. */
   async keep(partial: string, digest: string): Promise<void> {
     const path = this.path(digest);
     await chmod(partial, 0o444);
     await mkdir(dirname(path), { recursive: true });
     await rename(partial, path);
+    await this.#whole.trust(path, digest);
     await syncFolder(dirname(path));
   }
 
@@ -60,25 +76,35 @@ export class ContentFolder {
     }
   }
 
-  /** A folder of links to artifacts that are here, under these file names. Made once, then kept. */
+  /** A folder of links to artifacts that are here, under these file names. Made once, then kept as long as nobody changes it. */
   async show(files: Readonly<Record<string, string>>): Promise<string> {
     const folder = join(this.root, 'folders', digestOf(files));
-    if (await exists(folder)) return folder;
+    const links = Object.entries(files).map(([name, digest]) => {
+      demandFileName(name);
+      return [name, relative(folder, this.path(digest))] as const;
+    });
+    for (const [name, digest] of Object.entries(files)) await this.demandWhole(digest, name);
+    if (await hasExactly(folder, links)) return folder;
     const partial = this.partial();
     await mkdir(partial);
     try {
-      for (const [name, digest] of Object.entries(files)) {
-        demandFileName(name);
-        if (!(await this.has(digest))) throw missing(digest);
-        await symlink(relative(folder, this.path(digest)), join(partial, name));
-      }
-      await rename(partial, folder).catch(async (error: unknown) => {
-        if (!(await exists(folder))) throw error;
+      for (const [name, target] of links) await symlink(target, join(partial, name));
+      await rename(partial, folder).catch(async () => {
+        // Another process was faster, or somebody changed what is there.
+        if (await hasExactly(folder, links)) return;
+        await this.#discard(folder);
+        await rename(partial, folder);
       });
       return folder;
     } finally {
       await rm(partial, { recursive: true, force: true });
     }
+  }
+
+  async #discard(folder: string): Promise<void> {
+    const aside = this.partial();
+    await rename(folder, aside).catch(() => undefined);
+    await rm(aside, { recursive: true, force: true });
   }
 
   async #clearPartial(olderThanMs: number): Promise<void> {
@@ -90,6 +116,14 @@ export class ContentFolder {
         await rm(path, { recursive: true, force: true });
     }
   }
+}
+
+/** Whether these links are all that is in the folder. */
+async function hasExactly(folder: string, links: readonly (readonly [string, string])[]): Promise<boolean> {
+  const names = await readdir(folder).catch(() => undefined);
+  if (names?.length !== links.length) return false;
+  const targets = await Promise.all(links.map(([name]) => readlink(join(folder, name)).catch(() => undefined)));
+  return links.every(([, target], index) => targets[index] === target);
 }
 
 export function demandFileName(name: string): void {

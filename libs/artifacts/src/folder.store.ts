@@ -30,7 +30,7 @@ export class FolderStore extends ArtifactStore {
   }
 
   async size(digest: string): Promise<number> {
-    await this.#demand(digest);
+    if (!(await this.has(digest))) throw missing(digest);
     return (await stat(this.path(digest))).size;
   }
 
@@ -47,8 +47,12 @@ export class FolderStore extends ArtifactStore {
     }
   }
 
+  demandWhole(digest: string): Promise<void> {
+    return this.folder.demandWhole(digest);
+  }
+
   async open(digest: string): Promise<Readable> {
-    await this.#demand(digest);
+    await this.demandWhole(digest);
     return Readable.from(verified(createReadStream(this.path(digest)), digest), { objectMode: false });
   }
 
@@ -62,9 +66,5 @@ export class FolderStore extends ArtifactStore {
 
   scratch<T>(work: (path: string) => Promise<T>): Promise<T> {
     return this.folder.scratch(work);
-  }
-
-  async #demand(digest: string): Promise<void> {
-    if (!(await this.has(digest))) throw missing(digest);
   }
 }

@@ -1,3 +1,3 @@
-export { ArtifactStore, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
+export { ArtifactStore, isLostArtifact, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
 export { FolderStore } from './folder.store.ts';
 export { openArtifacts, type ArtifactSettings } from './open-artifacts.ts';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SolopoError } from '@solopo/contracts';
+import { named } from './artifact.store.ts';
 
 /** The content as it comes; its last piece only where the whole is what the digest says. */
 export async function* verified(
@@ -17,9 +18,15 @@ export async function* verified(
   if (last !== undefined) yield last;
 }
 
-export function damaged(digest: string): SolopoError {
+export async function hasDigest(content: AsyncIterable<Uint8Array>, digest: string): Promise<boolean> {
+  const hash = createHash('sha256');
+  for await (const chunk of content) hash.update(chunk);
+  return hash.digest('hex') === digest;
+}
+
+export function damaged(digest: string, name?: string): SolopoError {
   return new SolopoError(
     'artifact-damaged',
-    `Artifact ${digest} is damaged; restore it from a backup, or put it again.`,
+    `Artifact ${digest}${named(name)} is damaged; restore it from a backup, or put it again.`,
   );
 }

@@ -1,6 +1,6 @@
 import { digestOf, sha256, type Example } from '@solopo/contracts';
 import { describe, expect, it } from 'vitest';
-import { CHAIN_START, type NewPair, type NewSample, type NewStep } from './index.ts';
+import { CHAIN_START, sampleDigest, type NewPair, type NewSample, type NewStep } from './index.ts';
 import { createRun, createStage, createStages, DATASET, MODEL, useLedger } from './testing/ledger.fixture.ts';
 
 const example = (index: number, documents = 2): Example => ({
@@ -114,8 +114,22 @@ describe('evidence', () => {
     expect(page).toHaveLength(16);
     expect(page[9]).toEqual({ ...samples[89], tokens: Int32Array.of(89, 1, 2, 3) });
     await ledger.judgements.insert(pair, 'sub-em', [{ position: 0, sampleIndex: 1, correct: true }]);
-    expect(await ledger.judgements.list(pair)).toEqual([{ position: 0, sampleIndex: 1, correct: true }]);
+    expect(await ledger.judgements.list(pair)).toMatchObject([{ position: 0, sampleIndex: 1, correct: true }]);
     expect((await ledger.counts()).samples).toBeGreaterThanOrEqual(24_000);
+  });
+
+  it('reads a sample as its digest has it, whatever Postgres makes of its text and its log-probability', async () => {
+    const { ledger } = fixture;
+    const { sample } = await createStages(ledger, 101);
+    const rows = [-0.1, NaN, -Infinity, 0].map((logp, position): NewSample => {
+      const text = ['a\0b', 'a\ud83d', '', 'caf\u00e9'][position] ?? '';
+      return { position, sampleIndex: 0, tokens: [position, -1], text, finish: 'length', logp };
+    });
+    await ledger.samples.insert(sample, rows);
+    const kept = await ledger.samples.evidence(sample, all);
+    expect(kept.map(({ digest }) => digest)).toEqual(kept.map((row) => sampleDigest(sample, row)));
+    expect(kept.map(({ digest }) => digest)).toEqual(rows.map((row) => sampleDigest(sample, row)));
+    expect(new Set(kept.map(({ digest }) => digest)).size).toBe(4);
   });
 
   describe('pairs', () => {

@@ -3,7 +3,9 @@ export { EVIDENCE_TABLES, type EvidenceTable } from './tables/database.ts';
 export type { ResolvedInputs, WorkState } from './tables/live.tables.ts';
 export type { TokenIds } from './bytes.ts';
 export type { Range } from './range.ts';
-export type { NewAlignment } from './repositories/alignment.repository.ts';
+export { alignmentDigest, evaluationDigest, sampleDigest } from './row-digests.ts';
+export { storableText } from './text.ts';
+export type { AlignmentEvidence, NewAlignment } from './repositories/alignment.repository.ts';
 export {
   INTERRUPTED,
   type Attempt,
@@ -21,8 +23,8 @@ export type {
 } from './repositories/context.repository.ts';
 export type { ExampleRecord, NewDataset } from './repositories/dataset.repository.ts';
 export type { DeadLetterRecord, NewDeadLetter } from './repositories/dead-letter.repository.ts';
-export type { NewEvaluation } from './repositories/evaluation.repository.ts';
-export type { Judgement } from './repositories/judgement.repository.ts';
+export type { EvaluationEvidence, NewEvaluation } from './repositories/evaluation.repository.ts';
+export type { Judgement, JudgementRecord } from './repositories/judgement.repository.ts';
 export type { Lease, LeaseRecord, NewLease } from './repositories/lease.repository.ts';
 export type { ModelRecord, NewModel } from './repositories/model.repository.ts';
 export type { Backlog, NewMessage, OutboxMessage } from './repositories/outbox.repository.ts';
@@ -37,8 +39,8 @@ export type {
 } from './repositories/pair.repository.ts';
 export { Repositories } from './repositories/repositories.ts';
 export type { NewRun, RunFilter, RunRecord, SubscribedStage, TrainingProgress } from './repositories/run.repository.ts';
-export type { NewSample, SampleRecord } from './repositories/sample.repository.ts';
-export type { Score, ScoredContext, ScoredResponse } from './repositories/score.repository.ts';
+export type { NewSample, SampleEvidence, SampleRecord } from './repositories/sample.repository.ts';
+export type { Score, ScoredContext, ScoredResponse, ScoreEvidence } from './repositories/score.repository.ts';
 export type { ChunkProgress, ChunkState, KindWork, NewStage, StageRecord } from './repositories/stage.repository.ts';
 export {
   CHAIN_START,

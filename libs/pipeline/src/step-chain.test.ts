@@ -25,6 +25,7 @@ test.each([
   ['a reference score', [{ ...steps[0]!, reference: [{ shortChosen: -1.0000001 }] }, ...steps.slice(1)]],
   ['a metric', [{ ...steps[0]!, metrics: { loss: 1.0000001 } }, ...steps.slice(1)]],
   ['the parameters', [...steps.slice(0, 2), { ...steps[2]!, parameters: 'q'.repeat(64) }]],
+  ['the state of the optimiser', [...steps.slice(0, 2), { ...steps[2]!, optimizer: 'o'.repeat(64) }]],
   ['the order', [steps[1]!, steps[0]!, steps[2]!]],
 ])('another value of %s gives another head', (_, changed) => {
   expect(headOf(changed)).not.toBe(headOf(steps));

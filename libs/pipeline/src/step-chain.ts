@@ -8,6 +8,8 @@ export interface ChainedStep {
   readonly metrics: Readonly<Record<string, number>>;
   /** Digest of the parameters, where the step is a slice's last. */
   readonly parameters?: string;
+  /** Digest of the optimiser's state, where the parameters' is; chains of earlier versions have none. */
+  readonly optimizer?: string;
 }
 
 export interface ChainLink {
@@ -27,7 +29,8 @@ export interface ChainSetting {
 
 /**
  * Each step's digest covers the one before it, its pairs, what it read of the reference, the configuration, the engine and
- * the resulting numbers. Equal heads mean equal data, configuration and parameters; names and times are not in it.
+ * the resulting numbers. Equal heads mean equal data, configuration, parameters and state of the optimiser; names and times
+ * are not in it.
  */
 export function chainSteps(
   previousDigest: string,
@@ -36,7 +39,7 @@ export function chainSteps(
 ): ChainLink[] {
   const configDigest = digestOf(config);
   let previous = previousDigest;
-  return steps.map(({ step, pairDigests, reference, metrics, parameters }) => {
+  return steps.map(({ step, pairDigests, reference, metrics, parameters, optimizer }) => {
     const digest = digestOf({
       previous,
       step,
@@ -44,6 +47,7 @@ export function chainSteps(
       reference,
       metrics,
       parameters,
+      optimizer,
       config: configDigest,
       engine,
     });

@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import { ArtifactStore } from '@solopo/artifacts';
-import type { AdapterConfig, FrozenWeightsConfig, Precision, SamplingWeightsConfig } from '@solopo/contracts';
+import { ArtifactStore, isLostArtifact } from '@solopo/artifacts';
+import {
+  SolopoError,
+  type AdapterConfig,
+  type FrozenWeightsConfig,
+  type Precision,
+  type SamplingWeightsConfig,
+} from '@solopo/contracts';
 import type { ModelSource } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
 import { TextModel } from '@solopo/text';
@@ -48,9 +54,9 @@ export class ModelFiles {
     return adapter ? { folder, adapter: { options: adapter, weights }, ...format } : { folder, weights, ...format };
   }
 
-  /** A path to the content of an artifact. */
-  async artifact(digest: string): Promise<string> {
-    return join(await this.artifacts.materialize({ [WEIGHTS]: digest }), WEIGHTS);
+  /** A path to the content of an artifact. @param what it is, for whoever reads of its damage */
+  async artifact(digest: string, what = 'The weights of a policy'): Promise<string> {
+    return join(await toldAs(what, this.artifacts.materialize({ [WEIGHTS]: digest })), WEIGHTS);
   }
 
   text(model: string): Promise<TextModel> {
@@ -71,7 +77,15 @@ export class ModelFiles {
 
   /** All its files. */
   async folder(model: string): Promise<string> {
-    const { files } = await this.ledger.models.require(model);
-    return this.artifacts.materialize(files);
+    const { name, files } = await this.ledger.models.require(model);
+    return toldAs(`A file of the model ${name}`, this.artifacts.materialize(files));
   }
+}
+
+/** An artifact has no name but its digest: whoever must restore it is told what it is. */
+async function toldAs<T>(what: string, reading: Promise<T>): Promise<T> {
+  return reading.catch((error: unknown) => {
+    if (!isLostArtifact(error)) throw error;
+    throw new SolopoError(error.code, `${what}: ${error.message}`, { cause: error });
+  });
 }

@@ -4,10 +4,11 @@ import type { Context } from '../command-line/context.ts';
 
 export function verify(context: Context): Command {
   return online(
-    leaf('verify', "recompute a run's chain of step digests, and name what was altered, lost or swapped", [
-      'verify RUN',
-      'verify RUN --json',
-    ]),
+    leaf(
+      'verify',
+      "recompute a run's chain of step digests, read its artifacts, and name what was altered, added, lost or swapped",
+      ['verify RUN', 'verify RUN --json'],
+    ),
   )
     .argument('<run>', "the run's id")
     .action(async (run: string, _: unknown, command: Command) => {

@@ -1,6 +1,6 @@
 import { Controller, Get, Head, Inject, Param, Post, Req, Res, StreamableFile } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
-import { artifactViewSchema, type ArtifactView } from '@solopo/contracts';
+import { artifactViewSchema, SolopoError, type ArtifactView } from '@solopo/contracts';
 import { CONFIG } from '@solopo/platform';
 import type { Request, Response } from 'express';
 import type { GatewayConfig } from '../gateway.config.ts';
@@ -34,6 +34,7 @@ export class ArtifactsController {
     answer: null,
   })
   async describe(@Param('digest') digest: string, @Res() response: Response): Promise<void> {
+    await this.#demandWhole(digest);
     response.type('application/octet-stream').setHeader('content-length', await this.artifacts.size(digest));
     response.end();
   }
@@ -41,8 +42,18 @@ export class ArtifactsController {
   @Get(':digest')
   @Operation('readArtifact', { summary: 'The bytes of an artifact', scope: 'read', answer: BYTES })
   async read(@Param('digest') digest: string, @Res({ passthrough: true }) response: Response): Promise<StreamableFile> {
+    const content = await this.artifacts.open(digest);
     const length = await this.artifacts.size(digest);
-    response.setHeader('cache-control', 'public, max-age=31536000, immutable');
-    return new StreamableFile(await this.artifacts.open(digest), { type: 'application/octet-stream', length });
+    // Not for caches that others share: they ask for no token.
+    response.setHeader('cache-control', 'private, max-age=31536000, immutable');
+    return new StreamableFile(content, { type: 'application/octet-stream', length });
+  }
+
+  /** To whoever asks before an upload, a damaged one is not there: the upload mends it. */
+  async #demandWhole(digest: string): Promise<void> {
+    await this.artifacts.demandWhole(digest).catch((error: unknown) => {
+      const { code, message } = SolopoError.from(error);
+      throw code === 'artifact-damaged' ? new SolopoError('not-found', message, { cause: error }) : error;
+    });
   }
 }

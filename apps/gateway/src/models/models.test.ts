@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,6 +36,24 @@ describe('artifacts', () => {
       .head(`/v1/artifacts/${sha256(content)}`)
       .expect(200);
     expect(described.headers['content-length']).toBe('6000000');
+  });
+
+  it('that were altered are not served, nor said to be there, until they are put again', async () => {
+    const content = Buffer.from('some weights');
+    const digest = await storeArtifact(gateway.url, content);
+    const path = `/v1/artifacts/${digest}`;
+    const served = await request(gateway.url).get(path).expect(200);
+    expect(served.headers['cache-control']).toBe('private, max-age=31536000, immutable');
+    const file = join(gateway.config.artifacts, 'content', digest.slice(0, 2), digest);
+    await chmod(file, 0o644);
+    await writeFile(file, 'some w3ights');
+    const refused = await request(gateway.url).get(path).expect(500);
+    expect(refused.body).toMatchObject({ code: 'artifact-damaged', detail: expect.stringContaining(digest) as string });
+    expect(refused.headers['cache-control'] ?? '').not.toContain('immutable');
+    await request(gateway.url).head(path).expect(404);
+    await storeArtifact(gateway.url, content);
+    await request(gateway.url).get(path).expect(200);
+    await request(gateway.url).head(path).expect(200);
   });
 
   it('that are not there, or no digests, are refused', async () => {
@@ -191,6 +209,24 @@ describe('a model', () => {
     expect(body).toMatchObject({ code: 'model-invalid', detail: expect.stringMatching(detail) as string });
     expect(status).toBe(422);
     expect(await gateway.ledger.models.find('bad')).toBeNull();
+  });
+
+  it('of a file that was altered since is refused by its name', async () => {
+    const files: Record<string, string> = {};
+    for (const [name, content] of Object.entries(tinyModel(() => undefined)))
+      files[name] = await storeArtifact(gateway.url, content);
+    const digest = files['config.json'] ?? '';
+    const file = join(gateway.config.artifacts, 'content', digest.slice(0, 2), digest);
+    const content = await readFile(file);
+    await chmod(file, 0o644);
+    await writeFile(file, '{}');
+    const { body } = await request(gateway.url).post('/v1/models').send({ name: 'altered', files }).expect(500);
+    expect(body).toMatchObject({
+      code: 'artifact-damaged',
+      detail: expect.stringContaining(`${digest} (config.json) is damaged`) as string,
+    });
+    await storeArtifact(gateway.url, content);
+    await request(gateway.url).post('/v1/models').send({ name: 'altered', files }).expect(201);
   });
 
   it('of artifacts that nobody uploaded, or with a body that is none, is refused', async () => {

@@ -46,6 +46,10 @@ export interface MadeUp {
   readonly version?: (step: number) => Readonly<Record<string, number>>;
   /** '1' or '0' for a question. */
   readonly answer?: (spec: StageSpecOf<'evaluate'>, question: number) => boolean;
+  /** One more sample of each example, which no pair takes. */
+  readonly spare?: boolean;
+  /** As versions did that kept the optimiser's state out of the chain. */
+  readonly withoutState?: boolean;
   /** Before a chunk is begun: a test may hold the work up here. */
   readonly before?: (stage: { readonly kind: string; readonly chunk: number }) => Promise<void> | void;
 }
@@ -142,7 +146,8 @@ class Worker {
     const samples = examples.flatMap(({ position, content }) => {
       const right = content.answers[0] ?? '';
       const wrong = content.question.split(' ')[1] ?? '';
-      return [right, wrong].map((answer, sampleIndex) => ({
+      const spare = this.madeUp.spare === true ? (content.question.split(' ')[0] ?? '') : [];
+      return [right, wrong, spare].flat().map((answer, sampleIndex) => ({
         position,
         sampleIndex,
         tokens: this.text.encode(answer),
@@ -217,6 +222,7 @@ class Worker {
     const { targets } = spec.adapter ?? { targets: [] };
     const { modules = targets === ALL_LINEAR ? LINEAR_LAYERS : targets } = this.madeUp;
     const weights = await this.artifacts.put(spec.adapter ? adapterFile(modules, told) : Buffer.from(told));
+    const state = await this.artifacts.put(Buffer.from(`state of the optimiser of ${run} after step ${range.to}`));
     const head = range.from === 0 ? CHAIN_START : (await tx.steps.head(run)).digest;
     const links = batches.map((batch, index) => {
       const own = batch.flatMap((ordinal) => pairs[ordinal] ?? []);
@@ -229,13 +235,14 @@ class Worker {
         ),
         metrics: this.madeUp.step?.(step) ?? { loss: 1 / step },
         ...(step === range.to ? { parameters: weights.digest } : {}),
+        ...(step === range.to && this.madeUp.withoutState !== true ? { optimizer: state.digest } : {}),
       };
     });
     const chain = chainSteps(head, { config: chainConfig(spec), engine: trainer }, links);
     const chainHead = chain.at(-1)?.digest ?? head;
     const { phases } = this.madeUp;
     await tx.steps.append(run, phases ? chain.map((link) => ({ ...link, phaseSeconds: phases(link.step) })) : chain);
-    await tx.checkpoints.insert(run, { step: range.to, digest: weights.digest, parametersDigest: weights.digest });
+    await tx.checkpoints.insert(run, { step: range.to, digest: state.digest, parametersDigest: weights.digest });
     await tx.versions.insert(run, { step: range.to, digest: weights.digest, chainHead });
     const progress = { step: range.to, chainHead, policyDigest: weights.digest, policyTokens: 1, seconds: 1 };
     await tx.runs.recordTraining(run, progress);

@@ -21,6 +21,8 @@ const TABLES = [
 
 /** Somebody with all rights in the database, who also cares for what he breaks. */
 export class Tamperer {
+  readonly #touched = new Set<string>();
+
   private constructor(private readonly client: pg.Client) {}
 
   static async connect(databaseUrl: string): Promise<Tamperer> {
@@ -31,6 +33,7 @@ export class Tamperer {
   }
 
   async change(sql: string): Promise<number> {
+    for (const [, table = ''] of sql.matchAll(/\b(?:update|delete from|insert into) (\w+)/g)) this.#touched.add(table);
     return this.#unguarded(async () => {
       const results = [await this.client.query(sql)].flat();
       return results.reduce((sum, { rowCount }) => sum + (rowCount ?? 0), 0);
@@ -39,11 +42,12 @@ export class Tamperer {
 
   async restore(): Promise<void> {
     await this.#unguarded(async () => {
-      for (const table of TABLES) {
+      for (const table of TABLES.filter((name) => this.#touched.has(name))) {
         await this.client.query(`delete from ${table}`);
         await this.client.query(`insert into ${table} overriding system value select * from kept_${table}`);
       }
     });
+    this.#touched.clear();
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { StageSpecOf } from '@solopo/contracts';
-import type { Repositories, PairEvidence, Score, SubscribedStage } from '@solopo/ledger';
+import { storableText, type PairEvidence, type Repositories, type Score, type SubscribedStage } from '@solopo/ledger';
 import { contextDigest, pairCountsOf, pairDigest, referenceSums, sumOf, type ReferenceSums } from '@solopo/pipeline';
 import { Checking, type Check } from './check.ts';
 
@@ -48,14 +48,19 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
       batch.flatMap(({ shortContext, longContext }) => [shortContext, longContext]),
     );
     const known = new Set(rows.map(({ digest }) => digest));
-    for (const row of rows) contexts.demand(contextDigest(row) === row.digest, `context ${row.digest} was altered`);
+    for (const row of rows)
+      contexts.demand(
+        contextDigest(row) === row.digest && row.tokenCount === row.tokens.length,
+        `context ${row.digest} was altered`,
+      );
 
     const drawn = new Map(
       (await ledger.samples.list(sample.digest, spanOf(batch))).map((row) => [
         `${row.position} ${row.sampleIndex}`,
-        row.tokens,
+        row,
       ]),
     );
+    const golds = await goldsOf(ledger, compose, batch);
     for (const row of batch) {
       const { position, ordinal, shortContext, longContext } = row;
       for (const context of [shortContext, longContext])
@@ -78,10 +83,15 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
         ['chosen', row.chosenSample, true],
         ['rejected', row.rejectedSample, false],
       ] as const) {
+        const of = index === null ? undefined : drawn.get(`${position} ${index}`);
+        const text = of?.text ?? (response === 'chosen' ? golds.get(position) : '');
+        pairs.demand(
+          row[`${response}Text`] === text,
+          `the text of the ${response} response of example ${position} is not ${index === null ? 'its gold answer' : `that of its sample ${index}`}`,
+        );
         if (index === null) continue;
-        const tokens = drawn.get(`${position} ${index}`);
         samples.demand(
-          tokens?.every((token, at) => row[response][at] === token) === true,
+          of?.tokens.every((token, at) => row[response][at] === token) === true,
           `the ${response} response of example ${position} is not its sample ${index}`,
         );
         samples.demand(
@@ -95,11 +105,11 @@ export async function verifyPairs(ledger: Repositories, stages: PairStages, mode
       batch.map((row) => [row.position, { chosen: row.chosen.length, rejected: row.rejected.length }]),
     );
     const positions = batch.map(({ position }) => position);
-    const scored = await ledger.scores.all(pair.digest, model, positions);
+    const scored = await ledger.scores.evidence(pair.digest, model, positions);
     scoreCount += scored.length;
-    for (const { position, context, response, engine, logps, sum } of scored)
+    for (const { position, context, response, engine, logps, sum, tokens } of scored)
       scores.demand(
-        logps.length === lengths.get(position)?.[response] && sumOf(logps) === sum,
+        logps.length === lengths.get(position)?.[response] && tokens === logps.length && sumOf(logps) === sum,
         `the ${context} score of the ${response} response of example ${position} by the engine "${engine}" was altered`,
       );
     // The last of equal rows stands: behind all others, the first recorded.
@@ -150,6 +160,17 @@ async function* batchesOf(ledger: Repositories, stage: string): AsyncGenerator<P
     yield batch;
     after = last.position;
   }
+}
+
+/** Where no sample is chosen, the gold answer is. */
+async function goldsOf(
+  ledger: Repositories,
+  { spec }: SubscribedStage,
+  batch: readonly PairEvidence[],
+): Promise<ReadonlyMap<number, string>> {
+  if (spec.kind !== 'compose' || batch.every(({ chosenSample }) => chosenSample !== null)) return new Map();
+  const examples = await ledger.datasets.examples(spec.dataset, spanOf(batch));
+  return new Map(examples.map(({ position, content }) => [position, storableText(content.answers[0] ?? '')]));
 }
 
 type RowSums = Readonly<Record<string, number>>;

@@ -1,23 +1,35 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { ArtifactStore } from '@solopo/artifacts';
 import type { StageKind, Verification } from '@solopo/contracts';
 import { Ledger, type Repositories, type SubscribedStage } from '@solopo/ledger';
 import type { Check } from './check.ts';
+import { artifactsOf, verifyArtifacts } from './verify-artifacts.ts';
 import { verifyDataset, verifyModel, verifyStages } from './verify-inputs.ts';
 import { verifyPairs, type PairFindings } from './verify-pairs.ts';
-import { verifyFigures, verifyHead } from './verify-results.ts';
+import { verifyFigures, verifyHead, verifyState } from './verify-results.ts';
+import { verifySamples } from './verify-samples.ts';
 import { verifySteps } from './verify-steps.ts';
 
 @Injectable()
 export class VerifyRun {
-  constructor(@Inject(Ledger) private readonly ledger: Ledger) {}
+  constructor(
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
+  ) {}
 
   /** As far as the run has come. Nothing is read into the chain that is not made again from the rows it stands for. */
   async execute(id: string): Promise<Verification> {
-    return this.ledger.snapshot((ledger) => verify(ledger, id));
+    const { checks, wanted } = await this.ledger.snapshot(async (ledger) => ({
+      checks: await verifyRows(ledger, id),
+      wanted: await artifactsOf(ledger, id, (await ledger.runs.require(id)).resolved.model),
+    }));
+    // Large ones take their time, in which nothing of the ledger is held.
+    const all = [...checks, await verifyArtifacts(this.artifacts, wanted)];
+    return { ok: all.every(({ ok }) => ok), checks: all };
   }
 }
 
-async function verify(ledger: Repositories, id: string): Promise<Verification> {
+async function verifyRows(ledger: Repositories, id: string): Promise<Check[]> {
   const run = await ledger.runs.require(id);
   const view = await ledger.runs.view(id);
   const stages = await ledger.runs.stages(id);
@@ -37,8 +49,9 @@ async function verify(ledger: Repositories, id: string): Promise<Verification> {
     checks.push(...(await verifySteps(ledger, { spec: train.spec, readsOwnScores }, findings)));
   }
   checks.push(await verifyHead(ledger, view));
+  checks.push(await verifyState(ledger, run, view, stages));
   checks.push(await verifyFigures(ledger, id, model, stages));
-  return { ok: checks.every(({ ok }) => ok), checks };
+  return checks;
 }
 
 async function pairsOf(
@@ -50,5 +63,7 @@ async function pairsOf(
   const [compose, sample, pair] = [of('compose'), of('sample'), of('pair')];
   if (compose === undefined || sample === undefined || pair === undefined) return null;
   const scores = stages.flatMap(({ spec, state }) => (spec.kind === 'score' && state === 'done' ? [spec] : []));
-  return verifyPairs(ledger, { compose, sample, pair, scores }, model);
+  const pairStages = { compose, sample, pair, scores };
+  const findings = await verifyPairs(ledger, pairStages, model);
+  return { ...findings, checks: [...findings.checks, await verifySamples(ledger, pairStages)] };
 }

@@ -4,20 +4,22 @@ import { rm, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import { ArtifactStore } from '@solopo/artifacts';
+import { ArtifactStore, isLostArtifact } from '@solopo/artifacts';
 import { EventBus, type JobContext } from '@solopo/bus';
 import { SolopoError, type StageSpecOf } from '@solopo/contracts';
-import { Engine, type Progress, type TrainSliceInput } from '@solopo/engine';
-import { CHAIN_START, Ledger } from '@solopo/ledger';
+import { Engine, type Progress, type TakenStep, type TrainSliceInput } from '@solopo/engine';
+import { CHAIN_START, Ledger, type Checkpoint, type PairRecord, type Score } from '@solopo/ledger';
 import {
   chainConfig,
   chainSteps,
   isAligned,
   referenceRowsOf,
+  sliceRange,
   stepBatches,
   stepsOf,
   stepsPerEpoch,
 } from '@solopo/pipeline';
+import { LOGGER, type Logger } from '@solopo/platform';
 import { ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { ReferenceScores } from '../reference-scores.ts';
 import { SlicePhases } from '../slice-phases.ts';
@@ -35,11 +37,11 @@ export class TrainSlice implements JobFunction<'train'> {
     @Inject(EventBus) private readonly events: EventBus,
     @Inject(TrainingMetrics) private readonly metrics: TrainingMetrics,
     @Inject(ReferenceScores) private readonly references: ReferenceScores,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   async execute({ spec, range, items }: Work<'train'>, context: JobContext): Promise<Effects> {
-    const { run, training, seed, arm, objective, alignment, frozenWeights, precision } = spec;
-    const by = { engine: spec.engine, signal: context.signal };
+    const { run, training } = spec;
     const before = range.from === 0 ? null : await this.#stepBefore(run, range.from);
     const counted = {
       tokens: before?.metrics['num_tokens'] ?? 0,
@@ -50,50 +52,9 @@ export class TrainSlice implements JobFunction<'train'> {
       counter: new StepCounter(counted),
       phases,
     });
-    const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
-    try {
-      const batches = stepBatches(training, { seed, pairs: items, ...range });
-      const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
-      const records = await this.ledger.pairs.training(spec.pair, ordinals);
-      phases.lap('data');
-      const engine = await this.engine.run('fingerprint', { frozenWeights, precision }, by);
-      phases.lap('load');
-      const { sums, rescored } = await this.references.read(spec, records, engine, { ...by, onProgress });
-      phases.lap('reference');
-      const pairs = records.map((record) => ({
-        record,
-        reference: Object.fromEntries(
-          referenceRowsOf(spec, record.digest).map((row) => [row, sums.get(record.position)?.[row] as number]),
-        ),
-      }));
-      const place = new Map(ordinals.map((ordinal, index) => [ordinal, index]));
-      const checkpoint = before && (await this.#checkpoint(run, range.from));
-      const out = { weights: join(folder, randomUUID()), optimizerState: join(folder, randomUUID()) };
-      const input: TrainSliceInput = {
-        model: await this.#source(spec, checkpoint?.parametersDigest),
-        ...(checkpoint ? { optimizerState: await this.models.artifact(checkpoint.digest) } : {}),
-        fromStep: range.from,
-        options: {
-          arm,
-          objective,
-          alignment,
-          optimizer: { betas: training.betas, epsilon: training.epsilon, weightDecay: training.weightDecay },
-          schedule: training,
-          clipNorm: training.clipNorm,
-          microBatchTokens: training.microBatchTokens,
-          steps: stepsOf(training, items),
-        },
-        pairs: pairs.map(({ record, reference }) => ({
-          ...record,
-          reference,
-          aligned: isAligned(spec, record.digest),
-        })),
-        batches: batches.map((batch) => batch.map((ordinal) => place.get(ordinal) as number)),
-        out,
-      };
-      phases.lap('load');
-      const { steps } = await this.engine.run('trainSlice', input, { ...by, onProgress });
-      phases.lap('steps');
+    return inFolder(async (folder) => {
+      const taken = await this.#take({ spec, range, items }, { folder, phases, context, onProgress });
+      const { out, steps, batches, pairs, engine, rescored } = taken;
 
       const parameters = await this.artifacts.put(createReadStream(out.weights));
       const optimizerState = await this.artifacts.put(createReadStream(out.optimizerState));
@@ -107,10 +68,10 @@ export class TrainSlice implements JobFunction<'train'> {
         { config: chainConfig(spec), engine },
         steps.map((result, i) => ({
           step: result.step,
-          pairDigests: (input.batches[i] ?? []).map((index) => pairs[index]?.record.digest as string),
-          reference: (input.batches[i] ?? []).map((index) => pairs[index]?.reference ?? {}),
+          pairDigests: (batches[i] ?? []).map((index) => pairs[index]?.record.digest as string),
+          reference: (batches[i] ?? []).map((index) => pairs[index]?.reference ?? {}),
           metrics: counter.count(result),
-          ...(i === steps.length - 1 ? { parameters: parameters.digest } : {}),
+          ...(i === steps.length - 1 ? { parameters: parameters.digest, optimizer: optimizerState.digest } : {}),
         })),
       );
       const chainHead = chain.at(-1)?.digest as string;
@@ -138,9 +99,107 @@ export class TrainSlice implements JobFunction<'train'> {
           });
         },
       };
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    });
+  }
+
+  /** The steps, from the checkpoint before them; what they come to lies in the folder. */
+  async #take({ spec, range, items }: Slice, { folder, phases, context, onProgress }: SliceWork): Promise<TakenSlice> {
+    const { training, seed, arm, objective, alignment, frozenWeights, precision } = spec;
+    const by = { engine: spec.engine, signal: context.signal };
+    const planned = stepBatches(training, { seed, pairs: items, ...range });
+    const ordinals = [...new Set(planned.flat())].sort((a, b) => a - b);
+    const records = await this.ledger.pairs.training(spec.pair, ordinals);
+    phases.lap('data');
+    const engine = await this.engine.run('fingerprint', { frozenWeights, precision }, by);
+    phases.lap('load');
+    const { sums, rescored } = await this.references.read(spec, records, engine, { ...by, onProgress });
+    phases.lap('reference');
+    const pairs = records.map((record) => ({
+      record,
+      reference: Object.fromEntries(
+        referenceRowsOf(spec, record.digest).map((row) => [row, sums.get(record.position)?.[row] as number]),
+      ),
+    }));
+    const place = new Map(ordinals.map((ordinal, index) => [ordinal, index]));
+    const batches = planned.map((batch) => batch.map((ordinal) => place.get(ordinal) as number));
+    const out = { weights: join(folder, randomUUID()), optimizerState: join(folder, randomUUID()) };
+    const input: TrainSliceInput = {
+      ...(await this.#start({ spec, range, items }, context)),
+      fromStep: range.from,
+      options: {
+        arm,
+        objective,
+        alignment,
+        optimizer: { betas: training.betas, epsilon: training.epsilon, weightDecay: training.weightDecay },
+        schedule: training,
+        clipNorm: training.clipNorm,
+        microBatchTokens: training.microBatchTokens,
+        steps: stepsOf(training, items),
+      },
+      pairs: pairs.map(({ record, reference }) => ({
+        ...record,
+        reference,
+        aligned: isAligned(spec, record.digest),
+      })),
+      batches,
+      out,
+    };
+    phases.lap('load');
+    const { steps } = await this.engine.run('trainSlice', input, { ...by, onProgress });
+    phases.lap('steps');
+    return { out, steps, batches, pairs, engine, rescored };
+  }
+
+  /** What the slice goes on from. A checkpoint that is damaged or lost is made again from the one before it. */
+  async #start(slice: Slice, context: JobContext): Promise<Pick<TrainSliceInput, 'model' | 'optimizerState'>> {
+    const { spec, range } = slice;
+    if (range.from === 0) return { model: await this.#source(spec, undefined) };
+    const checkpoint = await this.#checkpoint(spec.run, range.from);
+    const place = `after step ${range.from} of run ${spec.run}`;
+    const readState = async (): Promise<string> => {
+      await this.models.artifact(checkpoint.parametersDigest, `The policy ${place}`);
+      return this.models.artifact(checkpoint.digest, `The optimiser's state ${place}`);
+    };
+    const optimizerState = await readState().catch(async (error: unknown) => {
+      if (!isLostArtifact(error)) throw error;
+      await this.#makeAgain(slice, checkpoint, error, context);
+      return readState();
+    });
+    return { model: await this.#source(spec, checkpoint.parametersDigest), optimizerState };
+  }
+
+  /**
+   * A slice done twice gives the same bits: the slice before this one is taken again, and its artifacts are put in their places.
+   *
+   * @throws SolopoError `artifact-damaged` where they come out differently, since another engine made them
+   */
+  async #makeAgain(
+    { spec, range: { from }, items }: Slice,
+    checkpoint: Checkpoint,
+    cause: SolopoError,
+    context: JobContext,
+  ): Promise<void> {
+    const range = sliceRange(spec.training, from / spec.training.stepsPerSlice - 1, items);
+    this.logger.warn(
+      { run: spec.run, step: from, error: cause.message },
+      'a checkpoint is damaged or lost; it is made again from the one before it',
+    );
+    await inFolder(async (folder) => {
+      const onProgress = () => void context.advanced({ phase: 'loading' });
+      const phases = new SlicePhases(range);
+      const { out, engine } = await this.#take({ spec, range, items }, { folder, phases, context, onProgress });
+      try {
+        await this.artifacts.put(createReadStream(out.weights), checkpoint.parametersDigest);
+        await this.artifacts.put(createReadStream(out.optimizerState), checkpoint.digest);
+      } catch (error) {
+        if (SolopoError.from(error).code !== 'input-invalid') throw error;
+        throw new SolopoError(
+          'artifact-damaged',
+          `${cause.message} Taking the steps from ${range.from} to ${from} again did not make it: they came out differently, on the engine ${engine}. Restore the artifacts ${checkpoint.parametersDigest} and ${checkpoint.digest} from a backup, then retry the dead letter.`,
+          { cause },
+        );
+      }
+    });
   }
 
   /** Tells how far the slice is, and whoever watches of each step. */
@@ -189,5 +248,39 @@ export class TrainSlice implements JobFunction<'train'> {
         `Run ${run} has no checkpoint at step ${step}, from which its next slice starts; report this as a defect.`,
       );
     return checkpoint;
+  }
+}
+
+type Slice = Pick<Work<'train'>, 'spec' | 'range' | 'items'>;
+
+interface SliceWork {
+  readonly folder: string;
+  readonly phases: SlicePhases;
+  readonly context: JobContext;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+interface TakenSlice {
+  /** Paths of the policy's weights and of the optimiser's state. */
+  readonly out: TrainSliceInput['out'];
+  readonly steps: readonly TakenStep[];
+  /** Of each step, by index into `pairs`. */
+  readonly batches: readonly (readonly number[])[];
+  readonly pairs: readonly {
+    readonly record: PairRecord;
+    readonly reference: Readonly<Record<string, number>>;
+  }[];
+  /** Its fingerprint. */
+  readonly engine: string;
+  readonly rescored: readonly Score[];
+}
+
+/** A folder for the time of the work. */
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }

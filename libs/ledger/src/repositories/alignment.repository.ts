@@ -1,10 +1,17 @@
 import type { AlignmentView } from '@solopo/contracts';
+import { alignmentDigest } from '../row-digests.ts';
 import type { Queries } from '../tables/database.ts';
 
 export interface NewAlignment extends AlignmentView {
   readonly run: string;
   /** Pair by pair. */
   readonly details: unknown;
+}
+
+export interface AlignmentEvidence extends NewAlignment {
+  readonly stage: string;
+  /** Of the row; null: it is older than the column. */
+  readonly digest: string | null;
 }
 
 export class AlignmentRepository {
@@ -14,10 +21,19 @@ export class AlignmentRepository {
     this.#db = db;
   }
 
-  async insert(stage: string, { run, step, policy, metrics, details }: NewAlignment): Promise<void> {
+  async insert(stage: string, alignment: NewAlignment): Promise<void> {
+    const { run, step, policy, metrics, details } = alignment;
     await this.#db
       .insertInto('alignment_metrics')
-      .values({ stage, run, step, policy, metrics: JSON.stringify(metrics), details: JSON.stringify(details) })
+      .values({
+        stage,
+        run,
+        step,
+        policy,
+        metrics: JSON.stringify(metrics),
+        details: JSON.stringify(details),
+        digest: alignmentDigest(stage, alignment),
+      })
       .onConflict((conflict) => conflict.doNothing())
       .execute();
   }
@@ -46,6 +62,16 @@ export class AlignmentRepository {
     return this.#db
       .selectFrom('alignment_metrics')
       .select(['step', 'policy', 'metrics'])
+      .where('run', '=', run)
+      .orderBy('step')
+      .execute();
+  }
+
+  /** The rows themselves, with what proves them. */
+  async evidence(run: string): Promise<AlignmentEvidence[]> {
+    return this.#db
+      .selectFrom('alignment_metrics')
+      .select(['stage', 'run', 'step', 'policy', 'metrics', 'details', 'digest'])
       .where('run', '=', run)
       .orderBy('step')
       .execute();

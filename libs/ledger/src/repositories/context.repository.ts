@@ -26,6 +26,8 @@ export type ContextAssignment =
 
 export interface ContextRecord extends NewContext {
   readonly tokens: Int32Array;
+  /** As the row has it beside its tokens. */
+  readonly tokenCount: number;
 }
 
 export interface AssignedContext {
@@ -89,7 +91,7 @@ export class ContextRepository {
   async list(digests: readonly string[]): Promise<ContextRecord[]> {
     const rows = await this.#db
       .selectFrom('contexts')
-      .select(['digest', 'kind', 'tokens', 'evidence'])
+      .select(['digest', 'kind', 'tokens', 'token_count as tokenCount', 'evidence'])
       .where('digest', '=', sql<string>`any(${[...digests]}::text[])`)
       .execute();
     return rows.map((row) => ({ ...row, tokens: tokensOfBytes(row.tokens) }));

@@ -1,4 +1,5 @@
 import type { EvaluationView } from '@solopo/contracts';
+import { evaluationDigest } from '../row-digests.ts';
 import type { Queries } from '../tables/database.ts';
 
 /** The outcome of one chunk of questions. */
@@ -14,6 +15,13 @@ export interface NewEvaluation {
   readonly refused: Readonly<Record<string, number>>;
 }
 
+export interface EvaluationEvidence extends NewEvaluation {
+  readonly stage: string;
+  readonly chunk: number;
+  /** Of the row; null: it is older than the column. */
+  readonly digest: string | null;
+}
+
 export class EvaluationRepository {
   readonly #db: Queries;
 
@@ -24,8 +32,28 @@ export class EvaluationRepository {
   async insert(stage: string, chunk: number, evaluation: NewEvaluation): Promise<void> {
     await this.#db
       .insertInto('evaluations')
-      .values({ stage, chunk, ...evaluation, refused: JSON.stringify(evaluation.refused) })
+      .values({
+        stage,
+        chunk,
+        ...evaluation,
+        refused: JSON.stringify(evaluation.refused),
+        digest: evaluationDigest(stage, chunk, evaluation),
+      })
       .onConflict((conflict) => conflict.columns(['stage', 'chunk']).doNothing())
+      .execute();
+  }
+
+  /** The rows themselves, of every chunk that is done, with what proves them. */
+  async evidence(run: string): Promise<EvaluationEvidence[]> {
+    return this.#db
+      .selectFrom('run_stages')
+      .innerJoin('evaluations', 'evaluations.stage', 'run_stages.stage')
+      .select(['evaluations.stage', 'evaluations.chunk', 'evaluations.policy', 'evaluations.documents'])
+      .select(['evaluations.tokens', 'evaluations.n', 'evaluations.correct', 'evaluations.outcomes'])
+      .select(['evaluations.refused', 'evaluations.digest'])
+      .where('run_stages.run', '=', run)
+      .orderBy('evaluations.stage')
+      .orderBy('evaluations.chunk')
       .execute();
   }
 

@@ -8,6 +8,10 @@ export interface Judgement {
   readonly correct: boolean;
 }
 
+export interface JudgementRecord extends Judgement {
+  readonly judge: string;
+}
+
 export class JudgementRepository {
   readonly #db: Queries;
 
@@ -32,10 +36,10 @@ export class JudgementRepository {
         .execute();
   }
 
-  async list(stage: string): Promise<Judgement[]> {
+  async list(stage: string): Promise<JudgementRecord[]> {
     const rows = await this.#db
       .selectFrom('judgements')
-      .select(['position', 'sample_index', 'correct'])
+      .select(['position', 'sample_index', 'correct', 'judge'])
       .where('stage', '=', stage)
       .orderBy('position')
       .orderBy('sample_index')

@@ -45,7 +45,7 @@ export interface PairRecord {
 }
 
 /** A pair as it was recorded: by reference to its contexts and samples. */
-export interface PairEvidence extends Omit<NewPair, 'chosen' | 'rejected' | 'chosenText' | 'rejectedText'> {
+export interface PairEvidence extends Omit<NewPair, 'chosen' | 'rejected'> {
   readonly chosen: Int32Array;
   readonly rejected: Int32Array;
 }
@@ -158,7 +158,7 @@ export class PairRepository {
       .selectFrom('pairs')
       .select(['position', 'digest', 'short_context as shortContext', 'long_context as longContext'])
       .select(['chosen', 'rejected', 'chosen_sample as chosenSample', 'rejected_sample as rejectedSample'])
-      .select(['held_out as heldOut', 'ordinal'])
+      .select(['chosen_text as chosenText', 'rejected_text as rejectedText', 'held_out as heldOut', 'ordinal'])
       .where('stage', '=', stage)
       .where('position', '>', after)
       .orderBy('position')

@@ -1,6 +1,7 @@
 import { batches } from '../batches.ts';
 import { bytesOfTokens, tokensOfBytes, type TokenIds } from '../bytes.ts';
 import type { Range } from '../range.ts';
+import { sampleDigest } from '../row-digests.ts';
 import type { Queries } from '../tables/database.ts';
 import { storableText } from '../text.ts';
 
@@ -19,6 +20,11 @@ export interface SampleRecord extends NewSample {
   readonly tokens: Int32Array;
 }
 
+export interface SampleEvidence extends SampleRecord {
+  /** Of the row; null: it is older than the column. */
+  readonly digest: string | null;
+}
+
 export class SampleRepository {
   readonly #db: Queries;
 
@@ -27,14 +33,15 @@ export class SampleRepository {
   }
 
   async insert(stage: string, samples: readonly NewSample[]): Promise<void> {
-    const rows = samples.map(({ position, sampleIndex, tokens, text, finish, logp }) => ({
+    const rows = samples.map((sample) => ({
       stage,
-      position,
-      sample_index: sampleIndex,
-      tokens: bytesOfTokens(tokens),
-      text: storableText(text),
-      finish,
-      logp,
+      position: sample.position,
+      sample_index: sample.sampleIndex,
+      tokens: bytesOfTokens(sample.tokens),
+      text: storableText(sample.text),
+      finish: sample.finish,
+      logp: sample.logp,
+      digest: sampleDigest(stage, sample),
     }));
     for (const batch of batches(rows))
       await this.#db
@@ -46,19 +53,33 @@ export class SampleRepository {
 
   /** Samples of examples [from, to), by example and index. */
   async list(stage: string, range: Range): Promise<SampleRecord[]> {
-    const rows = await this.#db
+    const rows = await this.#rows(stage, range).execute();
+    return rows.map(recordOf);
+  }
+
+  /** The same, with what proves them. */
+  async evidence(stage: string, range: Range): Promise<SampleEvidence[]> {
+    const rows = await this.#rows(stage, range).select('digest').execute();
+    return rows.map((row) => ({ ...recordOf(row), digest: row.digest }));
+  }
+
+  #rows(stage: string, range: Range) {
+    return this.#db
       .selectFrom('samples')
       .select(['position', 'sample_index', 'tokens', 'text', 'finish', 'logp'])
       .where('stage', '=', stage)
       .where('position', '>=', range.from)
       .where('position', '<', range.to)
       .orderBy('position')
-      .orderBy('sample_index')
-      .execute();
-    return rows.map(({ sample_index, tokens, ...row }) => ({
-      ...row,
-      sampleIndex: sample_index,
-      tokens: tokensOfBytes(tokens),
-    }));
+      .orderBy('sample_index');
   }
+}
+
+type SampleRow = Omit<SampleRecord, 'sampleIndex' | 'tokens'> & {
+  readonly sample_index: number;
+  readonly tokens: Buffer;
+};
+
+function recordOf({ position, sample_index, tokens, text, finish, logp }: SampleRow): SampleRecord {
+  return { position, sampleIndex: sample_index, tokens: tokensOfBytes(tokens), text, finish, logp };
 }

@@ -19,6 +19,11 @@ export interface Score {
   readonly sum: number;
 }
 
+export interface ScoreEvidence extends Score {
+  /** As the row has their count beside its log-probabilities. */
+  readonly tokens: number;
+}
+
 export class ScoreRepository {
   readonly #db: Queries;
 
@@ -72,6 +77,12 @@ export class ScoreRepository {
   /** Every engine's scores, each row's in the order they were recorded in. */
   async all(pairStage: string, model: string, positions: readonly number[]): Promise<Score[]> {
     return (await this.#rows(pairStage, model, positions).execute()).map(scoreOf);
+  }
+
+  /** The same, as the rows have them. */
+  async evidence(pairStage: string, model: string, positions: readonly number[]): Promise<ScoreEvidence[]> {
+    const rows = await this.#rows(pairStage, model, positions).select('tokens').execute();
+    return rows.map(({ tokens, ...row }) => ({ ...scoreOf(row), tokens }));
   }
 
   #rows(pairStage: string, model: string, positions: readonly number[]) {

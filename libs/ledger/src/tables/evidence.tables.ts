@@ -75,6 +75,7 @@ interface SamplesTable {
   text: string;
   finish: 'stop' | 'length';
   logp: number;
+  digest: string | null;
 }
 
 interface JudgementsTable {
@@ -163,6 +164,7 @@ interface AlignmentMetricsTable {
   policy: string;
   metrics: Json<Readonly<Record<string, number>>>;
   details: Json<unknown>;
+  digest: string | null;
   created_at: GeneratedAlways<Date>;
 }
 
@@ -176,5 +178,6 @@ interface EvaluationsTable {
   correct: number;
   outcomes: string;
   refused: Json<Readonly<Record<string, number>>>;
+  digest: string | null;
   created_at: GeneratedAlways<Date>;
 }

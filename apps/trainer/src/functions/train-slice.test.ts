@@ -1,0 +1,193 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FolderStore } from '@solopo/artifacts';
+import type { EventBus, JobContext } from '@solopo/bus';
+import { digestOf, runConfigSchema, sha256, type StageSpecOf } from '@solopo/contracts';
+import { Engine } from '@solopo/engine';
+import { Ledger } from '@solopo/ledger';
+import { sliceRange, trainSpec } from '@solopo/pipeline';
+import { createLogger, Metrics } from '@solopo/platform';
+import { startPostgres, type TestPostgres } from '@solopo/testing';
+import { ModelFiles, type WorkerConfig } from '@solopo/worker';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ReferenceScores } from '../reference-scores.ts';
+import { TrainingMetrics } from '../training.metrics.ts';
+import { TrainSlice } from './train-slice.ts';
+
+const FOLDER = fileURLToPath(new URL('../../../../data/models/retrieval-144k', import.meta.url));
+const FILES = ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+const PAIRS = 4;
+
+const config = runConfigSchema.parse({
+  name: 'a run',
+  model: 'tiny',
+  dataset: 'questions',
+  contexts: { long: { documents: 4 } },
+  objective: { kind: 'simpo' },
+  training: { pairsPerStep: 2, stepsPerSlice: 1, epochs: 2 },
+});
+
+const engine = new Engine({ threads: 1 });
+let postgres: TestPostgres;
+let ledger: Ledger;
+let root: string;
+let artifacts: FolderStore;
+let trainSlice: TrainSlice;
+let model: string;
+let pair: string;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  ledger = Ledger.open(await postgres.createDatabase());
+  await ledger.migrate();
+  root = await mkdtemp(join(tmpdir(), 'solopo-train-slice-'));
+  artifacts = await FolderStore.open(root);
+  const files: Record<string, string> = {};
+  for (const file of FILES) files[file] = (await artifacts.put(await readFile(join(FOLDER, file)))).digest;
+  model = digestOf(files);
+  await ledger.models.register({ digest: model, name: 'tiny', family: 'llama', config: {}, files, parameters: 1 });
+  pair = await pairStage();
+  const models = new ModelFiles(ledger, artifacts);
+  const logger = createLogger('trainer', 'silent');
+  const metrics = new Metrics();
+  const references = new ReferenceScores(
+    ledger,
+    models,
+    engine,
+    { batchTokens: 8192 } as WorkerConfig,
+    logger,
+    metrics,
+  );
+  // Nobody watches.
+  const events = { publish: () => undefined } as unknown as EventBus;
+  trainSlice = new TrainSlice(
+    ledger,
+    artifacts,
+    models,
+    engine,
+    events,
+    new TrainingMetrics(metrics),
+    references,
+    logger,
+  );
+});
+afterAll(async () => {
+  engine.close();
+  await ledger.close();
+  await postgres.stop();
+  await rm(root, { recursive: true });
+});
+
+async function pairStage(): Promise<string> {
+  const spec = { kind: 'pair', sample: sha256('sample'), pairing: config.pairing } as const;
+  const stage = digestOf(spec);
+  await ledger.stages.insert({ digest: stage, spec, chunks: 1 });
+  const tokens = (length: number, seed: number) => Int32Array.from({ length }, (_, i) => 4 + ((i * i + seed) % 50));
+  const contexts = [20, 45].map((length) => ({
+    digest: sha256(`context ${length}`),
+    kind: length === 20 ? 'short' : 'long',
+    tokens: tokens(length, 1),
+    evidence: [],
+  }));
+  await ledger.contexts.insert(contexts);
+  await ledger.pairs.insert(
+    stage,
+    Array.from({ length: PAIRS }, (_, position) => ({
+      position,
+      digest: sha256(`pair ${position}`),
+      shortContext: contexts[0]?.digest ?? '',
+      longContext: contexts[1]?.digest ?? '',
+      chosen: tokens(3, position),
+      rejected: tokens(2 + position, position + 7),
+      chosenText: 'right',
+      rejectedText: 'wrong',
+      chosenSample: 0,
+      rejectedSample: 1,
+      heldOut: false,
+      ordinal: position,
+    })),
+  );
+  return stage;
+}
+
+const context = { signal: new AbortController().signal, advanced: () => Promise.resolve() } as unknown as JobContext;
+
+let runs = 0;
+let spec: StageSpecOf<'train'>;
+beforeEach(async () => {
+  spec = await newRun();
+});
+
+async function newRun(): Promise<StageSpecOf<'train'>> {
+  const id = `run_${(runs += 1)}`;
+  const resolved = { model, dataset: sha256('questions'), evaluationDataset: null };
+  await ledger.runs.create({ id, config, resolved });
+  return { ...trainSpec({ id, config, ...resolved }), pair };
+}
+
+async function take(slice: number, of = spec): Promise<void> {
+  const range = sliceRange(of.training, slice, PAIRS);
+  const work = { stage: sha256('train'), spec: of, range, start: range.from, items: PAIRS };
+  const { write } = await trainSlice.execute(work, context);
+  await ledger.transaction(write);
+}
+
+async function flip(digest: string): Promise<void> {
+  const content = await readFile(artifacts.path(digest));
+  content[content.length >> 1]! ^= 1;
+  await chmod(artifacts.path(digest), 0o644);
+  await writeFile(artifacts.path(digest), content);
+}
+
+describe('a slice of training', () => {
+  it.each([
+    ['a byte of the optimiser’s state was turned', 1, (state: string) => flip(state)],
+    ['the optimiser’s state is lost', 1, (state: string) => rm(artifacts.path(state))],
+    ['a byte of the policy was turned', 1, (_: string, policy: string) => flip(policy)],
+    ['the checkpoint before is lost too', 2, (state: string) => rm(artifacts.path(state))],
+  ])('makes its checkpoint again where %s, and goes on to the same bits', async (_, last, touch) => {
+    for (const slice of [0, 1, 2]) await take(slice);
+    const undisturbed = await ledger.steps.head(spec.run);
+    spec = await newRun();
+    for (let slice = 0; slice < 2; slice++) await take(slice);
+    const checkpoints = await ledger.checkpoints.list(spec.run);
+    for (const { digest, parametersDigest } of checkpoints.slice(-last)) await touch(digest, parametersDigest);
+    await take(2);
+    expect(await ledger.steps.head(spec.run)).toEqual(undisturbed);
+    const { digest, parametersDigest } = checkpoints.at(-1)!;
+    await artifacts.demandWhole(digest);
+    await artifacts.demandWhole(parametersDigest);
+  });
+
+  it('says what is damaged and what to do where another engine made the checkpoint', async () => {
+    const lost = sha256('what another engine made');
+    await ledger.checkpoints.insert(spec.run, { step: 1, digest: lost, parametersDigest: lost });
+    await take(0);
+    await expect(take(1)).rejects.toMatchObject({
+      code: 'artifact-damaged',
+      message: expect.stringMatching(
+        new RegExp(
+          `^The policy after step 1 of run ${spec.run}: There is no artifact ${lost}.* came out differently, on the engine .* from a backup`,
+        ),
+      ) as string,
+    });
+    expect(await ledger.steps.head(spec.run)).toMatchObject({ step: 1 });
+  });
+
+  it('is not taken from a base model whose weights were altered', async () => {
+    const weights = (await ledger.models.require('tiny')).files['model.safetensors']!;
+    const content = await readFile(artifacts.path(weights));
+    await flip(weights);
+    await expect(take(0)).rejects.toMatchObject({
+      code: 'artifact-damaged',
+      message: expect.stringMatching(
+        /^A file of the model tiny: Artifact \w+ \(model\.safetensors\) is damaged;/,
+      ) as string,
+    });
+    expect(await ledger.steps.head(spec.run)).toMatchObject({ step: 0 });
+    await artifacts.put(content);
+    await take(0);
+  });
+});
