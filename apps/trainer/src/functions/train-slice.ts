@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { rm, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
@@ -18,7 +17,7 @@ import {
   stepsOf,
   stepsPerEpoch,
 } from '@solopo/pipeline';
-import { ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { makeTemporaryFolder, ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { ReferenceScores } from '../reference-scores.ts';
 import { SlicePhases } from '../slice-phases.ts';
 import { StepCounter } from '../step-counter.ts';
@@ -27,6 +26,8 @@ import { TrainingMetrics } from '../training.metrics.ts';
 /** Some gradient steps from one checkpoint to the next. A slice done twice gives the same bits; only one of them is kept. */
 @Injectable()
 export class TrainSlice implements JobFunction<'train'> {
+  readonly storesArtifacts = true;
+
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
@@ -50,7 +51,7 @@ export class TrainSlice implements JobFunction<'train'> {
       counter: new StepCounter(counted),
       phases,
     });
-    const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
+    const folder = await makeTemporaryFolder('slice');
     try {
       const batches = stepBatches(training, { seed, pairs: items, ...range });
       const ordinals = [...new Set(batches.flat())].sort((a, b) => a - b);
