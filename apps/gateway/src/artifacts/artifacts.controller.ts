@@ -42,7 +42,7 @@ export class ArtifactsController {
   @Operation('readArtifact', { summary: 'The bytes of an artifact', scope: 'read', answer: BYTES })
   async read(@Param('digest') digest: string, @Res({ passthrough: true }) response: Response): Promise<StreamableFile> {
     const length = await this.artifacts.size(digest);
-    response.setHeader('cache-control', 'public, max-age=31536000, immutable');
+    response.setHeader('cache-control', 'private, max-age=31536000, immutable');
     return new StreamableFile(await this.artifacts.open(digest), { type: 'application/octet-stream', length });
   }
 }
