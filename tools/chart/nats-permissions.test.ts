@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { RunEvent } from '@solopo/contracts';
 import {
@@ -20,10 +21,12 @@ import {
 import { APPS, FUNCTIONS, functionsOf, QUEUES, queuesOfApp, type App } from '@solopo/functions';
 import { startNats, type TestNats } from '@solopo/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ROOT } from '../bootstrap/run.mjs';
 import { manifests, needTools } from './chart.ts';
 
 let folder: string;
 let server: TestNats | undefined;
+let conf: string;
 let passwords: ReadonlyMap<string, string>;
 const open: NatsConnection[] = [];
 
@@ -33,12 +36,13 @@ beforeEach(async (context) => {
   const rendered = manifests();
   const nats = (kind: string) =>
     rendered.find((each) => each.kind === kind && each.metadata.name === 'test-solopo-nats')!;
-  const conf = nats('Secret')['stringData']['passwords.conf'] as string;
-  passwords = new Map([...conf.matchAll(/^password_(\w+): (\w+)$/gm)].map(([, app, word]) => [app!, word!]));
-  await writeFile(join(folder, 'passwords.conf'), conf);
+  const words = nats('Secret')['stringData']['passwords.conf'] as string;
+  passwords = new Map([...words.matchAll(/^password_(\w+): (\w+)$/gm)].map(([, app, word]) => [app!, word!]));
+  await writeFile(join(folder, 'passwords.conf'), words);
   const text = (nats('ConfigMap')['data']['nats.conf'] as string)
     .replace('$SERVER_NAME', 'test')
     .replace(/^ *store_dir:.*\n/m, '');
+  conf = text;
   await writeFile(join(folder, 'nats.conf'), text);
   server = await startNats({ config: join(folder, 'nats.conf') });
   await provisionStreams(await as('migrator'));
@@ -50,6 +54,19 @@ afterEach(async () => {
   server = undefined;
   if (folder) await rm(folder, { recursive: true, force: true });
 });
+
+interface Permissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  readonly respond: boolean;
+}
+
+/** The launcher is no library: what it gives its NATS is read by path. */
+async function launchersPermissions(): Promise<Readonly<Record<string, Permissions>>> {
+  const file = pathToFileURL(join(ROOT, 'apps', 'launcher', 'src', 'nats.users.ts')).href;
+  const { natsPermissions } = (await import(file)) as { natsPermissions: () => Promise<Record<string, Permissions>> };
+  return natsPermissions();
+}
 
 async function as(app: string): Promise<NatsConnection> {
   const connection = await connectNats(`nats://${app}:${passwords.get(app)}@127.0.0.1:${server!.port}`, app);
@@ -64,6 +81,20 @@ describe('the users of the bundled NATS', () => {
   it('are one an app, and no stranger', async () => {
     expect([...passwords.keys()].sort()).toEqual([...APPS, 'gateway', 'migrator'].sort());
     await expect(connectNats(server!.url, 'stranger')).rejects.toThrow();
+  });
+
+  it('may say and hear what those of the launcher may', async () => {
+    const { launcher, ...others } = await launchersPermissions();
+    expect(launcher!.publish.every((subject) => subject.startsWith('$JS.API.'))).toBe(true);
+    const list = (text = '') => JSON.parse(text.replace(/,?\s*\]$/, ']').replace(/"\s+"/g, '","')) as string[];
+    const users = conf.matchAll(
+      /user: (\w+)\s+password: \S+\s+permissions: \{\s+publish: (\[[^\]]*\])\s+subscribe: (\[[^\]]*\])\s+(allow_responses: true)?/g,
+    );
+    const charts = [...users].map(([, user = '', publish, subscribe, respond]) => [
+      user,
+      { publish: list(publish), subscribe: list(subscribe), respond: respond !== undefined },
+    ]);
+    expect(others).toEqual(Object.fromEntries(charts));
   });
 
   it.each(APPS)(

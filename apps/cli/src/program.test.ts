@@ -46,7 +46,7 @@ describe('every command', () => {
 
   it('is all that docs/cli.md knows', () => {
     const known = new Set(TREE.map(({ path }) => path));
-    const named = [...DOCS.matchAll(/^solopo ([a-z][a-z0-9]*(?: [a-z][a-z0-9]*)?)/gm)].map(([, path = '']) => path);
+    const named = [...DOCS.matchAll(/^solopo ([a-z][a-z0-9-]*(?: [a-z][a-z0-9]*)?)/gm)].map(([, path = '']) => path);
     expect(named.filter((path) => !known.has(path) && !known.has(path.split(' ')[0] ?? ''))).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import type { Context } from './command-line/context.ts';
 import { completion } from './commands/completion.command.ts';
 import { convert } from './commands/convert.command.ts';
 import { datasets } from './commands/datasets.command.ts';
+import { deadLetters } from './commands/dead-letters.command.ts';
 import { demoCommand } from './commands/demo.command.ts';
 import { exportCommand } from './commands/export.command.ts';
 import { generateCommand } from './commands/generate.command.ts';
@@ -17,7 +18,7 @@ import { verify } from './commands/verify.command.ts';
 import { UsageError } from './usage.error.ts';
 
 const COMMANDS: readonly (readonly [heading: string, readonly ((context: Context) => Command)[]])[] = [
-  ['On a running system:', [models, datasets, runs, pairs, exportCommand, verify, tokens, demoCommand]],
+  ['On a running system:', [models, datasets, runs, pairs, exportCommand, verify, deadLetters, tokens, demoCommand]],
   ['On this machine alone:', [schema, convert, generateCommand, pretrainCommand, completion]],
 ];
 

@@ -1,13 +1,14 @@
 import { CommanderError } from 'commander';
 import { ApiError } from './client/api.error.ts';
 import { Context } from './command-line/context.ts';
-import type { Terminal } from './command-line/terminal.ts';
+import { guarded, type Terminal } from './command-line/terminal.ts';
 import { Interrupted } from './interrupt.ts';
 import { program } from './program.ts';
 import { UsageError } from './usage.error.ts';
 
 /** Does what the arguments say; gives the exit code. */
-export async function run(args: readonly string[], terminal: Terminal, interrupt?: () => AbortSignal): Promise<number> {
+export async function run(args: readonly string[], given: Terminal, interrupt?: () => AbortSignal): Promise<number> {
+  const terminal = guarded(given);
   const context = new Context(terminal, interrupt);
   try {
     await program(context).parseAsync(args.length === 0 ? ['--help'] : [...args], { from: 'user' });

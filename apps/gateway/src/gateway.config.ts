@@ -54,6 +54,16 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   inspectionMs: z.coerce.number().int().min(1).default(60_000),
   /** Between signs of life on an idle stream of events. */
   heartbeatMs: z.coerce.number().int().min(1).default(15_000),
+  /** Streams of events that are open at once. */
+  eventStreams: z.coerce.number().int().min(1).default(2000),
+  /** Of them, those of one token, or of one address where no tokens are asked for. */
+  eventStreamsPerClient: z.coerce.number().int().min(1).default(500),
+  /** A client that takes nothing for so long of what waits for it is cut off; it may come back, and goes on where it was. */
+  stalledMs: z.coerce.number().int().min(1).default(30_000),
+  /** Between looks at the tokens of open streams: a stream outlives its token by so much at most. */
+  tokenCheckMs: z.coerce.number().int().min(1).default(2000),
+  /** A body that brings less than a kilobyte in so long, while it is waited for, is cut off. */
+  slowBodyMs: z.coerce.number().int().min(1).default(20_000),
   /** Where TensorBoard's event files of all runs are written. None without. */
   tensorboardFolder: z.string().min(1).optional(),
   /** A tracking server of MLflow that all runs are reported to. None without. */

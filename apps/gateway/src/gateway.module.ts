@@ -6,8 +6,10 @@ import { ArtifactsController } from './artifacts/artifacts.controller.ts';
 import { DashboardModule } from './dashboard/dashboard.module.ts';
 import { DatasetsController } from './datasets/datasets.controller.ts';
 import { ImportDataset } from './datasets/import-dataset.use-case.ts';
+import { OpenStreams } from './events/open-streams.service.ts';
 import { RunEvents } from './events/run-events.service.ts';
 import { RunEventsController } from './events/run-events.controller.ts';
+import { SlowBodies } from './http/slow-bodies.middleware.ts';
 import { DeadLettersController } from './ledger/dead-letters.controller.ts';
 import { LedgerController } from './ledger/ledger.controller.ts';
 import { StoreMetrics } from './metrics/store.metrics.ts';
@@ -69,6 +71,7 @@ const RUNS = [
     ...RUNS,
     DescribeSystem,
     RunEvents,
+    OpenStreams,
     StoreMetrics,
     Tracking,
     { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(API_CONTROLLERS) },
@@ -76,6 +79,7 @@ const RUNS = [
 })
 export class GatewayModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(SlowBodies).forRoutes('{*path}');
     consumer.apply(json({ limit: '1mb' })).forRoutes(ModelsController, RunsController, TokensController);
   }
 }

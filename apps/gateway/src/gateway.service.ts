@@ -10,7 +10,7 @@ export function gateway(config: GatewayConfig): ServiceOptions {
     // Uploads are streams: only the routes that take JSON parse their bodies.
     nest: { bodyParser: false },
     configure: (app) => {
-      // A big artifact takes longer to arrive than any limit for a whole request.
+      // A big artifact takes longer to arrive than any limit for a whole request: SlowBodies looks at its pace.
       app.getHttpServer().requestTimeout = 0;
     },
   };

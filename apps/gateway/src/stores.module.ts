@@ -37,6 +37,7 @@ export class StoresModule {}
 async function openStore(config: GatewayConfig, health: Health): Promise<ArtifactStore> {
   const artifacts = await openArtifacts(config);
   health.tell('artifacts', () => artifacts.describe());
+  health.watch('artifacts', () => artifacts.demandRoom());
   return artifacts;
 }
 

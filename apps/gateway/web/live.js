@@ -32,7 +32,7 @@ export async function follow(path, { signal, opened, received, connection }) {
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error.status !== undefined && error.status < 500) throw error;
+      if (error.status !== undefined && error.status < 500 && error.status !== 429) throw error;
     } finally {
       silence.end();
     }

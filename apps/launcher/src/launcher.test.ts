@@ -1,10 +1,10 @@
 import { jetstream } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { ONE_RANK, type Pool } from '@solopo/functions';
 import { startPostgres } from '@solopo/local-servers';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,15 +78,21 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   }
 }
 
+/** What the gateway may do: start jobs, wish for workers. */
+async function asGateway(): Promise<NatsConnection> {
+  const { username: user, password: pass, protocol, host } = new URL(addresses().nats);
+  return connect({ servers: `${protocol}//${host}`, user, pass });
+}
+
 async function publishJob(): Promise<void> {
-  const nats = await connect({ servers: addresses().nats });
+  const nats = await asGateway();
   await jetstream(nats).publish('jobs.datagen.compose');
   await nats.close();
 }
 
 async function wish(): Promise<void> {
-  const nats = await connect({ servers: addresses().nats });
-  nats.publish('wanted.datagen');
+  const nats = await asGateway();
+  nats.publish('wanted.reward');
   await nats.flush();
   await nats.close();
 }
@@ -105,6 +111,40 @@ describe('the launcher over real servers and fake services', () => {
       timeout: 10_000,
       interval: 100,
     });
+    launcher.child.kill('SIGINT');
+    expect(await launcher.ended).toBe(0);
+  });
+
+  it('lets nobody into its NATS without a password, and gives no service a secret that is not for it', async () => {
+    vi.stubEnv('SOLOPO_ADMIN_TOKEN', 'an-administrators-token-of-the-environment');
+    vi.stubEnv('SOLOPO_TOKEN', 'of the client');
+    const launcher = launch('up', 'worker');
+    const { processes } = await untilUp();
+    const { protocol, host, username } = new URL(addresses().nats);
+    expect(username).toBe('gateway');
+    await expect(connect({ servers: `${protocol}//${host}` })).rejects.toThrow(/authorization/i);
+    expect(statSync(join(dataDir, 'nats.conf')).mode & 0o777).toBe(0o600);
+    await publishJob();
+    const worker = await vi.waitFor(
+      () => {
+        const found = state()?.processes.find(({ name }) => name === 'datagen-1');
+        if (found === undefined) throw new Error('no worker yet');
+        return found;
+      },
+      { timeout: 10_000, interval: 50 },
+    );
+    const environment = (pid: number) => readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    const told = [...processes, worker].map(({ name, pid }) => [
+      name,
+      environment(pid).filter((entry) => /^SOLOPO_(ADMIN_)?TOKEN=/.test(entry)),
+    ]);
+    expect(Object.fromEntries(told)).toEqual({
+      postgres: [],
+      nats: [],
+      gateway: ['SOLOPO_ADMIN_TOKEN=an-administrators-token-of-the-environment'],
+      'datagen-1': [],
+    });
+    expect(environment(worker.pid).find((entry) => entry.startsWith('SOLOPO_NATS_URL='))).toMatch(/\/\/datagen:/);
     launcher.child.kill('SIGINT');
     expect(await launcher.ended).toBe(0);
   });

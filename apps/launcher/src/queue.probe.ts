@@ -20,7 +20,15 @@ export class QueueProbe {
   ) {}
 
   static async open(natsUrl: string, databaseUrl: string, engines: readonly EngineKind[]): Promise<QueueProbe> {
-    const nats = await connect({ servers: natsUrl, name: 'launcher', maxReconnectAttempts: -1 });
+    // The client reads no user from an address.
+    const { username: user, password: pass, protocol, host } = new URL(natsUrl);
+    const nats = await connect({
+      servers: `${protocol}//${host}`,
+      user,
+      pass,
+      name: 'launcher',
+      maxReconnectAttempts: -1,
+    });
     const database = new pg.Pool({ connectionString: databaseUrl, max: 1, connectionTimeoutMillis: 5000 });
     database.on('error', () => undefined);
     const queues = APPS.flatMap((app) => queuesOfApp(app, engines));

@@ -12,8 +12,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeptService } from './kept.service.ts';
 import type { LineWriter, LogBook } from './log.book.ts';
+import { NatsUsers, type NatsUser } from './nats.users.ts';
 import { QueueProbe } from './queue.probe.ts';
 import { Scaler } from './scaler.ts';
+import { inherited } from './service.environment.ts';
 import type { ServicePlan } from './service.plan.ts';
 import { describeExit, ServiceProcess } from './service.process.ts';
 import type { StateFile } from './state.file.ts';
@@ -93,25 +95,31 @@ export class System {
       startPostgres({ dataDir: join(dataDir, 'postgres'), log }),
     );
     signal.throwIfAborted();
-    const nats = await this.#server('nats', (log) => startNats({ dataDir: join(dataDir, 'nats'), log }));
+    const users = await NatsUsers.make(dataDir);
+    const nats = await this.#server('nats', (log) =>
+      startNats({ dataDir: join(dataDir, 'nats'), config: users.config, log }),
+    );
     signal.throwIfAborted();
 
     const port = this.#options.port ?? (await freePort());
     const env: NodeJS.ProcessEnv = {
-      ...process.env,
       SOLOPO_DATABASE_URL: postgres.url,
-      SOLOPO_NATS_URL: nats.url,
       ...artifactsOf(dataDir),
       SOLOPO_HTTP_HOST: '127.0.0.1',
       ...(this.#options.device && { SOLOPO_DEVICE: this.#options.device }),
       SOLOPO_ENGINES: engines.join(','),
       ...(torchPython !== undefined && { SOLOPO_TORCH_PYTHON: torchPython }),
     };
-    await this.#migrate(env);
+    const envOf = (user: NatsUser): NodeJS.ProcessEnv => ({
+      ...inherited(user === 'gateway' ? 'gateway' : 'other'),
+      ...env,
+      SOLOPO_NATS_URL: users.url(user, nats.url),
+    });
+    await this.#migrate(envOf('migrator'));
     signal.throwIfAborted();
 
     const pools = APPS.map((app): Pool => ({ name: app, app, engines, ...this.#layoutOf(app) }));
-    const gatewayEnv = { ...env, SOLOPO_HTTP_PORT: `${port}`, SOLOPO_POOLS: JSON.stringify(pools) };
+    const gatewayEnv = { ...envOf('gateway'), SOLOPO_HTTP_PORT: `${port}`, SOLOPO_POOLS: JSON.stringify(pools) };
     const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), this.#break);
     this.#undo.push(() => gateway.stop());
     this.api = `http://127.0.0.1:${port}`;
@@ -124,7 +132,7 @@ export class System {
       const ofApp = plan.scales[app].max === 1 ? loneThreads : threads;
       const { ranks, nodes, sequenceRanks } = this.#layoutOf(app);
       const workerEnv = {
-        ...env,
+        ...envOf(app),
         SOLOPO_THREADS: `${ofApp}`,
         SOLOPO_RANKS: `${ranks}`,
         SOLOPO_NODES: `${nodes}`,
@@ -133,7 +141,8 @@ export class System {
       };
       return this.#service(id, plan.workers[app], workerEnv);
     }, this.#break);
-    const scaler = new Scaler(await QueueProbe.open(nats.url, postgres.url, engines), pool, plan.scales, this.#log);
+    const probe = await QueueProbe.open(users.url('launcher', nats.url), postgres.url, engines);
+    const scaler = new Scaler(probe, pool, plan.scales, this.#log);
     this.#undo.push(() => scaler.stop());
     scaler.run();
   }

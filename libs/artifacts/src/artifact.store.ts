@@ -14,6 +14,13 @@ export abstract class ArtifactStore {
   /** Where it is, and how it is, for a report. */
   abstract describe(): string;
 
+  /**
+   * Whether something can be written, as far as that is known before.
+   *
+   * @throws SolopoError `store-full`
+   */
+  abstract demandRoom(): Promise<void>;
+
   abstract has(digest: string): Promise<boolean>;
 
   abstract size(digest: string): Promise<number>;

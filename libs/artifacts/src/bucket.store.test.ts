@@ -225,7 +225,7 @@ describe('the cache of a store in a bucket', () => {
         const folder = await mine.materialize({ file: a });
         await others.materialize({ file: b });
         await expect(mine.materialize({ file: c })).rejects.toMatchObject({
-          code: 'store-full',
+          code: 'cache-full',
           message: expect.stringMatching(/in use\. Raise SOLOPO_ARTIFACTS_CACHE_MB/) as string,
         });
         expect(await readFile(join(folder, 'file'))).toHaveLength(100 * KB);
@@ -243,8 +243,8 @@ describe('the cache of a store in a bucket', () => {
     const location = locationOf();
     const { digest } = await (await storeAt(location, 'one')).put(randomBytes(3 * MB));
     const small = await storeAt(location, 'two', MB);
-    await expect(small.materialize({ file: digest })).rejects.toMatchObject({ code: 'store-full' });
-    await expect(small.put(randomBytes(3 * MB))).rejects.toMatchObject({ code: 'store-full' });
+    await expect(small.materialize({ file: digest })).rejects.toMatchObject({ code: 'cache-full' });
+    await expect(small.put(randomBytes(3 * MB))).rejects.toMatchObject({ code: 'cache-full' });
     expect(await readdir(join(root, 'two', 'partial'))).toEqual([]);
   });
 });
@@ -303,6 +303,7 @@ describe('a store in a bucket that cannot be used says why, and what to do', () 
           code: 'store-full',
           message: expect.stringMatching(/make room or raise its quota/) as string,
         });
+      await expect(store.demandRoom()).rejects.toMatchObject({ code: 'store-full' });
       expect(await cachedAt()).toEqual([]);
       expect(await store.put(randomBytes(MB))).toMatchObject({ bytes: MB });
     } finally {

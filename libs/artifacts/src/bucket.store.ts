@@ -1,26 +1,33 @@
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { SolopoError } from '@solopo/contracts';
 import { ArtifactStore, demandExpected, missing, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
 import type { Bucket } from './bucket.ts';
 import type { CacheFolder } from './cache.folder.ts';
 import { demandFileName, write } from './content.folder.ts';
 import { diskFault } from './disk.fault.ts';
+import { Room } from './room.ts';
 import { damaged, hasDigest, verified } from './verified.ts';
 
 /** Downloads at the same time, of one caller. */
 const AT_ONCE = 4;
+/** A bucket does not tell what is left in it: after it was full it is asked again so much later. */
+const FULL_PAUSE_MS = 60_000;
 
 /** The store in a bucket, with copies of what is used here in a folder of this machine: nothing else need be shared. */
 export class BucketStore extends ArtifactStore {
   readonly #fetching = new Map<string, Promise<void>>();
   /** What the objects were that had their digests when they were read last. */
   readonly #whole = new Map<string, string>();
+  readonly #room: Room;
+  #full: { readonly fault: SolopoError; readonly at: number } | undefined;
 
   private constructor(
     private readonly bucket: Bucket,
     private readonly cache: CacheFolder,
   ) {
     super();
+    this.#room = new Room(cache.content.root, 'The artifact cache');
   }
 
   /** Refuses a bucket that is not there or does not let us in. */
@@ -33,6 +40,11 @@ export class BucketStore extends ArtifactStore {
 
   describe(): string {
     return `${this.bucket.name}, cache ${this.cache.name}`;
+  }
+
+  async demandRoom(): Promise<void> {
+    if (this.#full !== undefined && Date.now() - this.#full.at < FULL_PAUSE_MS) throw this.#full.fault;
+    await this.#room.demand();
   }
 
   async has(digest: string): Promise<boolean> {
@@ -51,7 +63,7 @@ export class BucketStore extends ArtifactStore {
     try {
       const stored = await write(partial, source, (bytes) => this.cache.grow(partial, bytes));
       demandExpected(stored.digest, expected);
-      await this.bucket.write(stored.digest, partial, stored.bytes);
+      await this.#upload(stored, partial);
       await this.cache.keep(partial, stored.digest);
       return stored;
     } catch (error) {
@@ -86,8 +98,22 @@ export class BucketStore extends ArtifactStore {
     return this.cache.holds.during(work);
   }
 
-  scratch<T>(work: (path: string) => Promise<T>): Promise<T> {
-    return this.cache.content.scratch(work);
+  async scratch<T>(work: (path: string) => Promise<T>): Promise<T> {
+    try {
+      return await this.cache.content.scratch(work);
+    } catch (error) {
+      throw this.#diskFault(error);
+    }
+  }
+
+  async #upload({ digest, bytes }: StoredArtifact, path: string): Promise<void> {
+    try {
+      await this.bucket.write(digest, path, bytes);
+      this.#full = undefined;
+    } catch (error) {
+      if (error instanceof SolopoError && error.code === 'store-full') this.#full = { fault: error, at: Date.now() };
+      throw error;
+    }
   }
 
   /** Returns its bytes. What came damaged is read once more. */
@@ -143,7 +169,11 @@ export class BucketStore extends ArtifactStore {
     }
   }
 
+  get #cacheName(): string {
+    return `The artifact cache ${this.cache.name}`;
+  }
+
   #diskFault(error: unknown): unknown {
-    return diskFault(error, `The artifact cache ${this.cache.name}`);
+    return diskFault(error, this.#cacheName);
   }
 }

@@ -71,7 +71,7 @@ export class CacheFolder {
   /**
    * Makes room for the file to become so large.
    *
-   * @throws SolopoError `store-full` where what is in use leaves too little
+   * @throws SolopoError `cache-full` where what is in use leaves too little
    */
   async reserve(partial: string, bytes: number): Promise<void> {
     const turn = this.#turn.then(() => this.#makeRoom(partial, bytes));
@@ -125,7 +125,7 @@ export class CacheFolder {
     if (before === undefined) this.#reserved.delete(partial);
     else this.#reserved.set(partial, before);
     throw new SolopoError(
-      'store-full',
+      'cache-full',
       `The artifact cache ${this.name} has no room for ${megabytes(bytes)}: ${megabytes(over)} too much beside what is in use. Raise SOLOPO_ARTIFACTS_CACHE_MB, and the disk under it.`,
     );
   }

@@ -1,7 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, open, rm, stat, utimes } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, open, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { FolderStore } from './folder.store.ts';
 
@@ -50,5 +55,38 @@ it.skipIf(!existsSync('/proc/self/io'))('reads a file for its digest once, howev
     expect(bytesRead() - before).toBeLessThan(1.9 * content.length);
   } finally {
     await rm(root, { recursive: true });
+  }
+});
+
+it('on a full disk says so, asks for as much as was not enough, and is well again when there is room', async (context) => {
+  const MB = 1 << 20;
+  const run = promisify(execFile);
+  const disk = await mkdtemp(join(tmpdir(), 'solopo-disk-'));
+  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]).catch(() => undefined);
+  if (mounted === undefined) {
+    await rm(disk, { recursive: true });
+    return context.skip('only root can make a small disk');
+  }
+  try {
+    const store = await FolderStore.open(disk);
+    await store.demandRoom();
+    const full = { code: 'store-full', message: expect.stringMatching(/is full.*; make room/) as string };
+    const { digest } = await store.put(randomBytes(8 * MB));
+    await expect(store.put(randomBytes(60 * MB))).rejects.toMatchObject(full);
+    await expect(store.demandRoom()).rejects.toMatchObject(full);
+    // An upload that waits beside the artifacts, as a data set does.
+    const import60MB = store.scratch((path) =>
+      pipeline(Readable.from([randomBytes(60 * MB)]), createWriteStream(path)),
+    );
+    await expect(import60MB).rejects.toMatchObject(full);
+    expect(await readdir(join(disk, 'partial'))).toEqual([]);
+    expect(await store.put(randomBytes(MB))).toMatchObject({ bytes: MB });
+    await expect(store.demandRoom()).rejects.toMatchObject(full);
+    await rm(store.path(digest));
+    await run('mount', ['-o', 'remount,size=256m', disk]);
+    await store.demandRoom();
+  } finally {
+    await run('umount', ['-l', disk]);
+    await rm(disk, { recursive: true });
   }
 });

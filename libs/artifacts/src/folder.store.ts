@@ -3,13 +3,20 @@ import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { ArtifactStore, demandExpected, missing, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
 import { ContentFolder, write } from './content.folder.ts';
-import { diskFault } from './disk.fault.ts';
+import { diskFault, isFullDisk } from './disk.fault.ts';
+import { Room } from './room.ts';
 import { verified } from './verified.ts';
 
 /** The store in a directory that all services share, which may be a volume of many writers. */
 export class FolderStore extends ArtifactStore {
+  readonly #name: string;
+  readonly #room: Room;
+
   private constructor(private readonly folder: ContentFolder) {
     super();
+    this.#name = `The artifact store ${folder.root}`;
+    // As in a report: where it is is not told there.
+    this.#room = new Room(folder.root, 'The artifact store');
   }
 
   static async open(root: string): Promise<FolderStore> {
@@ -19,6 +26,10 @@ export class FolderStore extends ArtifactStore {
   describe(): string {
     // Where it is is not told to those who have no token.
     return 'a folder';
+  }
+
+  demandRoom(): Promise<void> {
+    return this.#room.demand();
   }
 
   path(digest: string): string {
@@ -40,10 +51,12 @@ export class FolderStore extends ArtifactStore {
       const stored = await write(partial, source);
       demandExpected(stored.digest, expected);
       await this.folder.keep(partial, stored.digest);
+      this.#room.taken(stored.bytes);
       return stored;
     } catch (error) {
+      if (isFullDisk(error)) this.#room.refused(await sizeOf(partial));
       await rm(partial, { force: true });
-      throw diskFault(error, `The artifact store ${this.folder.root}`);
+      throw diskFault(error, this.#name);
     }
   }
 
@@ -57,7 +70,7 @@ export class FolderStore extends ArtifactStore {
   }
 
   materialize(files: Readonly<Record<string, string>>): Promise<string> {
-    return this.folder.show(files);
+    return this.#onDisk(() => this.folder.show(files));
   }
 
   during<T>(work: () => Promise<T>): Promise<T> {
@@ -65,6 +78,21 @@ export class FolderStore extends ArtifactStore {
   }
 
   scratch<T>(work: (path: string) => Promise<T>): Promise<T> {
-    return this.folder.scratch(work);
+    return this.#onDisk(() => this.folder.scratch(work));
   }
+
+  async #onDisk<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw diskFault(error, this.#name);
+    }
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }

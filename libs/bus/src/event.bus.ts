@@ -48,12 +48,16 @@ export class EventBus {
     }
   }
 
+  /** The latest event's; 0 before there is any. */
+  async lastSequence(): Promise<number> {
+    const manager = await jetstreamManager(this.connection);
+    return (await manager.streams.info(EVENTS)).state.last_seq;
+  }
+
   /** A sequence that the stream has not reached comes from a stream that is gone: then all of this one is new. */
   async #start(after: number | undefined): Promise<Partial<OrderedConsumerOptions>> {
     if (after === undefined) return { deliver_policy: DeliverPolicy.All };
-    const manager = await jetstreamManager(this.connection);
-    const { state } = await manager.streams.info(EVENTS);
-    if (after > state.last_seq) return { deliver_policy: DeliverPolicy.All };
+    if (after > (await this.lastSequence())) return { deliver_policy: DeliverPolicy.All };
     return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: after + 1 };
   }
 }

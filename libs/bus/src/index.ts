@@ -6,6 +6,7 @@ export * from './jetstream.strategy.ts';
 export * from './job.context.ts';
 export * from './job.runner.ts';
 export * from './jobs.ts';
+export * from './nats.fault.ts';
 export * from './news.ts';
 export * from './outbox.relay.ts';
 export * from './queue.stats.ts';

@@ -1,6 +1,7 @@
 import { jetstreamManager, type JetStreamManager, type MsgRequest } from '@nats-io/jetstream';
 import { QUEUES, type FunctionSpec } from '@solopo/functions';
 import type { NatsConnection } from './connection.ts';
+import { demandNats, natsFault } from './nats.fault.ts';
 import { consumerName, STREAMS, WORK } from './streams.ts';
 
 export interface QueueState {
@@ -29,24 +30,31 @@ export class QueueStats {
 
   constructor(private readonly connection: NatsConnection) {}
 
+  /** @throws SolopoError `not-ready` where NATS does not answer */
   async queues(): Promise<readonly QueueState[]> {
-    const manager = await this.#open();
-    return Promise.all(QUEUES.map((spec) => queueState(manager, spec)));
+    return this.#ask((manager) => Promise.all(QUEUES.map((spec) => queueState(manager, spec))));
   }
 
+  /** @throws SolopoError `not-ready` where NATS does not answer */
   async streams(): Promise<readonly StreamState[]> {
-    const manager = await this.#open();
-    return Promise.all(
-      STREAMS.map(async ({ name }) => {
-        const { state, config } = await manager.streams.info(name);
-        return { stream: name, messages: state.messages, bytes: state.bytes, maxBytes: config.max_bytes };
-      }),
+    return this.#ask((manager) =>
+      Promise.all(
+        STREAMS.map(async ({ name }) => {
+          const { state, config } = await manager.streams.info(name);
+          return { stream: name, messages: state.messages, bytes: state.bytes, maxBytes: config.max_bytes };
+        }),
+      ),
     );
   }
 
-  async #open(): Promise<JetStreamManager> {
-    this.#manager ??= jetstreamManager(this.connection, { checkAPI: false });
-    return this.#manager;
+  async #ask<T>(question: (manager: JetStreamManager) => Promise<T>): Promise<T> {
+    await demandNats(this.connection);
+    try {
+      this.#manager ??= jetstreamManager(this.connection, { checkAPI: false });
+      return await question(await this.#manager);
+    } catch (error) {
+      throw natsFault(error);
+    }
   }
 }
 

@@ -12,8 +12,9 @@ export const ERROR_CODES = {
   'device-missing': { status: 500, job: 'dead-letter' },
   'device-memory': { status: 500, job: 'dead-letter' },
   'engine-missing': { status: 500, job: 'dead-letter' },
-  // Of the artifact store: no room, not let in, other bytes than promised.
+  // Of the artifact store: no room on its disk or in its bucket, less in its cache than a job needs, not let in, other bytes than promised.
   'store-full': { status: 507, job: 'retry' },
+  'cache-full': { status: 507, job: 'retry' },
   'store-refused': { status: 502, job: 'retry' },
   'artifact-damaged': { status: 500, job: 'retry' },
   'sampler-refused': { status: 502, job: 'dead-letter' },
@@ -22,6 +23,9 @@ export const ERROR_CODES = {
   'lease-lost': { status: 409, job: 'retry' },
   'not-ready': { status: 503, job: 'retry' },
   'queue-full': { status: 503, job: 'retry' },
+  // Of streams that stay open: all that there may be are, or all of one client.
+  'streams-full': { status: 503, job: 'retry' },
+  'too-many-streams': { status: 429, job: 'retry' },
   timeout: { status: 504, job: 'retry' },
   'engine-failed': { status: 500, job: 'retry' },
   internal: { status: 500, job: 'retry' },

@@ -465,6 +465,20 @@ const runConfigObject = z.strictObject({
     .describe('Questions that are asked of the base model and of the policy; null: none.'),
 });
 
+/** Of the configuration, what tells runs apart. The rest may be long: it is in the view of the single run. */
+export const runSummaryConfigSchema = z.object({
+  name: runConfigObject.shape.name,
+  model: runConfigObject.shape.model,
+  dataset: runConfigObject.shape.dataset,
+  arm: z.enum(ARMS),
+  engine: engineSchema,
+  precision: precisionSchema,
+  objective: objectiveSchema,
+  adapter: z.object({ kind: z.string(), rank: z.int().min(1) }).nullable(),
+  pairing: z.object({ mode: z.string(), heldOutPairs: z.int().min(0) }),
+  evaluation: z.object({ dataset: z.string(), documents: z.array(z.int().min(1)) }).nullable(),
+});
+
 /**
  * Everything that decides a run's result. Unknown keys are refused. `preset: paper` stands for the paper's literal
  * alignment (each reward with its own reference, gradient through both, no dead zone) where nothing else is said.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SCOPES } from './api.ts';
-import { engineSchema, runConfigSchema } from './run-config.ts';
+import { engineSchema, runConfigSchema, runSummaryConfigSchema } from './run-config.ts';
 import { RUN_STATES } from './stages.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -72,7 +72,9 @@ export const stageViewSchema = z.object({
   digest,
   kind: z.string(),
   label: z.string().describe('What the run calls it: unique within the run'),
-  state: z.enum(['pending', 'running', 'done', 'failed']),
+  state: z
+    .enum(['pending', 'running', 'done', 'failed', 'cancelled'])
+    .describe('cancelled: the run has ended without it; other runs may still want it, and in them it goes on'),
   chunks: count,
   chunksDone: count,
   startedAt: time.nullable(),
@@ -151,6 +153,9 @@ export const runViewSchema = z.object({
   stages: z.array(stageViewSchema),
   warnings: z.array(runWarningSchema).describe('What its configuration, data and counts so far give reason to look at'),
 });
+
+/** As runs are listed. */
+export const runSummarySchema = runViewSchema.extend({ config: runSummaryConfigSchema });
 
 /** Where the time of training goes; what a slice does before its first step and after its last is counted as theirs. */
 export const STEP_PHASES = {
@@ -432,6 +437,7 @@ export type DatasetView = Frozen<z.infer<typeof datasetViewSchema>>;
 export type JobProgress = Frozen<z.infer<typeof jobProgressSchema>>;
 export type StageProgress = Frozen<z.infer<typeof stageProgressSchema>>;
 export type StageView = Frozen<z.infer<typeof stageViewSchema>>;
+export type RunSummary = Frozen<z.infer<typeof runSummarySchema>>;
 export type RunView = Frozen<Omit<z.infer<typeof runViewSchema>, 'config'>> & {
   readonly config: z.infer<typeof runConfigSchema>;
 };

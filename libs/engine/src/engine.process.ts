@@ -12,6 +12,15 @@ const ERROR_CODE: Readonly<Record<string, ErrorCode>> = {
   DeviceMemoryError: 'device-memory',
 };
 
+/** As Node and Python say that a disk is full, or a quota used up. */
+const FULL_DISK = /\b(ENOSPC|EDQUOT)\b|No space left on device|Disk quota exceeded/;
+
+function faultOf({ name, message }: { readonly name: string; readonly message: string }): SolopoError {
+  if (FULL_DISK.test(message))
+    return new SolopoError('store-full', `The engine found a full disk (${message}); make room on it, then try again.`);
+  return new SolopoError(ERROR_CODE[name] ?? 'engine-failed', message);
+}
+
 interface Pending {
   /** Who was given it. */
   readonly child: Transport;
@@ -91,6 +100,6 @@ export class EngineProcess {
     if (!pending) return;
     if (message.kind === 'progress') pending.onProgress?.(message.progress);
     else if (message.kind === 'result') pending.resolve(message.output as never);
-    else pending.reject(new SolopoError(ERROR_CODE[message.name] ?? 'engine-failed', message.message));
+    else pending.reject(faultOf(message));
   }
 }

@@ -70,6 +70,15 @@ describe('an engine that is a process of Python', () => {
     await expect(asked).rejects.toMatchObject({ code, message: 'told by the fake; do as it says' });
   });
 
+  test('a disk that it finds full is nobody else’s fault, and the job waits for room', async () => {
+    const options = { samplesPerPrompt: 1, temperature: 0, topP: 1, maxNewTokens: 1, eosIds: [], seed: 0 };
+    const input = { model: { folder: 'OSError' }, prompts: [], options, batchTokens: 1 };
+    await expect(engineOver('honest').run('sample', input, torch)).rejects.toMatchObject({
+      code: 'store-full',
+      message: expect.stringMatching(/No space left on device.*make room/) as string,
+    });
+  });
+
   test('an abort kills it, and the next task gets a new one', async () => {
     const engine = engineOver('honest');
     const abort = new AbortController();

@@ -27,6 +27,9 @@ export class LedgerTransaction extends Repositories {
   readonly inTransaction = true;
 }
 
+/** For a connection, a new one or one that others use now: then the database counts as away. */
+const CONNECTION_LIMIT_MS = 30_000;
+
 /** What the schema of this program's ledger is called. */
 export const SCHEMA_VERSION = Object.keys(MIGRATIONS).sort().at(-1) ?? '';
 
@@ -47,7 +50,13 @@ export class Ledger extends Repositories {
 
   /** Connects with the first query. */
   static open(url: string, { connections = 10, onError = () => undefined, onQuery }: LedgerOptions = {}): Ledger {
-    const pool = new pg.Pool({ connectionString: url, max: connections, types });
+    const pool = new pg.Pool({
+      connectionString: url,
+      max: connections,
+      types,
+      keepAlive: true,
+      connectionTimeoutMillis: CONNECTION_LIMIT_MS,
+    });
     pool.on('error', onError);
     // One that breaks between two queries of a transaction tells nobody else; the next query fails by itself.
     pool.on('connect', (client) => client.on('error', () => undefined));

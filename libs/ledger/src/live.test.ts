@@ -203,7 +203,11 @@ describe('live state', () => {
         { digest: heldOut, kind: 'score', result: { tokens: 7 } },
       ],
     });
-    expect((await ledger.runs.views()).find(({ id }) => id === 'shown')).toEqual(view);
+    const { config, ...rest } = view;
+    const { config: short, ...listed } = (await ledger.runs.summaries()).find(({ id }) => id === 'shown') ?? {};
+    expect(listed).toEqual(rest);
+    expect(config).toMatchObject(short ?? {});
+    expect(short).not.toHaveProperty('prompt');
     await expect(ledger.runs.view('none')).rejects.toThrow(/no run none; list/);
   });
 
@@ -276,8 +280,8 @@ describe('live state', () => {
     const { ledger } = fixture;
     for (const id of ['listed-1', 'listed-2', 'listed-3']) await createRun(ledger, id);
     await ledger.runs.end('listed-2', 'cancelled');
-    const ids = async (filter: Parameters<typeof ledger.runs.views>[0]) =>
-      (await ledger.runs.views(filter)).map(({ id }) => id);
+    const ids = async (filter: Parameters<typeof ledger.runs.summaries>[0]) =>
+      (await ledger.runs.summaries(filter)).map(({ id }) => id);
     expect(await ids({ limit: 2 })).toEqual(['listed-3', 'listed-2']);
     expect(await ids({ before: 'listed-2', limit: 1 })).toEqual(['listed-1']);
     expect(await ids({ state: 'cancelled' })).toEqual(['listed-2']);

@@ -55,7 +55,7 @@ export function stageSecondsLeft(stage: PacedStage): number | null {
 interface PlannedRun {
   readonly state: RunState;
   readonly steps: number | null;
-  readonly config: RunConfig;
+  readonly config: Pick<RunConfig, 'evaluation' | 'objective' | 'pairing' | 'training'>;
 }
 
 export function runProgress(run: PlannedRun, stages: readonly PacedStage[]): ReturnType<typeof counted> | null {

@@ -64,7 +64,7 @@ export class ServerProcess {
       ...identity,
       detached: true,
       cwd: '/',
-      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+      env: { ...withoutSettings(process.env), LC_ALL: 'C', TZ: 'UTC' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     await new Promise<void>((resolve, reject) => {
@@ -121,4 +121,9 @@ export class ServerProcess {
     this.kill('SIGKILL');
     await this.exited;
   }
+}
+
+/** A server needs none of the settings of services, among which are their secrets. */
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SOLOPO_')));
 }

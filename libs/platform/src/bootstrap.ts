@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { NestApplicationOptions, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -14,7 +15,7 @@ export interface ServiceOptions {
   readonly name: string;
   readonly module: Type;
   readonly config: Pick<ServiceConfig, 'httpHost' | 'httpPort' | 'logLevel'> &
-    Partial<Pick<ServiceConfig, 'otlpUrl' | 'traceRatio'>>;
+    Partial<Pick<ServiceConfig, 'headersMs' | 'otlpUrl' | 'traceRatio'>>;
   /** Connects microservices and sets the HTTP side up, before anything is served. */
   readonly configure?: (app: NestExpressApplication) => Promise<void> | void;
   readonly nest?: NestApplicationOptions;
@@ -29,6 +30,9 @@ export interface Service {
 }
 
 const HTTP_GRACE_MS = 3000;
+/** For the headers of a request, where the configuration does not say, and for the whole of one. */
+const HEADERS_MS = 15_000;
+const REQUEST_MS = 60_000;
 const STOP_LIMIT_MS = 60_000;
 
 export async function startService(options: ServiceOptions): Promise<Service> {
@@ -45,6 +49,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   try {
     app.disable('x-powered-by');
     app.useGlobalFilters(new ProblemFilter(logger));
+    limitRequests(app.getHttpServer(), config.headersMs);
     await options.configure?.(app);
     await app.init();
     await app.startAllMicroservices();
@@ -73,6 +78,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     logger.info('stopped');
   };
   return { app, url, close: () => (closing ??= close()) };
+}
+
+/** Who sends a request byte by byte is cut off. */
+function limitRequests(server: Server, headersMs = HEADERS_MS): void {
+  server.headersTimeout = headersMs;
+  server.requestTimeout = REQUEST_MS;
+  // Nest takes no options for its server; the property is read when it begins to listen.
+  Object.assign(server, { connectionsCheckingInterval: Math.ceil(headersMs / 4) });
 }
 
 async function trace({ name, config }: ServiceOptions, logger: Logger): Promise<Tracing | undefined> {

@@ -23,6 +23,8 @@ export const serviceConfigSchema = z.strictObject({
   httpHost: z.string().min(1).default('127.0.0.1'),
   /** 0: any free port. */
   httpPort: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** For the headers of a request to arrive: who sends them byte by byte is cut off. */
+  headersMs: z.coerce.number().int().min(1).default(15_000),
   /** A collector of traces, which takes OTLP over HTTP: `http://collector:4318`. Without one there are no traces. */
   otlpUrl: z.url({ protocol: /^https?$/ }).optional(),
   /** Share of the traces that are kept, decided where they begin. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 export interface HealthReport {
+  /** Whether all that it cannot do without is `ok`. */
   readonly ready: boolean;
   /** `ok`, or why not. */
   readonly checks: Readonly<Record<string, string>>;
@@ -10,17 +11,27 @@ export interface HealthReport {
 
 const LIMIT_MS = 2000;
 
+interface Check {
+  readonly run: () => Promise<void> | void;
+  readonly isVital: boolean;
+}
+
 /** Whether this process can do its work now. Whoever needs something to work registers a check for it. */
 @Injectable()
 export class Health {
-  readonly #checks = new Map<string, () => Promise<void> | void>();
+  readonly #checks = new Map<string, Check>();
   readonly #facts = new Map<string, () => string>();
   readonly #listeners: (() => void)[] = [];
   #stopping = false;
 
   /** `check` throws, with the reason, while the thing is not ready. */
   register(name: string, check: () => Promise<void> | void): void {
-    this.#checks.set(name, check);
+    this.#checks.set(name, { run: check, isVital: true });
+  }
+
+  /** The same of a thing that only some of the work needs: the report tells, and the process stays ready for the rest. */
+  watch(name: string, check: () => Promise<void> | void): void {
+    this.#checks.set(name, { run: check, isVital: false });
   }
 
   /** A fact for the report that makes nothing ready or not. */
@@ -41,12 +52,12 @@ export class Health {
 
   async report(): Promise<HealthReport> {
     const results = await Promise.all(
-      [...this.#checks].map(async ([name, check]) => [name, await outcome(check)] as const),
+      [...this.#checks].map(async ([name, { run, isVital }]) => ({ name, isVital, result: await outcome(run) })),
     );
-    if (this.#stopping) results.push(['process', 'is shutting down']);
+    if (this.#stopping) results.push({ name: 'process', isVital: true, result: 'is shutting down' });
     return {
-      ready: results.every(([, result]) => result === 'ok'),
-      checks: Object.fromEntries(results),
+      ready: results.every(({ isVital, result }) => !isVital || result === 'ok'),
+      checks: Object.fromEntries(results.map(({ name, result }) => [name, result])),
       ...(this.#facts.size > 0 && {
         facts: Object.fromEntries([...this.#facts].map(([name, fact]) => [name, fact()])),
       }),

@@ -3,6 +3,7 @@ export * from './config.ts';
 export * from './health.service.ts';
 export * from './json-text.ts';
 export * from './ledger.metrics.ts';
+export * from './local-host.ts';
 export * from './logger.ts';
 export * from './metrics.service.ts';
 export * from './outage.ts';

@@ -5,7 +5,7 @@ import { SolopoError } from '@solopo/contracts';
 import type { Request, Response } from 'express';
 import { ZodError } from 'zod';
 import type { Logger } from './logger.ts';
-import { isOutage } from './outage.ts';
+import { isDatabaseFull, isOutage } from './outage.ts';
 import { invalid } from './parse.ts';
 
 /** RFC 9457. `code` is stable; `errors` lists paths and reasons of a refused body. */
@@ -19,6 +19,7 @@ export interface Problem {
 }
 
 const RETRY_AFTER_S = 5;
+const ASK_AGAIN = new Set([429, 503]);
 
 /** Every error of the HTTP side leaves as `application/problem+json`. What was not foreseen is logged under an id and told by it. */
 @Catch()
@@ -29,14 +30,14 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
-    const problem = { ...this.#describe(error), instance: request.originalUrl.replace(/\?.*/s, '') };
+    const told = { ...this.#describe(error), instance: request.originalUrl.replace(/\?.*/s, '') };
     if (response.headersSent) {
       this.logger.warn({ error, path: request.path }, 'a response broke off');
       response.destroy();
       return;
     }
-    if (problem.status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
-    response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+    if (ASK_AGAIN.has(told.status)) response.setHeader('retry-after', RETRY_AFTER_S);
+    response.status(told.status).type('application/problem+json').send(JSON.stringify(told));
   }
 
   #describe(error: unknown): Omit<Problem, 'instance'> & Readonly<Record<string, unknown>> {
@@ -50,6 +51,10 @@ export class ProblemFilter implements ExceptionFilter {
     if (isClientError(error))
       return basics(error.status, codeOf(error.status), `${error.message}. Correct the request.`);
 
+    if (isDatabaseFull(error)) {
+      this.logger.error({ error }, 'the disk of the database is full');
+      return basics(507, 'store-full', 'The disk of the database is full; make room on it, then try again.');
+    }
     if (isOutage(error)) {
       this.logger.error({ error }, 'what a request needs is away');
       return basics(
@@ -65,6 +70,11 @@ export class ProblemFilter implements ExceptionFilter {
       errorId: id,
     };
   }
+}
+
+/** A problem for those who answer a request outside of its handler. */
+export function problem(status: number, detail: string): Omit<Problem, 'instance'> {
+  return basics(status, codeOf(status), detail);
 }
 
 function basics(status: number, code: string, detail: string): Omit<Problem, 'instance'> {

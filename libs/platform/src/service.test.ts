@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { spawnSource } from '@solopo/testing';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startService, type Service } from './bootstrap.ts';
+import { Health } from './health.service.ts';
+import { LocalGuard } from './local-host.ts';
 import { createLogger } from './logger.ts';
 import { FIXTURE_CONFIG, FixtureModule } from './service.fixture.ts';
 
@@ -12,7 +16,8 @@ describe('a service', () => {
   beforeEach(async () => {
     log = [];
     const logger = createLogger('fixture', 'info', { write: (line) => void log.push(line) });
-    service = await startService({ name: 'fixture', module: FixtureModule, config: FIXTURE_CONFIG, logger });
+    const config = { ...FIXTURE_CONFIG, headersMs: 200 };
+    service = await startService({ name: 'fixture', module: FixtureModule, config, logger });
   });
 
   afterEach(() => service.close());
@@ -64,6 +69,30 @@ describe('a service', () => {
     expect(response.body).toMatchObject({ code: 'queue-full', detail: 'The queue is full; try again in a moment.' });
   });
 
+  it('cuts off who sends headers byte by byte', async () => {
+    const client = connect(Number(new URL(service.url).port), '127.0.0.1');
+    client.on('error', () => undefined);
+    const drip = setInterval(() => client.write('x'), 10);
+    client.write('GET /healthz HTTP/1.1\r\nx-slow: ');
+    try {
+      const [answer] = (await once(client, 'data')) as [Buffer];
+      expect(String(answer)).toMatch(/^HTTP\/1\.1 408 /);
+      await once(client, 'close');
+    } finally {
+      clearInterval(drip);
+      client.destroy();
+    }
+  });
+
+  it('tells what only some of the work needs, and stays ready for the rest', async () => {
+    service.app.get(Health).watch('disk', () => {
+      throw new Error('is full; make room');
+    });
+    await request(service.url)
+      .get('/readyz')
+      .expect(200, { ready: true, checks: { database: 'ok', disk: 'is full; make room' } });
+  });
+
   it('answers unknown routes and malformed JSON as problems', async () => {
     const missing = await request(service.url)
       .get('/nowhere')
@@ -72,6 +101,21 @@ describe('a service', () => {
     expect(missing.body).toMatchObject({ status: 404, code: 'not-found' });
     const malformed = await request(service.url).post('/runs').type('json').send('{"training":').expect(400);
     expect(malformed.body).toMatchObject({ status: 400, code: 'bad-request' });
+  });
+
+  it('of this machine alone is deaf to the pages of others', async () => {
+    const config = { ...FIXTURE_CONFIG, logLevel: 'silent' } as const;
+    const configure = (app: Service['app']) => void app.useGlobalGuards(new LocalGuard());
+    const local = await startService({ name: 'fixture', module: FixtureModule, config, configure });
+    try {
+      for (const path of ['/healthz', '/readyz', '/metrics']) {
+        await request(local.url).get(path).expect(200);
+        await request(local.url).get(path).set({ host: 'rebound.example.org' }).expect(403);
+        await request(local.url).get(path).set({ origin: 'https://example.org' }).expect(403);
+      }
+    } finally {
+      await local.close();
+    }
   });
 
   it('hides an unforeseen error behind an id that the log explains', async () => {

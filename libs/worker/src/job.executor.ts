@@ -39,6 +39,7 @@ export class JobExecutor {
 
   /** @throws JobHeld where another execution of the job goes on */
   async execute<K extends StageKind>(job: Job, context: JobContext, work: JobFunction<K>): Promise<void> {
+    if (work.storesArtifacts === true) await this.artifacts.demandRoom();
     const begun = await this.#begin(job, context);
     if (begun.status === 'held') throw new JobHeld(begun.forMs);
     if (begun.status !== 'ready') return;

@@ -26,5 +26,7 @@ export interface Effects {
 
 /** One kind of job. Stateless: the same work gives the same effects, wherever and however often it is executed. */
 export interface JobFunction<K extends StageKind> {
+  /** Whether its effects are artifacts too: then it waits while their store is full, rather than compute in vain. */
+  readonly storesArtifacts?: boolean;
   execute(work: Work<K>, context: JobContext): Promise<Effects>;
 }

@@ -3,8 +3,9 @@ import { connectJobs, connectRpc } from '@solopo/bus';
 import { worldSize } from '@solopo/contracts';
 import { queuesOfApp, type App } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
-import { bootstrap, loadConfig } from '@solopo/platform';
+import { bootstrap, isLoopback, loadConfig, LocalGuard } from '@solopo/platform';
 import { buryJob } from './bury-job.ts';
+import { clearTemporaryFolders } from './temporary.folder.ts';
 import { workerConfigSchema } from './worker.config.ts';
 
 interface WorkerParts {
@@ -21,11 +22,13 @@ export async function startWorker(
   { rpc = false, withTorch = module }: WorkerParts = {},
 ): Promise<void> {
   const config = loadConfig(workerConfigSchema);
+  await clearTemporaryFolders();
   await bootstrap({
     name,
     module: config.engines.includes('torch') && worldSize(config) === 1 ? withTorch : module,
     config,
     configure: (app) => {
+      if (isLoopback(config.httpHost)) app.useGlobalGuards(new LocalGuard());
       const ledger = app.get(Ledger);
       connectJobs(app, {
         functions: queuesOfApp(name, config.engines, config),

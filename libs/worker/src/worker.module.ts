@@ -59,6 +59,7 @@ export class WorkerModule {
 async function openStore(config: WorkerConfig, health: Health): Promise<ArtifactStore> {
   const artifacts = await openArtifacts(config);
   health.tell('artifacts', () => artifacts.describe());
+  health.watch('artifacts', () => artifacts.demandRoom());
   return artifacts;
 }
 

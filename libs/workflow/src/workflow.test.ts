@@ -153,7 +153,7 @@ describe('a run', () => {
     await expect(start(ledger, { evaluation: { dataset: 'none', documents: [1] } })).rejects.toThrow(
       /no data set none/,
     );
-    expect(await ledger.runs.views()).toEqual([]);
+    expect(await ledger.runs.summaries()).toEqual([]);
   });
 
   it('a job that names a stage which never was still leaves its dead letter', async () => {

@@ -7,6 +7,7 @@ import type { operations } from './api.types.ts';
 import type {
   AlignmentView,
   DatasetView,
+  DeadLetterView,
   EvaluationView,
   IssuedToken,
   ModelDetails,
@@ -15,6 +16,8 @@ import type {
   NewToken,
   PairView,
   PolicyManifest,
+  Retried,
+  RunSummary,
   RunView,
   StepView,
   TokenView,
@@ -103,7 +106,8 @@ export class ApiClient {
     return this.#ask('post', '/v1/runs', { json: config });
   }
 
-  runs(query: RunsQuery = {}): Promise<readonly RunView[]> {
+  /** Latest first, with the short of their configurations. */
+  runs(query: RunsQuery = {}): Promise<readonly RunSummary[]> {
     return this.#ask('get', '/v1/runs', { query });
   }
 
@@ -161,6 +165,24 @@ export class ApiClient {
         headers: { accept: 'text/event-stream', ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) },
       },
     );
+  }
+
+  /** Jobs that were given up, latest first. */
+  deadLetters(limit?: number): Promise<readonly DeadLetterView[]> {
+    return this.#ask('get', '/v1/dead-letters', { query: limit === undefined ? {} : { limit } });
+  }
+
+  deadLetter(id: number): Promise<DeadLetterView> {
+    return this.#ask('get', '/v1/dead-letters/{id}', { path: { id } });
+  }
+
+  /** Sets the runs going again that failed because of the letter. */
+  retryDeadLetter(id: number): Promise<Retried> {
+    return this.#ask('post', '/v1/dead-letters/{id}/retry', { path: { id } });
+  }
+
+  async discardDeadLetter(id: number): Promise<void> {
+    await this.#http.open('DELETE', filled('/v1/dead-letters/{id}', { id: String(id) }));
   }
 
   /** Rows of each evidence table. */

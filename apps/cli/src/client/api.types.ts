@@ -78,7 +78,7 @@ export interface paths {
       readonly path?: never;
       readonly cookie?: never;
     };
-    /** Runs, latest first */
+    /** Runs, latest first, with the short of their configurations */
     readonly get: operations['listRuns'];
     readonly put?: never;
     /** Starts a run */
@@ -430,6 +430,24 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/dead-letters/{id}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** A job that was given up */
+    readonly get: operations['showDeadLetter'];
+    readonly put?: never;
+    readonly post?: never;
+    /** Deletes the letter; what failed with it stays failed */
+    readonly delete: operations['discardDeadLetter'];
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/dead-letters/{id}/retry': {
     readonly parameters: {
       readonly query?: never;
@@ -442,23 +460,6 @@ export interface paths {
     /** Sets the runs going again that failed because of the letter */
     readonly post: operations['retryDeadLetter'];
     readonly delete?: never;
-    readonly options?: never;
-    readonly head?: never;
-    readonly patch?: never;
-    readonly trace?: never;
-  };
-  readonly '/v1/dead-letters/{id}': {
-    readonly parameters: {
-      readonly query?: never;
-      readonly header?: never;
-      readonly path?: never;
-      readonly cookie?: never;
-    };
-    readonly get?: never;
-    readonly put?: never;
-    readonly post?: never;
-    /** Deletes the letter; what failed with it stays failed */
-    readonly delete: operations['discardDeadLetter'];
     readonly options?: never;
     readonly head?: never;
     readonly patch?: never;
@@ -1899,6 +1900,162 @@ export interface components {
         readonly [key: string]: unknown;
       };
     };
+    readonly RunSummary: {
+      readonly id: string;
+      readonly config: {
+        /** @description What the run is called; more than one may have it. */
+        readonly name: string;
+        /** @description A registered model, by name or digest: the policy's start and, frozen, the reference. */
+        readonly model: string;
+        /** @description The training data set, by name or digest. */
+        readonly dataset: string;
+        /** @enum {string} */
+        readonly arm: 'sft' | 'short' | 'long' | 'expand-long' | 'solo' | 'solo-both' | 'distil';
+        /** @enum {string} */
+        readonly engine: 'onnx' | 'torch';
+        /** @enum {string} */
+        readonly precision: 'float32' | 'bfloat16';
+        readonly objective:
+          | {
+              /**
+               * @description Direct preference optimization: the margin of both responses over the reference model.
+               * @constant
+               */
+              readonly kind: 'dpo';
+              /**
+               * @description Scale of the rewards: beta * log (policy / reference).
+               * @default 0.1
+               */
+              readonly beta: number;
+              /**
+               * @description -log sigmoid(margin) (DPO), (margin / beta - 1 / (2 beta))^2 (IPO), or max(0, 1 - margin) (hinge).
+               * @default sigmoid
+               * @enum {string}
+               */
+              readonly loss: 'sigmoid' | 'ipo' | 'hinge';
+              /**
+               * @description Share of pairs taken to be labelled the wrong way round (conservative DPO); sigmoid only.
+               * @default 0
+               */
+              readonly labelSmoothing: number;
+            }
+          | {
+              /**
+               * @description Mean log-probability as the reward, without a reference model.
+               * @constant
+               */
+              readonly kind: 'simpo';
+              /**
+               * @description Scale of the rewards: beta * log p / tokens.
+               * @default 2.5
+               */
+              readonly beta: number;
+              /**
+               * @description Target margin between the rewards.
+               * @default 1
+               */
+              readonly gamma: number;
+            }
+          | {
+              /**
+               * @description Odds ratio of the responses beside the likelihood of the chosen one, without a reference model.
+               * @constant
+               */
+              readonly kind: 'orpo';
+              /**
+               * @description Weight of -log sigmoid(log odds ratio), which the paper calls lambda.
+               * @default 0.1
+               */
+              readonly beta: number;
+              /**
+               * @description Weight of the chosen response's negative log-likelihood.
+               * @default 1
+               */
+              readonly nllWeight: number;
+              /**
+               * @description Tokens of that likelihood: the response's (LLaMA-Factory), or the prompt's too (TRL).
+               * @default response
+               * @enum {string}
+               */
+              readonly nll: 'response' | 'all';
+            }
+          | {
+              /**
+               * @description Negative log-likelihood of the chosen response under one context.
+               * @constant
+               */
+              readonly kind: 'sft';
+              /**
+               * @description The context that it is learned under.
+               * @default short
+               * @enum {string}
+               */
+              readonly context: 'short' | 'long';
+            }
+          | {
+              /**
+               * @description KL of the policy's next token under the long context from the base model's under the short one, mean over the tokens of an answer that was sampled on the long context.
+               * @constant
+               */
+              readonly kind: 'distil';
+            };
+        readonly adapter: {
+          readonly kind: string;
+          readonly rank: number;
+        } | null;
+        readonly pairing: {
+          readonly mode: string;
+          readonly heldOutPairs: number;
+        };
+        readonly evaluation: {
+          readonly dataset: string;
+          readonly documents: readonly number[];
+        } | null;
+      };
+      /** @enum {string} */
+      readonly state: 'running' | 'succeeded' | 'failed' | 'cancelled';
+      /** @description Why the run failed, with what to do next */
+      readonly error: string | null;
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+      readonly finishedAt: string | null;
+      readonly step: number;
+      readonly steps: number | null;
+      /** @description Head of the chain of step digests: equal heads mean equal data, configuration and parameters */
+      readonly chainHead: string | null;
+      readonly policyDigest: string | null;
+      readonly policyTokens: number;
+      readonly referenceTokens: number;
+      /** @description Spent in gradient steps */
+      readonly trainSeconds: number;
+      /** @description As recorded when it was done; a stage that runs share counts for each */
+      readonly work: {
+        /** @description Jobs of the run's stages that are done */
+        readonly jobs: number;
+        /** @description Executions begun for these stages: more than jobs where some were lost or failed */
+        readonly executions: number;
+      };
+      readonly pairs: number | null;
+      /** @description Of the pairs, those behind the last whole step of an epoch: each epoch leaves out others */
+      readonly leftOver: number | null;
+      /** @description In stages, of those that the run will have had; null until its steps are planned */
+      readonly progress: {
+        readonly done: number;
+        readonly total: number;
+        readonly fraction: number;
+      } | null;
+      /** @description Time left of the run; null until the rate of each kind of work that is left is known, and when it has ended */
+      readonly etaSeconds: number | null;
+      readonly stages: readonly components['schemas']['Stage'][];
+      /** @description What its configuration, data and counts so far give reason to look at */
+      readonly warnings: readonly {
+        /** @description questions-in-both: evaluation questions that the training data set has too; contexts-too-long: contexts of more tokens than the model has positions, or tokens that they may have beyond these; control-tokens: examples whose texts have one of the model's control tokens; model: what of the model's folder training or serving would suffer from; exact-answers: answers by PyTorch or by a server, whose weights are not rounded as asked; uneven-ranks: ranks without a pair to train on in each step, or with fewer than others; few-pairs: examples that the held-out pairs leave for training, where they are fewer than the pairs of a step; cut-answers: sampled answers that the limit of new tokens cut off, where they are many */
+        readonly kind: string;
+        readonly count: number;
+        /** @description What was counted, and what to do */
+        readonly message: string;
+      }[];
+    };
     readonly Slice: {
       /** @description The last of the slice */
       readonly step: number;
@@ -1911,8 +2068,11 @@ export interface components {
       readonly kind: string;
       /** @description What the run calls it: unique within the run */
       readonly label: string;
-      /** @enum {string} */
-      readonly state: 'pending' | 'running' | 'done' | 'failed';
+      /**
+       * @description cancelled: the run has ended without it; other runs may still want it, and in them it goes on
+       * @enum {string}
+       */
+      readonly state: 'pending' | 'running' | 'done' | 'failed' | 'cancelled';
       readonly chunks: number;
       readonly chunksDone: number;
       readonly startedAt: string | null;
@@ -2222,13 +2382,13 @@ export interface operations {
     };
     readonly requestBody?: never;
     readonly responses: {
-      /** @description Runs, latest first */
+      /** @description Runs, latest first, with the short of their configurations */
       readonly 200: {
         headers: {
           readonly [name: string]: unknown;
         };
         content: {
-          readonly 'application/json': readonly components['schemas']['Run'][];
+          readonly 'application/json': readonly components['schemas']['RunSummary'][];
         };
       };
       readonly default: components['responses']['Problem'];
@@ -2794,7 +2954,7 @@ export interface operations {
       readonly default: components['responses']['Problem'];
     };
   };
-  readonly retryDeadLetter: {
+  readonly showDeadLetter: {
     readonly parameters: {
       readonly query?: never;
       readonly header?: never;
@@ -2805,13 +2965,13 @@ export interface operations {
     };
     readonly requestBody?: never;
     readonly responses: {
-      /** @description Sets the runs going again that failed because of the letter */
+      /** @description A job that was given up */
       readonly 200: {
         headers: {
           readonly [name: string]: unknown;
         };
         content: {
-          readonly 'application/json': components['schemas']['Retried'];
+          readonly 'application/json': components['schemas']['DeadLetter'];
         };
       };
       readonly default: components['responses']['Problem'];
@@ -2834,6 +2994,29 @@ export interface operations {
           readonly [name: string]: unknown;
         };
         content?: never;
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly retryDeadLetter: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: number;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Sets the runs going again that failed because of the letter */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Retried'];
+        };
       };
       readonly default: components['responses']['Problem'];
     };

@@ -5,6 +5,7 @@ type Schemas = components['schemas'];
 
 export type AlignmentView = Schemas['Alignment'];
 export type DatasetView = Schemas['Dataset'];
+export type DeadLetterView = Schemas['DeadLetter'];
 export type EvaluationView = Schemas['Evaluation'];
 export type IssuedToken = Schemas['IssuedToken'];
 export type ModelDetails = Schemas['ModelDetails'];
@@ -13,7 +14,9 @@ export type NewRun = Lax<Schemas['NewRun']>;
 export type NewToken = Lax<Schemas['NewToken']>;
 export type PairView = Schemas['Pair'];
 export type PolicyManifest = Schemas['PolicyManifest'];
+export type Retried = Schemas['Retried'];
 export type RunEvent = Schemas['RunEvent'];
+export type RunSummary = Schemas['RunSummary'];
 export type RunView = Schemas['Run'];
 export type StageView = Schemas['Stage'];
 export type StepView = Schemas['Step'];

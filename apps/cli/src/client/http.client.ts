@@ -10,6 +10,8 @@ export interface HttpClientOptions {
   readonly maxAttempts?: number;
   /** Wait before another try when the server names none. */
   readonly retryDelayMs?: number;
+  /** Told of what makes a request wait, each time that it is to be tried again. */
+  readonly onWait?: (reason: Error) => void;
 }
 
 export interface Outgoing {
@@ -29,8 +31,13 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'DELETE';
 const MAX_RETRY_DELAY_MS = 30_000;
 const READ_TIMEOUT_MS = 60_000;
 
+/** Too many at once, or not now. */
+const BUSY = new Set([429, 503]);
+/** Of what stands before a server that is away for a moment: asked again where that is safe. */
+const UNREACHED = new Set([502, 504]);
+
 /**
- * JSON over HTTP. A server that is busy (503) is asked again when it says so. What got no answer is tried again after a
+ * JSON over HTTP. A server that is busy is asked again when it says so. What got no answer is tried again after a
  * while where that is safe: a read, or a request that nobody was there to hear.
  */
 export class HttpClient {
@@ -59,18 +66,21 @@ export class HttpClient {
 
   /** A good answer, its body still to be read. */
   async open(method: Method, path: string, outgoing: Outgoing = {}): Promise<Response> {
-    const { maxAttempts, retryDelayMs, signal } = this.#options;
+    const { maxAttempts, retryDelayMs, signal, onWait } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const last = attempt >= maxAttempts;
       const outcome = await this.#send(method, path, outgoing);
       let delayMs = retryDelayMs;
       if (outcome instanceof Response) {
         if (outcome.ok) return outcome;
-        if (outcome.status !== 503 || last) throw await ApiError.from(`${method} ${path}`, outcome);
+        const error = await ApiError.from(`${method} ${path}`, outcome);
+        const isBusy = BUSY.has(outcome.status) || (isRead(method) && UNREACHED.has(outcome.status));
+        if (!isBusy || last) throw error;
         delayMs = retryAfterMs(outcome.headers.get('retry-after')) ?? retryDelayMs;
-        await outcome.body?.cancel();
-      } else if (last || !(isRead(method) || outcome.unsent)) {
-        throw outcome;
+        onWait?.(error);
+      } else {
+        if (last || !(isRead(method) || outcome.unsent)) throw outcome;
+        onWait?.(outcome);
       }
       await sleep(Math.min(delayMs, MAX_RETRY_DELAY_MS), undefined, { ...(signal && { signal }) });
     }

@@ -262,4 +262,58 @@ describe('a command against the API', () => {
     expect([out, err]).toEqual(['solopo_x\n', 'Keep this; it is not shown again:']);
     expect(JSON.parse(String(server?.received[0]?.body))).toEqual({ name: 'ann', scopes: ['run', 'read'] });
   });
+
+  it('lists, shows, retries and discards dead letters', async () => {
+    const letter = {
+      id: 3,
+      subject: 'jobs.trainer.train',
+      job: { id: 'job_1', stage: 'a', chunk: 0 },
+      reason: `The loss of step 3 is not finite. ${'Lower the learning rate. '.repeat(9)}`,
+      code: 'loss-not-finite',
+      attempts: 1,
+      createdAt: '2025-01-01T00:00:00Z',
+      retriedAt: null,
+    };
+    await serve({
+      'GET /v1/dead-letters': [letter],
+      'GET /v1/dead-letters/3': letter,
+      'POST /v1/dead-letters/3/retry': { runs: ['run_a', 'run_b'] },
+      'DELETE /v1/dead-letters/3': (response: ServerResponse) => response.writeHead(204).end(),
+    });
+    expect((await solopo('dead-letters', 'list', '--limit', '5')).out).toMatch(
+      /^3 +jobs\.trainer\.train +loss-not-finite +1 +2025-01-01T00:00 +- +The loss of step 3 is not finite\. .*…$/m,
+    );
+    expect(server?.received[0]?.line).toBe('GET /v1/dead-letters?limit=5');
+    expect((await solopo('dead-letters', 'show', '3')).out).toContain(letter.reason.trim());
+    expect(JSON.parse((await solopo('dead-letters', 'show', '3', '--json')).out)).toEqual(letter);
+    expect((await solopo('dead-letters', 'retry', '3')).out).toContain('going on: run_a, run_b.');
+    expect(await solopo('dead-letters', 'discard', '3')).toMatchObject({
+      code: 0,
+      out: 'Dead letter 3 is discarded.\n',
+    });
+    expect(await solopo('dead-letters', 'discard', '4')).toMatchObject({ code: 1 });
+    expect(await solopo('dead-letters', 'retry', 'x')).toMatchObject({ code: 2 });
+  });
+
+  it('shows what names and errors would make a terminal do, and does not do it', async () => {
+    const name = 'evil\u001b]0;owned\u0007\u001b[2J\u009b31m\nsecond line\u202e';
+    const run = runOf('solo', { error: `${name}: it broke.`, state: 'failed' });
+    const runs = [{ ...run, config: { ...run.config, name } }];
+    await serve({
+      'GET /v1/runs': runs,
+      'GET /v1/tokens': (response: ServerResponse) => answerJson(response, 403, { detail: `No, ${name}` }),
+    });
+    const unsafe = /(?!\n)[\p{Cc}\u202e]/u;
+    const list = await solopo('runs', 'list');
+    expect(list.out).not.toMatch(unsafe);
+    expect(list.out.trimEnd().split('\n')).toHaveLength(2);
+    expect(list.out).toContain('evil\\u001b]0;owned\\u0007\\u001b[2J\\u009b31m\\u000asecond line\\u202e');
+    const { out } = await solopo('runs', 'list', '--json');
+    expect(out).not.toMatch(unsafe);
+    expect(JSON.parse(out)).toEqual(runs);
+    for (const json of [[], ['--json']]) {
+      const { code, err } = await solopo('tokens', 'list', ...json);
+      expect([code, err]).toEqual([1, expect.not.stringMatching(unsafe)]);
+    }
+  });
 });

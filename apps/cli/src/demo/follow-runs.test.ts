@@ -19,12 +19,11 @@ describe('runs under way', () => {
       );
     });
     const seen: number[] = [];
-    const followed = followRuns(
-      new ApiClient(server.url),
-      ['short', 'solo'],
-      (runs) => seen.push(runs.length),
-      new AbortController().signal,
-    );
+    const followed = followRuns(new ApiClient(server.url), ['short', 'solo'], {
+      watch: (runs) => seen.push(runs.length),
+      say: () => undefined,
+      signal: new AbortController().signal,
+    });
     await expect(followed).rejects.toThrow('Run solo (solo) failed: The loss of step 3 is not finite.');
     expect(seen).toEqual([2, 2]);
   });

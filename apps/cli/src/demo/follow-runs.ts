@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunView } from '../client/api.views.ts';
 import type { ApiClient } from '../client/api.client.ts';
+import { patient } from '../watch/patient.ts';
 
 const POLL_MS = 500;
 
@@ -15,15 +16,22 @@ export class RunFailedError extends Error {
   }
 }
 
-/** Asks for the runs again and again until each has succeeded. */
+export interface FollowOptions {
+  readonly watch: (runs: readonly RunView[]) => void;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Asks for the runs again and again until each has succeeded; a system that is away is waited for. */
 export async function followRuns(
   api: ApiClient,
   ids: readonly string[],
-  watch: (runs: readonly RunView[]) => void,
-  signal: AbortSignal,
+  { watch, say, signal }: FollowOptions,
 ): Promise<RunView[]> {
+  const waiting = patient(api, say);
   for (;;) {
-    const runs = await Promise.all(ids.map((id) => api.run(id)));
+    const runs = await Promise.all(ids.map((id) => waiting.api.run(id)));
+    waiting.heard();
     watch(runs);
     const lost = runs.find(({ state }) => state === 'failed' || state === 'cancelled');
     if (lost) throw new RunFailedError(lost);

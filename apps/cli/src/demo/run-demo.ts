@@ -56,7 +56,7 @@ export async function runDemo(
       ids.push(run.id);
     }
     say(`${ids.length === 1 ? 'Run' : 'Runs'} ${plan.arms.join(', ')} started\n`);
-    finished = await follow(api, ids, openProgress(), signal);
+    finished = await follow(api, ids, { progress: openProgress(), say, signal });
   } catch (error) {
     if (!plan.isResumed) await cancelRuns(api, ids);
     throw error;
@@ -83,20 +83,24 @@ async function modelOf(
 /** One of the same configuration that has not ended ill. */
 async function runBefore(api: ApiClient, wanted: NewRun): Promise<RunView | undefined> {
   const digest = digestOf(runConfigSchema.parse(wanted));
-  const runs = await api.runs();
-  return runs.find(
-    ({ state, config }) => (state === 'running' || state === 'succeeded') && digestOf(config) === digest,
-  );
+  for (const { id, state, config } of await api.runs()) {
+    if (config.name !== wanted.name || (state !== 'running' && state !== 'succeeded')) continue;
+    const run = await api.run(id);
+    if (digestOf(run.config) === digest) return run;
+  }
+  return undefined;
 }
 
 async function follow(
   api: ApiClient,
   ids: readonly string[],
-  progress: Progress,
-  signal: AbortSignal,
+  {
+    progress,
+    ...rest
+  }: { readonly progress: Progress; readonly say: (line: string) => void; readonly signal: AbortSignal },
 ): Promise<RunView[]> {
   try {
-    return await followRuns(api, ids, (runs) => progress.show(runs), signal);
+    return await followRuns(api, ids, { watch: (runs) => progress.show(runs), ...rest });
   } finally {
     progress.close();
   }

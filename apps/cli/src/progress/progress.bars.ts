@@ -1,4 +1,5 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
+import { oneLine } from '../command-line/printable.ts';
 import type { RunView } from '../client/api.views.ts';
 import type { Notes, Progress } from './progress.ts';
 import { tally } from './tally.ts';
@@ -29,7 +30,7 @@ export class ProgressBars implements Progress {
     for (const { label, unit, done, total, now, note } of tally(runs, notes)) {
       const far = [total === null ? '' : `${done}/${total} ${unit}`, now === null ? '' : leftText(now)];
       const count = [far.filter(Boolean).join(', '), note ?? ''].filter(Boolean).join('  ');
-      const payload = { label: label.padEnd(LABEL_WIDTH), count };
+      const payload = { label: oneLine(label).padEnd(LABEL_WIDTH), count: oneLine(count) };
       let bar = this.#byLabel.get(label);
       if (bar === undefined) {
         bar = this.#bars.create(0, 0, payload);

@@ -1,3 +1,4 @@
+import { oneLine } from '../command-line/printable.ts';
 import type { RunView } from '../client/api.views.ts';
 import { ProgressBars } from './progress.bars.ts';
 import { ProgressLines } from './progress.lines.ts';
@@ -12,5 +13,5 @@ export interface Progress {
 
 /** Bars on a terminal; elsewhere a line whenever something is finished. */
 export function openProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
-  return stream.isTTY ? new ProgressBars(stream) : new ProgressLines((line) => stream.write(`${line}\n`));
+  return stream.isTTY ? new ProgressBars(stream) : new ProgressLines((line) => stream.write(`${oneLine(line)}\n`));
 }

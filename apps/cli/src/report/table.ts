@@ -1,3 +1,5 @@
+import { oneLine } from '../command-line/printable.ts';
+
 /** One line, or several below each other. */
 export type Cell = string | readonly string[];
 
@@ -5,7 +7,7 @@ const GAP = '  ';
 
 /** Columns as wide as their widest line; the first `left` ones to the left, the others to the right. */
 export function table(rows: readonly (readonly Cell[])[], left = 1): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? [cell] : cell)));
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? [cell] : cell).map(oneLine)));
   const widths: number[] = [];
   for (const row of cells)
     row.forEach((lines, column) => {

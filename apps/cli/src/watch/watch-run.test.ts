@@ -20,7 +20,13 @@ async function serve() {
   server = await LocalServer.start(({ line, headers }, response) => {
     if (!line.startsWith('GET /v1/runs/solo/events')) {
       state.looks++;
-      if (state.away) return answerJson(response, 503, { code: 'not-ready' });
+      if (state.away)
+        return answerJson(
+          response,
+          503,
+          { code: 'not-ready', detail: 'The database is away.' },
+          { 'retry-after': '0' },
+        );
       return answerJson(response, 200, state.run);
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
@@ -94,16 +100,18 @@ describe('watching a run', () => {
 
   it('waits while the database of the gateway is away, and goes on', async () => {
     const state = await serve();
-    const { ended, shown } = watch();
+    const { ended, shown, said } = watch();
     await until(() => shown.length > 0);
     state.away = true;
     await until(() => state.streams.length === 1);
     send(state.streams[0], 1, 'run.step', { step: 1, metrics: {} });
     const before = state.looks;
-    await until(() => state.looks > before + 8);
+    // Far beyond the tries that another command makes.
+    await until(() => state.looks > before + 80);
     state.run = { ...state.run, state: 'succeeded' };
     state.away = false;
     expect(await ended).toMatchObject({ state: 'succeeded' });
+    expect(said).toEqual([expect.stringMatching(/^Waiting, .*The database is away\.$/), 'closed']);
   });
 
   it('ends with its signal', async () => {

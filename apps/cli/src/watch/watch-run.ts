@@ -3,6 +3,7 @@ import type { ApiClient } from '../client/api.client.ts';
 import type { RunEvent, RunView } from '../client/api.views.ts';
 import type { Progress } from '../progress/progress.ts';
 import { followEvents } from './follow-events.ts';
+import { patient } from './patient.ts';
 
 export interface WatchOptions {
   readonly signal: AbortSignal;
@@ -14,12 +15,9 @@ export interface WatchOptions {
   readonly restMs?: number;
 }
 
-/** A gateway that is restarted is waited for this many seconds. */
-const PATIENCE_ATTEMPTS = 60;
-
 /**
  * Looks at the run whenever something happens to it, until it has ended, well or not. Events only say when to look, and
- * what the loss is: without them the run is looked at every few seconds.
+ * what the loss is: without them the run is looked at every few seconds. Once it was seen, a system that is away is waited for.
  */
 export async function watchRun(
   api: ApiClient,
@@ -28,7 +26,7 @@ export async function watchRun(
 ): Promise<RunView> {
   const watching = new AbortController();
   const both = AbortSignal.any([signal, watching.signal]);
-  const patient = api.with({ maxAttempts: PATIENCE_ATTEMPTS });
+  const waiting = patient(api, say);
   const bell = new Bell();
   const warned = new Set<string>();
   const warn = (message: string): void => {
@@ -37,17 +35,19 @@ export async function watchRun(
   };
   let note: string | undefined;
   const hear = async (): Promise<void> => {
-    const hearing = patient.with({ signal: both });
+    const hearing = api.with({ maxAttempts: Infinity, signal: both });
     for await (const event of followEvents(hearing, id, { signal: both, opened: () => bell.ring() })) {
       note = stepNote(event) ?? note;
       if (event.type === 'run.warning') warn(String(event.data['message']));
       bell.ring();
     }
   };
-  const heard = hear().catch(() => undefined);
+  let heard: Promise<void> | undefined;
   try {
     for (;;) {
-      const run = await patient.run(id);
+      const run = await (heard === undefined ? api : waiting.api).run(id);
+      waiting.heard();
+      heard ??= hear().catch(() => undefined);
       for (const { message } of run.warnings) warn(message);
       progress.show([run], note === undefined ? {} : { [run.id]: note });
       if (run.state !== 'running') return run;

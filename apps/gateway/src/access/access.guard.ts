@@ -2,12 +2,16 @@ import { timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { SCOPES, SolopoError, type Scope } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
-import { CONFIG } from '@solopo/platform';
+import { CONFIG, demandLocal } from '@solopo/platform';
 import type { Request, Response } from 'express';
 import type { GatewayConfig } from '../gateway.config.ts';
 import { operationOf, type OperationDescription } from '../openapi/operation.decorator.ts';
-import { accessModeOf, isLoopback } from './access-mode.ts';
+import { accessModeOf } from './access-mode.ts';
+import { noteCaller } from './caller.ts';
 import { hashOf } from './token.ts';
+
+const NOT_FROM_HERE =
+  'Without tokens this gateway answers only programs and pages of this machine; set SOLOPO_AUTH=required and send a token.';
 
 /** What the token in the environment may do. */
 const ADMIN: readonly Scope[] = ['admin'];
@@ -27,12 +31,11 @@ export class AccessGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const [request, response] = [http.getRequest<Request>(), http.getResponse<Response>()];
+    const mode = accessModeOf(this.config);
+    if (mode === 'local') demandLocal(request.headers, NOT_FROM_HERE);
     const operation = operationOf(context.getHandler());
     const scope = scopeOf(operation, request);
-    if (scope === null) return true;
-    const mode = accessModeOf(this.config);
-    if (mode === 'local') demandLocal(request);
-    if (mode !== 'required') return true;
+    if (scope === null || mode !== 'required') return true;
 
     const token = tokenOf(request, operation);
     if (token === undefined)
@@ -42,7 +45,7 @@ export class AccessGuard implements CanActivate {
         'unauthorized',
         `Send a token that has the scope ${scope}: Authorization: Bearer TOKEN.`,
       );
-    const scopes = await this.#scopesOf(token);
+    const scopes = await this.#scopesOf(token, request);
     if (scopes === null)
       return refuse(
         response,
@@ -60,10 +63,17 @@ export class AccessGuard implements CanActivate {
     return true;
   }
 
-  async #scopesOf(token: string): Promise<readonly Scope[] | null> {
+  async #scopesOf(token: string, request: Request): Promise<readonly Scope[] | null> {
     const hash = hashOf(token);
-    if (this.#adminHash !== undefined && timingSafeEqual(hash, this.#adminHash)) return ADMIN;
-    return (await this.ledger.tokens.use(hash))?.scopes ?? null;
+    const key = hash.toString('hex');
+    if (this.#adminHash !== undefined && timingSafeEqual(hash, this.#adminHash)) {
+      noteCaller(request, { key });
+      return ADMIN;
+    }
+    const found = await this.ledger.tokens.use(hash);
+    if (found === null) return null;
+    noteCaller(request, { key, tokenHash: hash });
+    return found.scopes;
   }
 }
 
@@ -88,21 +98,6 @@ function tokenOf({ headers, query }: Request, operation: OperationDescription | 
 function isEventStream(operation: OperationDescription | undefined): boolean {
   const { answer } = operation ?? {};
   return answer !== undefined && answer !== null && 'type' in answer && answer.type === 'text/event-stream';
-}
-
-/** Without tokens, a page that somebody happens to have open must not steer the gateway of this machine. */
-function demandLocal({ headers }: Request): void {
-  const host = hostOf(`http://${headers.host ?? ''}`);
-  const origin = headers.origin === undefined ? host : hostOf(headers.origin);
-  if (host === null || !isLoopback(host.hostname) || origin?.host !== host.host)
-    throw new SolopoError(
-      'forbidden',
-      'Without tokens this gateway answers only programs and pages of this machine; set SOLOPO_AUTH=required and send a token.',
-    );
-}
-
-function hostOf(url: string): URL | null {
-  return URL.canParse(url) ? new URL(url) : null;
 }
 
 function refuse(response: Response, challenge: string, code: 'unauthorized' | 'forbidden', message: string): never {

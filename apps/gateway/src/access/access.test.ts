@@ -134,7 +134,9 @@ describe('a gateway for this machine alone', () => {
       await request(url).get('/v1/runs').set({ host: 'localhost:8080' }).expect(200);
       await request(url).post('/v1/artifacts').set({ origin: 'https://example.org' }).send('x').expect(403);
       await request(url).post('/v1/artifacts').set({ origin: 'null' }).send('x').expect(403);
-      await request(url).get('/v1/runs').set({ host: 'rebound.example.org' }).expect(403);
+      for (const path of ['/v1/runs', '/metrics', '/readyz', '/v1/openapi.json'])
+        await request(url).get(path).set({ host: 'rebound.example.org' }).expect(403);
+      await request(url).get('/metrics').set({ origin: 'https://example.org' }).expect(403);
     } finally {
       await close();
     }

@@ -1,13 +1,15 @@
-import { Controller, Get, Headers, Inject, Param, Query, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import { eventSchema, sequencedEventSchema, type RecentEvent } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG, parse } from '@solopo/platform';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { GatewayConfig } from '../gateway.config.ts';
 import { Valid, validName } from '../http/valid.pipe.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
+import type { EventPlace } from './event-log.ts';
 import { streamEvents } from './event-stream.ts';
+import { OpenStreams } from './open-streams.service.ts';
 import { RunEvents } from './run-events.service.ts';
 
 const lastEventIdSchema = z.coerce
@@ -33,6 +35,7 @@ type EventsQuery = z.infer<typeof querySchema>;
 export class RunEventsController {
   constructor(
     @Inject(RunEvents) private readonly events: RunEvents,
+    @Inject(OpenStreams) private readonly streams: OpenStreams,
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(CONFIG) private readonly config: GatewayConfig,
   ) {}
@@ -48,11 +51,12 @@ export class RunEventsController {
     @Param('id', validName) id: string,
     @Query(new Valid(querySchema)) query: EventsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
     const after = startOf(query, lastEventId);
     await this.ledger.runs.require(id);
-    streamEvents(this.events.watch(id, after), response, this.config.heartbeatMs);
+    await this.#stream({ after, run: id }, request, response);
   }
 
   @Get('events')
@@ -65,9 +69,10 @@ export class RunEventsController {
   async ofAll(
     @Query(new Valid(querySchema)) query: EventsQuery,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    streamEvents(this.events.watchAll(startOf(query, lastEventId)), response, this.config.heartbeatMs);
+    await this.#stream({ after: startOf(query, lastEventId) }, request, response);
   }
 
   @Get('events/recent')
@@ -82,6 +87,11 @@ export class RunEventsController {
     return this.events
       .recent(limit, (event) => (run === undefined || event.run === run) && (type === undefined || event.type === type))
       .map(({ sequence, event }) => ({ id: sequence, ...event }));
+  }
+
+  async #stream(place: EventPlace, request: Request, response: Response): Promise<void> {
+    const signal = this.streams.open(request, response);
+    await streamEvents(await this.events.read(place), response, signal, this.config);
   }
 }
 

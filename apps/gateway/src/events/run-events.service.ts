@@ -1,19 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { EventBus, type SequencedEvent } from '@solopo/bus';
+import type { RunEvent } from '@solopo/contracts';
 import { Health, LOGGER, Resources, type Logger } from '@solopo/platform';
-import { concat, defer, filter, from, Subject, type Observable } from 'rxjs';
+import { EventLog, type EventPlace, type EventReader } from './event-log.ts';
 
 const KEPT_EVENTS = 50_000;
 const PAUSE_MS = 1000;
 
-/** One subscription to the events of all runs, fanned out to however many watch, with what was said before. */
+/** One subscription to the events of all runs, read by however many watch, with what was said before. */
 @Injectable()
 export class RunEvents implements OnApplicationBootstrap {
   readonly #stopping = new AbortController();
-  readonly #live = new Subject<SequencedEvent>();
-  #kept: SequencedEvent[] = [];
-  #last: number | undefined;
+  readonly #log = new EventLog(KEPT_EVENTS);
   #following = Promise.resolve();
   #trouble: Error | undefined;
 
@@ -26,9 +25,9 @@ export class RunEvents implements OnApplicationBootstrap {
     health.register('events', () => {
       if (this.#trouble !== undefined) throw this.#trouble;
     });
-    health.onStop(() => this.#stop());
+    health.onStop(() => this.#stopping.abort());
     resources.defer('event subscription', () => {
-      this.#stop();
+      this.#stopping.abort();
       return this.#following;
     });
   }
@@ -37,31 +36,23 @@ export class RunEvents implements OnApplicationBootstrap {
     this.#following = this.#follow();
   }
 
-  /**
-   * A run's events later than `after`, in order and without gaps; ends when the process is to stop. `now` leaves out
-   * what happened before, but for warnings: the ledger does not hold them.
-   */
-  watch(run: string, after: number | 'now'): Observable<SequencedEvent> {
-    return this.watchAll(after).pipe(filter(({ event }) => event.run === run));
-  }
-
-  /** The same of all runs. */
-  watchAll(after: number | 'now'): Observable<SequencedEvent> {
-    const isWanted = ({ sequence, event }: SequencedEvent): boolean =>
-      after === 'now' ? event.type === 'run.warning' : sequence > after;
-    return defer(() => concat(from(this.#kept.filter(isWanted)), this.#live)).pipe(
-      filter(({ sequence }) => after === 'now' || sequence > after),
-    );
+  /** Events in order and without gaps, as far as they are kept. */
+  async read({ after, run }: EventPlace): Promise<EventReader> {
+    const isAhead = after !== 'now' && after > (this.#log.last ?? 0);
+    return this.#log.read({ after: isAhead && (await this.#isOfLostStream(after)) ? 0 : after, run });
   }
 
   /** The latest of those still kept that are wanted, latest first. */
-  recent(limit: number, isWanted: (event: SequencedEvent['event']) => boolean): readonly SequencedEvent[] {
-    const found: SequencedEvent[] = [];
-    for (let index = this.#kept.length - 1; index >= 0 && found.length < limit; index--) {
-      const sequenced = this.#kept[index];
-      if (sequenced !== undefined && isWanted(sequenced.event)) found.push(sequenced);
-    }
-    return found;
+  recent(limit: number, isWanted: (event: Pick<RunEvent, 'run' | 'type'>) => boolean): readonly SequencedEvent[] {
+    return this.#log.recent(limit, isWanted);
+  }
+
+  /** A place that the server's stream has not reached is of one that it has lost; else this process has not heard of it yet. */
+  async #isOfLostStream(sequence: number): Promise<boolean> {
+    return this.bus.lastSequence().then(
+      (last) => sequence > last,
+      () => false,
+    );
   }
 
   async #follow(): Promise<void> {
@@ -78,22 +69,10 @@ export class RunEvents implements OnApplicationBootstrap {
   }
 
   async #drain(signal: AbortSignal): Promise<void> {
-    const after = this.#last === undefined ? {} : { after: this.#last };
-    for await (const event of this.bus.subscribe({ ...after, signal })) {
+    const { last } = this.#log;
+    for await (const event of this.bus.subscribe({ ...(last !== undefined && { after: last }), signal })) {
       this.#trouble = undefined;
-      this.#last = event.sequence;
-      this.#keep(event);
-      this.#live.next(event);
+      this.#log.add(event);
     }
-  }
-
-  #keep(event: SequencedEvent): void {
-    this.#kept.push(event);
-    if (this.#kept.length > 2 * KEPT_EVENTS) this.#kept = this.#kept.slice(-KEPT_EVENTS);
-  }
-
-  #stop(): void {
-    this.#stopping.abort();
-    this.#live.complete();
   }
 }

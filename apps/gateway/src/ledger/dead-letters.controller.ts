@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { deadLetterViewSchema, retriedSchema, type DeadLetterView, type Retried } from '@solopo/contracts';
-import { Ledger } from '@solopo/ledger';
+import { Ledger, type DeadLetterRecord } from '@solopo/ledger';
 import { retryDeadLetter } from '@solopo/workflow';
 import { z } from 'zod';
 import { Valid } from '../http/valid.pipe.ts';
@@ -22,12 +22,13 @@ export class DeadLettersController {
   async list(
     @Query(new Valid(querySchema)) { limit }: z.infer<typeof querySchema>,
   ): Promise<readonly DeadLetterView[]> {
-    const letters = await this.ledger.deadLetters.list(limit);
-    return letters.map(({ createdAt, retriedAt, ...letter }) => ({
-      ...letter,
-      createdAt: createdAt.toISOString(),
-      retriedAt: retriedAt?.toISOString() ?? null,
-    }));
+    return (await this.ledger.deadLetters.list(limit)).map(viewOf);
+  }
+
+  @Get(':id')
+  @Operation('showDeadLetter', { summary: 'A job that was given up', scope: 'read', answer: deadLetterViewSchema })
+  async show(@Param('id', new Valid(idSchema)) id: number): Promise<DeadLetterView> {
+    return viewOf(await this.ledger.deadLetters.require(id));
   }
 
   @Post(':id/retry')
@@ -51,4 +52,8 @@ export class DeadLettersController {
   async discard(@Param('id', new Valid(idSchema)) id: number): Promise<void> {
     await this.ledger.deadLetters.discard(id);
   }
+}
+
+function viewOf({ createdAt, retriedAt, ...letter }: DeadLetterRecord): DeadLetterView {
+  return { ...letter, createdAt: createdAt.toISOString(), retriedAt: retriedAt?.toISOString() ?? null };
 }

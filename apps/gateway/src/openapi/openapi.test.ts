@@ -36,12 +36,18 @@ it('describes the answers that are given', async () => {
   const { model, dataset } = await registerInputs(gateway.url);
   const config = { name: 'a run', model: 'tiny', dataset: 'questions', contexts: { long: { documents: 4 } } };
   const run = (await request(gateway.url).post('/v1/runs').send(config).expect(201)).body as RunView;
+  await gateway.ledger.deadLetters.add({ subject: 'jobs.x', job: null, reason: 'No.', code: 'internal', attempts: 1 });
+  const [letter] = await gateway.ledger.deadLetters.list(1);
   const values: Record<string, string> = { ':id': run.id, ':nameOrDigest': model.digest };
   const asked: string[] = [];
   for (const { method, path, operation } of routesOf(API_CONTROLLERS)) {
     const { answer } = operation ?? {};
     if (method !== 'get' || !(answer instanceof z.ZodType) || /:digest|\/policy/.test(path)) continue;
-    const place = path.startsWith('/v1/datasets') ? { ...values, ':nameOrDigest': dataset.digest } : values;
+    const place: Readonly<Record<string, string>> = {
+      ...values,
+      ...(path.startsWith('/v1/datasets') && { ':nameOrDigest': dataset.digest }),
+      ...(path.startsWith('/v1/dead-letters') && { ':id': String(letter?.id) }),
+    };
     const { body } = await request(gateway.url)
       .get(path.replace(/:\w+/g, (name) => place[name] ?? name))
       .expect(200);

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { NATS_CONNECTION, RpcClient, wantingWorker, type NatsConnection } from '@solopo/bus';
+import { demandNats, NATS_CONNECTION, RpcClient, wantingWorker, type NatsConnection } from '@solopo/bus';
 import { inspectionSchema, SolopoError, worldSize, type Inspection } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG } from '@solopo/platform';
@@ -27,6 +27,7 @@ export class InspectPair {
     if (config.engine === 'torch') this.#demandOneRank();
     const subject = config.engine === 'torch' ? 'reward.inspect.torch' : 'reward.inspect';
     const question = { run, pair, step: step ?? (await this.ledger.versions.list(run)).at(-1)?.step ?? 0 };
+    await demandNats(this.nats);
     try {
       return await wantingWorker(this.nats, 'reward', async () =>
         inspectionSchema.parse(await this.rpc.call(subject, question, this.config.inspectionMs)),

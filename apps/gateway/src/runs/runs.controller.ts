@@ -9,6 +9,7 @@ import {
   pairViewSchema,
   policyManifestSchema,
   runConfigSchema,
+  runSummarySchema,
   runViewSchema,
   sliceViewSchema,
   stepViewSchema,
@@ -21,6 +22,7 @@ import {
   type PairView,
   type PolicyManifest,
   type RunConfig,
+  type RunSummary,
   type RunView,
   type SliceView,
   type StepView,
@@ -78,11 +80,15 @@ export class RunsController {
   }
 
   @Get()
-  @Operation('listRuns', { summary: 'Runs, latest first', scope: 'read', answer: z.array(runViewSchema) })
+  @Operation('listRuns', {
+    summary: 'Runs, latest first, with the short of their configurations',
+    scope: 'read',
+    answer: z.array(runSummarySchema),
+  })
   async list(
     @Query(new Valid(listRunsQuerySchema)) query: z.infer<typeof listRunsQuerySchema>,
-  ): Promise<readonly RunView[]> {
-    return this.ledger.runs.views(query);
+  ): Promise<readonly RunSummary[]> {
+    return this.ledger.runs.summaries(query);
   }
 
   @Get(':id')

@@ -174,6 +174,36 @@ describe('a run', () => {
     expect(list.map(({ id }) => id)).toEqual([second.id, first.id]);
   });
 
+  it('has all of its configuration, however long; a list has what tells runs apart', async () => {
+    const system = 'x'.repeat(500_000);
+    const run = await createRun({ seed: 6, prompt: { system }, adapter: { kind: 'lora', rank: 4 } });
+    const { body } = await request(gateway.url).get(`/v1/runs/${run.id}`).expect(200);
+    expect((body as RunView).config.prompt.system).toBe(system);
+    const { text } = await request(gateway.url).get('/v1/runs').query({ limit: 1 }).expect(200);
+    expect(text.length).toBeLessThan(20_000);
+    const { config: _, ...rest } = run;
+    expect(JSON.parse(text)).toMatchObject([
+      {
+        id: run.id,
+        config: { name: 'a run', model: 'tiny', objective: { kind: 'dpo' }, adapter: { kind: 'lora', rank: 4 } },
+        warnings: rest.warnings,
+        stages: rest.stages,
+      },
+    ]);
+  });
+
+  it('that was cancelled has no stage that is still running', async () => {
+    const [run, other] = [await createRun({ seed: 7 }), await createRun({ seed: 7 })];
+    await request(gateway.url).post(`/v1/runs/${run.id}/cancel`).expect(200);
+    const states = async (path: string) => {
+      const { body } = await request(gateway.url).get(path).expect(200);
+      return [body as RunView].flat()[0]?.stages.map(({ state }) => state);
+    };
+    expect(await states(`/v1/runs/${run.id}`)).toEqual(['cancelled']);
+    expect(await states('/v1/runs?state=cancelled&limit=1')).toEqual(['cancelled']);
+    expect(await states(`/v1/runs/${other.id}`)).toEqual(['pending']);
+  });
+
   it.each<readonly [string, object, string]>([
     ['an unknown key', { learningRate: 1 }, 'learningRate'],
     ['an unknown key further down', { training: { momentum: 0.9 } }, 'training.momentum'],
@@ -197,7 +227,7 @@ describe('a run', () => {
   });
 
   it('of a model or a data set that is not there is refused, and nothing of it stays', async () => {
-    const before = await gateway.ledger.runs.views();
+    const before = await gateway.ledger.runs.summaries();
     const model = await request(gateway.url)
       .post('/v1/runs')
       .send(config({ model: 'nobody' }))
@@ -209,7 +239,7 @@ describe('a run', () => {
     const evaluation = { dataset: 'nothing', documents: [1] };
     const dataset = await request(gateway.url).post('/v1/runs').send(config({ evaluation })).expect(404);
     expect(dataset.body).toMatchObject({ code: 'not-found', detail: expect.stringContaining('nothing') as string });
-    expect(await gateway.ledger.runs.views()).toEqual(before);
+    expect(await gateway.ledger.runs.summaries()).toEqual(before);
   });
 
   it('is cancelled once', async () => {
@@ -316,7 +346,7 @@ describe('the gateway', () => {
     const { body } = await request(gateway.url).get('/readyz').expect(200);
     expect(body).toEqual({
       ready: true,
-      checks: { postgres: 'ok', schema: 'ok', nats: 'ok', events: 'ok' },
+      checks: { postgres: 'ok', schema: 'ok', nats: 'ok', events: 'ok', artifacts: 'ok' },
       facts: { artifacts: 'a folder' },
     });
     await request(gateway.url).get('/healthz').expect(200);
@@ -335,6 +365,8 @@ describe('the gateway', () => {
     await gateway.ledger.deadLetters.add(letter);
     const { body } = await request(gateway.url).get('/v1/dead-letters').expect(200);
     expect(body).toEqual([{ ...letter, id: 1, createdAt: expect.any(String) as string, retriedAt: null }]);
+    expect((await request(gateway.url).get('/v1/dead-letters/1').expect(200)).body).toEqual((body as unknown[])[0]);
+    await request(gateway.url).get('/v1/dead-letters/4711').expect(404);
   });
 
   it('sets the runs going again that failed because of a dead letter, once', async () => {

@@ -83,7 +83,8 @@ function timeText(run, stages, state, shared, now) {
 }
 
 function stateOf(stages) {
-  for (const state of ['failed', 'running']) if (stages.some((stage) => stage.state === state)) return state;
+  for (const state of ['failed', 'running', 'cancelled'])
+    if (stages.some((stage) => stage.state === state)) return state;
   if (stages.length > 0 && stages.every((stage) => stage.state === 'done')) return 'done';
   return stages.some((stage) => stage.state === 'done') ? 'running' : 'pending';
 }

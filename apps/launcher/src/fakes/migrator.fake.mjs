@@ -1,7 +1,7 @@
 // The tables and the queue that the launcher reads, and nothing else.
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import pg from 'pg';
+import { connectTo } from './nats.mjs';
 
 const database = new pg.Client({ connectionString: process.env.SOLOPO_DATABASE_URL });
 await database.connect();
@@ -11,21 +11,21 @@ await database.query(`
 `);
 await database.end();
 
-const nats = await connect({ servers: process.env.SOLOPO_NATS_URL });
+const nats = await connectTo(process.env.SOLOPO_NATS_URL);
 const manager = await jetstreamManager(nats);
-await manager.streams.add({ name: 'jobs', subjects: ['jobs.>'], retention: 'workqueue' });
+await manager.streams.add({ name: 'WORK', subjects: ['jobs.>'], retention: 'workqueue' });
 for (const subject of ['jobs.datagen.compose', 'jobs.trainer.train']) {
-  await manager.consumers.add('jobs', {
-    durable_name: subject.replaceAll('.', '-'),
+  await manager.consumers.add('WORK', {
+    durable_name: subject.split('.').slice(1).join('-'),
     filter_subject: subject,
     ack_policy: 'explicit',
     ack_wait: 1e9,
   });
 }
-await manager.streams.add({ name: 'wishes', subjects: ['wanted.*'], max_age: 5e9, max_msgs_per_subject: 1 });
-await manager.consumers.add('wishes', {
-  durable_name: 'wanted-datagen',
-  filter_subject: 'wanted.datagen',
+await manager.streams.add({ name: 'WANTED', subjects: ['wanted.*'], max_age: 5e9, max_msgs_per_subject: 1 });
+await manager.consumers.add('WANTED', {
+  durable_name: 'wanted-reward',
+  filter_subject: 'wanted.reward',
   ack_policy: 'explicit',
 });
 await nats.close();

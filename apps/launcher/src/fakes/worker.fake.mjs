@@ -1,10 +1,11 @@
 // Publishes the outbox and works off one queue; each job takes a moment.
 import { jetstream } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { happened } from './happened.mjs';
+import { connectTo } from './nats.mjs';
 
-const nats = await connect({ servers: process.env.SOLOPO_NATS_URL });
+const nats = await connectTo(process.env.SOLOPO_NATS_URL);
 const js = jetstream(nats);
 const database = new pg.Client({ connectionString: process.env.SOLOPO_DATABASE_URL });
 await database.connect();
@@ -12,7 +13,9 @@ await happened('worker started');
 
 let stopping = false;
 process.on('SIGTERM', () => (stopping = true));
-const consumer = await js.consumers.get('jobs', 'jobs-datagen-compose');
+// Others are only wished for.
+const isDatagen = new URL(process.env.SOLOPO_NATS_URL).username === 'datagen';
+const consumer = isDatagen ? await js.consumers.get('WORK', 'datagen-compose') : { next: () => sleep(200, null) };
 while (!stopping) {
   const { rows } = await database.query(
     'update outbox set published_at = now() where published_at is null returning subject',

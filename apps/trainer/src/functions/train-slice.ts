@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { rm, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore, isLostArtifact } from '@solopo/artifacts';
@@ -20,7 +19,7 @@ import {
   stepsPerEpoch,
 } from '@solopo/pipeline';
 import { LOGGER, type Logger } from '@solopo/platform';
-import { ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
+import { makeTemporaryFolder, ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { ReferenceScores } from '../reference-scores.ts';
 import { SlicePhases } from '../slice-phases.ts';
 import { StepCounter } from '../step-counter.ts';
@@ -29,6 +28,8 @@ import { TrainingMetrics } from '../training.metrics.ts';
 /** Some gradient steps from one checkpoint to the next. A slice done twice gives the same bits; only one of them is kept. */
 @Injectable()
 export class TrainSlice implements JobFunction<'train'> {
+  readonly storesArtifacts = true;
+
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
@@ -277,7 +278,7 @@ interface TakenSlice {
 
 /** A folder for the time of the work. */
 async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'solopo-slice-'));
+  const folder = await makeTemporaryFolder('slice');
   try {
     return await work(folder);
   } finally {

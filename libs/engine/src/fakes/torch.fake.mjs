@@ -99,7 +99,10 @@ for (;;) {
   } else if (behaviour === 'rank-dies') {
     relayEnds();
   } else if (task === 'sample') {
-    write({ id, kind: 'error', name: input.model.folder, message: 'told by the fake; do as it says' });
+    // As Python says it.
+    const full = '[Errno 28] No space left on device';
+    const { folder: name } = input.model;
+    write({ id, kind: 'error', name, message: name === 'OSError' ? full : 'told by the fake; do as it says' });
   } else if (task === 'measure') {
     write({ id, kind: 'progress', progress: { kind: 'loading' } });
     console.error('RuntimeError: killed in the middle');

@@ -38,6 +38,11 @@ export class DeadLetterRepository {
     return rows.map(recordOf);
   }
 
+  async require(id: number): Promise<DeadLetterRecord> {
+    const row = await this.#letters().where('id', '=', id).executeTakeFirst();
+    return row === undefined ? missing(id) : recordOf(row);
+  }
+
   /** How many there ever were, retried or not. */
   async counts(): Promise<{ readonly subject: string; readonly code: string; readonly letters: number }[]> {
     return this.#db

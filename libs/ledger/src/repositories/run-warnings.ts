@@ -4,8 +4,12 @@ import type { StageRecord } from './stage.repository.ts';
 /** More than this share of the answers cut off, and the limit decides what is learned. */
 const CUT_SHARE = 0.2;
 
+type CountedConfig = Pick<RunConfig, 'sampling' | 'pairing'> & {
+  readonly prompt: Pick<RunConfig['prompt'], 'controlTokens'>;
+};
+
 /** What the counts of a run's stages warn of. */
-export function stageWarnings(config: RunConfig, stages: readonly StageRecord[]): RunWarning[] {
+export function stageWarnings(config: CountedConfig, stages: readonly StageRecord[]): RunWarning[] {
   const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
   return [
     ...contextsTooLong(stages),
@@ -25,7 +29,7 @@ function contextsTooLong(stages: readonly StageRecord[]): RunWarning[] {
   return [{ kind: 'contexts-too-long', count, message }];
 }
 
-function controlTokens({ prompt }: RunConfig, stages: readonly StageRecord[]): RunWarning[] {
+function controlTokens({ prompt }: CountedConfig, stages: readonly StageRecord[]): RunWarning[] {
   // Every evaluation asks the same questions.
   const [asked, composed] = [true, false].map((isAsked) =>
     stages.filter(({ spec }) => (spec.kind === 'evaluate') === isAsked).map((stage) => countOf(stage, 'controlTokens')),
@@ -41,7 +45,7 @@ function controlTokens({ prompt }: RunConfig, stages: readonly StageRecord[]): R
   return [{ kind: 'control-tokens', count, message }];
 }
 
-function cutAnswers({ sampling, pairing }: RunConfig, pair: StageRecord): RunWarning[] {
+function cutAnswers({ sampling, pairing }: CountedConfig, pair: StageRecord): RunWarning[] {
   const [cut, judged] = [countOf(pair, 'cut'), countOf(pair, 'judged')];
   if (cut <= CUT_SHARE * judged) return [];
   const consequence = pairing.cutAnswers === 'refuse' ? 'none of them is chosen' : 'they are chosen without an end';

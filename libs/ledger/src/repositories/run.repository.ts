@@ -2,6 +2,7 @@ import {
   SolopoError,
   type RunConfig,
   type RunState,
+  type RunSummary,
   type RunView,
   type RunWarning,
   type StageView,
@@ -181,19 +182,22 @@ export class RunRepository {
   }
 
   async view(id: string): Promise<RunView> {
-    const [row] = await this.#views().where('id', '=', id).execute();
+    const row = await this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) return missing(id);
     const work = await this.#work([id]);
     return viewOf(row, (await this.#paced([id])).map(pacedOf), work.get(id));
   }
 
-  /** Latest first. */
-  async views({ state, before, limit = 100 }: RunFilter = {}): Promise<RunView[]> {
+  /** Latest first, without what of a configuration may be long. */
+  async summaries({ state, before, limit = 100 }: RunFilter = {}): Promise<RunSummary[]> {
     const start = this.#db
       .selectFrom('runs')
       .select('created_at')
       .where('id', '=', before ?? '');
-    const runs = await this.#views()
+    const runs = await this.#db
+      .selectFrom('runs')
+      .select(SUMMARY_COLUMNS)
+      .select(SHORT_CONFIG.as('config'))
       .$if(state !== undefined, (all) => all.where('state', '=', state ?? 'running'))
       .$if(before !== undefined, (all) => all.where('created_at', '<', start))
       .orderBy('created_at', 'desc')
@@ -203,15 +207,11 @@ export class RunRepository {
     const ids = runs.map(({ id }) => id);
     const stages = Map.groupBy(await this.#paced(ids), ({ run }) => run);
     const work = await this.#work(ids);
-    return runs.map((run) => viewOf(run, (stages.get(run.id) ?? []).map(pacedOf), work.get(run.id)));
+    return runs.map((run) => summaryOf(run, (stages.get(run.id) ?? []).map(pacedOf), work.get(run.id)));
   }
 
   #records() {
     return this.#db.selectFrom('runs').select(['id', 'config', 'resolved', 'state']);
-  }
-
-  #views() {
-    return this.#db.selectFrom('runs').selectAll();
   }
 
   #stages() {
@@ -285,9 +285,9 @@ const EARLIER = sql`(
 type StageRow = Parameters<typeof stageOf>[0] & { readonly label: string };
 type PacedRow = StageRow & { readonly run: string; readonly pace: Pace };
 
-interface RunRow {
+interface RunRow<C extends ShortConfig = ShortConfig> {
   readonly id: string;
-  readonly config: RunConfig;
+  readonly config: C;
   readonly state: RunState;
   readonly error: string | null;
   readonly step: number;
@@ -301,6 +301,29 @@ interface RunRow {
   readonly warnings: readonly RunWarning[];
 }
 
+const SUMMARY_COLUMNS = [
+  'id',
+  'state',
+  'error',
+  'step',
+  'steps',
+  'chain_head',
+  'policy_digest',
+  'policy_tokens',
+  'train_seconds',
+  'created_at',
+  'finished_at',
+  'warnings',
+] as const satisfies readonly (keyof RunRow)[];
+
+/** What of it has no bound stays in the database. */
+const SHORT_CONFIG = sql<ShortConfig>`config #- '{prompt,system}' #- '{prompt,separator}' #- '{adapter,targets}'`;
+
+type ShortConfig = Omit<RunConfig, 'adapter' | 'prompt'> & {
+  readonly adapter: Omit<NonNullable<RunConfig['adapter']>, 'targets'> | null;
+  readonly prompt: Pick<RunConfig['prompt'], 'controlTokens'>;
+};
+
 function subscribedOf(row: StageRow): SubscribedStage {
   return { ...stageOf(row), label: row.label };
 }
@@ -309,16 +332,32 @@ function pacedOf(row: PacedRow): PacedStage {
   return { ...subscribedOf(row), pace: row.pace };
 }
 
-function viewOf(
+function viewOf(run: RunRow<RunConfig>, stages: readonly PacedStage[], work?: RunView['work']): RunView {
+  return { ...summaryOf(run, stages, work), config: run.config };
+}
+
+function summaryOf(
   run: RunRow,
   stages: readonly PacedStage[],
   work: RunView['work'] = { jobs: 0, executions: 0 },
-): RunView {
+): RunSummary {
+  const { name, model, dataset, arm, engine, precision, objective, adapter, pairing, evaluation } = run.config;
   const pair = stages.find(({ kind, state }) => kind === 'pair' && state === 'done');
   const pairs = pair === undefined ? null : countOf(pair, 'pairs');
   return {
     id: run.id,
-    config: run.config,
+    config: {
+      name,
+      model,
+      dataset,
+      arm,
+      engine,
+      precision,
+      objective,
+      adapter: adapter && { kind: adapter.kind, rank: adapter.rank },
+      pairing: { mode: pairing.mode, heldOutPairs: pairing.heldOutPairs },
+      evaluation: evaluation && { dataset: evaluation.dataset, documents: evaluation.documents },
+    },
     state: run.state,
     error: run.error,
     createdAt: run.created_at.toISOString(),
@@ -335,7 +374,7 @@ function viewOf(
     leftOver: pairs === null ? null : leftOver(pairs, run.config.training),
     progress: runProgress(run, stages),
     etaSeconds: runSecondsLeft(run, stages),
-    stages: stages.map(stageViewOf),
+    stages: stages.map((stage) => stageViewOf(stage, run.state)),
     warnings: [...run.warnings, ...stageWarnings(run.config, stages)],
   };
 }
@@ -350,20 +389,23 @@ function isTrainingScore({ spec }: StageRecord): boolean {
   return spec.kind === 'score' && spec.split === 'training';
 }
 
-function stageViewOf(stage: PacedStage): StageView {
+/** A run that has ended waits for none of its stages, whoever else does. */
+function stageViewOf(stage: PacedStage, run: RunState): StageView {
   const { digest, kind, label, state, chunks, chunksDone, startedAt, finishedAt, result, pace } = stage;
+  const isCancelled = run !== 'running' && (state === 'pending' || state === 'running');
+  const progress = stageProgress(stage);
   return {
     digest,
     kind,
     label,
-    state,
+    state: isCancelled ? 'cancelled' : state,
     chunks,
     chunksDone,
     startedAt: startedAt?.toISOString() ?? null,
     finishedAt: finishedAt?.toISOString() ?? null,
     secondsPerChunk: pace.secondsPerChunk,
-    progress: stageProgress(stage),
-    etaSeconds: stageSecondsLeft(stage),
+    progress: isCancelled ? { ...progress, phase: null } : progress,
+    etaSeconds: isCancelled ? null : stageSecondsLeft(stage),
     result,
   };
 }

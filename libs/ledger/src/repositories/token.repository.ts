@@ -44,6 +44,19 @@ export class TokenRepository {
     return viewOf(row);
   }
 
+  /** Of these tokens, by their hashes, those that were revoked, or are not known. */
+  async refused(hashes: readonly Buffer[]): Promise<readonly Buffer[]> {
+    if (hashes.length === 0) return [];
+    const rows = await this.#db
+      .selectFrom('tokens')
+      .select('hash')
+      .where('hash', 'in', [...hashes])
+      .where('revoked_at', 'is', null)
+      .execute();
+    const valid = new Set(rows.map(({ hash }) => hash.toString('hex')));
+    return hashes.filter((hash) => !valid.has(hash.toString('hex')));
+  }
+
   /** Latest first. */
   async list(): Promise<TokenView[]> {
     const rows = await this.#db.selectFrom('tokens').selectAll().orderBy('id', 'desc').execute();

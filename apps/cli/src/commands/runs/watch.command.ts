@@ -5,6 +5,7 @@ import type { CommonOptions, Context } from '../../command-line/context.ts';
 import { RunFailedError } from '../../demo/follow-runs.ts';
 import { openProgress } from '../../progress/progress.ts';
 import { runReport } from '../../report/run.report.ts';
+import { patient } from '../../watch/patient.ts';
 import { readFinishedRun } from '../../watch/read-finished-run.ts';
 import { watchRun } from '../../watch/watch-run.ts';
 
@@ -31,7 +32,7 @@ export async function watchToTheEnd(
 ): Promise<void> {
   const say = (line: string) => context.terminal.say(line);
   const run = await watchRun(api, id, { signal: context.signal, progress: openProgress(), say });
-  const finished = await readFinishedRun(api, run);
+  const finished = await readFinishedRun(patient(api, say).api, run);
   await context.print(options, finished, () => `\n${runReport(finished).trimEnd()}`);
   if (run.state !== 'succeeded') throw new RunFailedError(run);
 }
