@@ -23,6 +23,8 @@ export interface SystemOptions {
   readonly plan: ServicePlan;
   readonly state: StateFile;
   readonly logs: LogBook;
+  /** Whether the logs are on the terminal too. */
+  readonly isEchoing: boolean;
   /** The gateway's; a free one when absent. */
   readonly port: number | undefined;
   /** Engine threads of each worker. */
@@ -112,10 +114,14 @@ export class System {
 
     const pools = APPS.map((app): Pool => ({ name: app, app, engines, ...this.#layoutOf(app) }));
     const gatewayEnv = { ...env, SOLOPO_HTTP_PORT: `${port}`, SOLOPO_POOLS: JSON.stringify(pools) };
-    const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), this.#break);
+    const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), {
+      tell: this.#tell,
+      giveUp: this.#break,
+    });
     this.#undo.push(() => gateway.stop());
     this.api = `http://127.0.0.1:${port}`;
     await this.#ready(this.api);
+    gateway.isUp();
     state.announce(this.api);
 
     const pool = new WorkerPool(async (app, id) => {
@@ -132,11 +138,17 @@ export class System {
         SOLOPO_HTTP_PORT: `${await freePort()}`,
       };
       return this.#service(id, plan.workers[app], workerEnv);
-    }, this.#break);
+    }, this.#tell);
     const scaler = new Scaler(await QueueProbe.open(nats.url, postgres.url, engines), pool, plan.scales, this.#log);
     this.#undo.push(() => scaler.stop());
     scaler.run();
   }
+
+  /** In the log, and on the terminal also where the logs are not. */
+  readonly #tell = (line: string): void => {
+    this.#log(line);
+    if (!this.#options.isEchoing) console.error(line);
+  };
 
   #layoutOf(app: App): RankLayout {
     return isOverRanks(app) ? this.#options.layout : ONE_RANK;
@@ -208,7 +220,7 @@ export class System {
           throw new Error(
             `The gateway was not ready after ${READY_TIMEOUT_MS / 1000} s; read ${this.#options.logs.path('gateway')}.`,
           );
-        await sleep(100, undefined, { signal });
+        await sleep(100);
       }
     };
     await Promise.race([answers(), this.broken]);
