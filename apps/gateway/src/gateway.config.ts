@@ -54,6 +54,10 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   inspectionMs: z.coerce.number().int().min(1).default(60_000),
   /** Between signs of life on an idle stream of events. */
   heartbeatMs: z.coerce.number().int().min(1).default(15_000),
+  /** Between looks for jobs that the queues lost. */
+  sweepMs: z.coerce.number().int().min(100).default(10_000),
+  /** Copies of a stream that is gone and made again, as the migrator has them. */
+  streamReplicas: z.coerce.number().int().min(1).max(5).default(1),
   /** Where TensorBoard's event files of all runs are written. None without. */
   tensorboardFolder: z.string().min(1).optional(),
   /** A tracking server of MLflow that all runs are reported to. None without. */

@@ -39,7 +39,14 @@ export { Repositories } from './repositories/repositories.ts';
 export type { NewRun, RunFilter, RunRecord, SubscribedStage, TrainingProgress } from './repositories/run.repository.ts';
 export type { NewSample, SampleRecord } from './repositories/sample.repository.ts';
 export type { Score, ScoredContext, ScoredResponse } from './repositories/score.repository.ts';
-export type { ChunkProgress, ChunkState, KindWork, NewStage, StageRecord } from './repositories/stage.repository.ts';
+export type {
+  ChunkProgress,
+  ChunkState,
+  KindWork,
+  NewStage,
+  StageRecord,
+  WantedChunk,
+} from './repositories/stage.repository.ts';
 export {
   CHAIN_START,
   type ChainHead,

@@ -7,14 +7,15 @@ import { z } from 'zod';
 import type { GatewayConfig } from '../gateway.config.ts';
 import { Valid, validName } from '../http/valid.pipe.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
+import { eventIdSchema, placeOfEvent } from './event-id.ts';
 import { streamEvents } from './event-stream.ts';
-import { RunEvents } from './run-events.service.ts';
+import { RunEvents, type EventStart } from './run-events.service.ts';
 
-const lastEventIdSchema = z.coerce
-  .number({ error: 'Last-Event-ID must be the id of an event' })
-  .int()
-  .min(0)
-  .optional();
+const headers = {
+  'Last-Event-ID': eventIdSchema.describe(
+    'Only events later than this one. Where the stream that it is of was lost, an event of the type `restarted` comes first: read again what the ledger says',
+  ),
+};
 
 const querySchema = z.strictObject({
   from: z.enum(['start', 'now']).default('start').describe('`now` spares a client what it has read as history'),
@@ -42,7 +43,7 @@ export class RunEventsController {
     summary: 'What happens to a run, live: `data` is a RunEvent. Reconnecting clients miss nothing',
     scope: 'read',
     answer: { type: 'text/event-stream', description: 'Server-sent events' },
-    headers: { 'Last-Event-ID': z.int().min(0).describe('Only events later than this one') },
+    headers,
   })
   async ofRun(
     @Param('id', validName) id: string,
@@ -50,9 +51,9 @@ export class RunEventsController {
     @Headers('last-event-id') lastEventId: string | undefined,
     @Res() response: Response,
   ): Promise<void> {
-    const after = startOf(query, lastEventId);
+    const start = startOf(query, lastEventId);
     await this.ledger.runs.require(id);
-    streamEvents(this.events.watch(id, after), response, this.config.heartbeatMs);
+    streamEvents(this.events.watch(id, start), response, this.config.heartbeatMs);
   }
 
   @Get('events')
@@ -60,7 +61,7 @@ export class RunEventsController {
     summary: 'What happens to all runs, live',
     scope: 'read',
     answer: { type: 'text/event-stream', description: 'Server-sent events' },
-    headers: { 'Last-Event-ID': z.int().min(0).describe('Only events later than this one') },
+    headers,
   })
   async ofAll(
     @Query(new Valid(querySchema)) query: EventsQuery,
@@ -86,6 +87,7 @@ export class RunEventsController {
 }
 
 /** Who comes back goes on where it was. */
-function startOf({ from }: EventsQuery, lastEventId: string | undefined): number | 'now' {
-  return parse(lastEventIdSchema, lastEventId) ?? (from === 'now' ? 'now' : 0);
+function startOf({ from }: EventsQuery, lastEventId: string | undefined): EventStart {
+  const id = parse(eventIdSchema.optional(), lastEventId);
+  return { from, after: id === undefined ? undefined : placeOfEvent(id) };
 }

@@ -1,19 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { EventBus, type SequencedEvent } from '@solopo/bus';
+import { EventBus, type EventPlace, type SequencedEvent } from '@solopo/bus';
 import { Health, LOGGER, Resources, type Logger } from '@solopo/platform';
-import { concat, defer, filter, from, Subject, type Observable } from 'rxjs';
+import { concat, defer, EMPTY, filter, from, of, Subject, switchMap, type Observable } from 'rxjs';
+import type { AskedPlace } from './event-id.ts';
 
 const KEPT_EVENTS = 50_000;
 const PAUSE_MS = 1000;
+
+/** `restarted`: the stream that the client knew is lost, and some of what it said with it. */
+export type ToldEvent = EventPlace & { readonly event: SequencedEvent['event'] | 'restarted' };
+
+export interface EventStart {
+  /** The last event that the client knows. */
+  readonly after?: AskedPlace | undefined;
+  /** Without one, or with one of a stream that is lost: everything kept, or what happens from now on. */
+  readonly from: 'start' | 'now';
+}
 
 /** One subscription to the events of all runs, fanned out to however many watch, with what was said before. */
 @Injectable()
 export class RunEvents implements OnApplicationBootstrap {
   readonly #stopping = new AbortController();
-  readonly #live = new Subject<SequencedEvent>();
+  /** Resolves when it is known which stream there is, or when the process is to stop. */
+  readonly #opened = Promise.withResolvers<void>();
+  #live = new Subject<SequencedEvent>();
   #kept: SequencedEvent[] = [];
-  #last: number | undefined;
+  /** The last event heard. */
+  #heard: EventPlace | undefined;
+  /** The last that is known to be there: not behind it. */
+  #last: EventPlace | undefined;
   #following = Promise.resolve();
   #trouble: Error | undefined;
 
@@ -38,20 +54,16 @@ export class RunEvents implements OnApplicationBootstrap {
   }
 
   /**
-   * A run's events later than `after`, in order and without gaps; ends when the process is to stop. `now` leaves out
+   * A run's events from a start, in order and without gaps; they end when the process is to stop, or the stream is lost. `now` leaves out
    * what happened before, but for warnings: the ledger does not hold them.
    */
-  watch(run: string, after: number | 'now'): Observable<SequencedEvent> {
-    return this.watchAll(after).pipe(filter(({ event }) => event.run === run));
+  watch(run: string, start: EventStart): Observable<ToldEvent> {
+    return this.watchAll(start).pipe(filter(({ event }) => event === 'restarted' || event.run === run));
   }
 
   /** The same of all runs. */
-  watchAll(after: number | 'now'): Observable<SequencedEvent> {
-    const isWanted = ({ sequence, event }: SequencedEvent): boolean =>
-      after === 'now' ? event.type === 'run.warning' : sequence > after;
-    return defer(() => concat(from(this.#kept.filter(isWanted)), this.#live)).pipe(
-      filter(({ sequence }) => after === 'now' || sequence > after),
-    );
+  watchAll(start: EventStart): Observable<ToldEvent> {
+    return from(this.#opened.promise).pipe(switchMap(() => this.#told(start)));
   }
 
   /** The latest of those still kept that are wanted, latest first. */
@@ -62,6 +74,26 @@ export class RunEvents implements OnApplicationBootstrap {
       if (sequenced !== undefined && isWanted(sequenced.event)) found.push(sequenced);
     }
     return found;
+  }
+
+  #told({ after, from: start }: EventStart): Observable<ToldEvent> {
+    const last = this.#last;
+    if (last === undefined || this.#stopping.signal.aborted) return EMPTY;
+    const isLost =
+      after !== undefined && ((after.stream ?? last.stream) !== last.stream || after.sequence > last.sequence);
+    if (after !== undefined && !isLost) return this.#after(after.sequence);
+    const told = start === 'now' ? this.#fromNow() : this.#after(0);
+    const place = { stream: last.stream, sequence: start === 'now' ? (this.#heard?.sequence ?? 0) : 0 };
+    return isLost ? concat(of({ ...place, event: 'restarted' as const }), told) : told;
+  }
+
+  #after(place: number): Observable<SequencedEvent> {
+    const isWanted = ({ sequence }: SequencedEvent): boolean => sequence > place;
+    return defer(() => concat(from(this.#kept.filter(isWanted)), this.#live)).pipe(filter(isWanted));
+  }
+
+  #fromNow(): Observable<SequencedEvent> {
+    return defer(() => concat(from(this.#kept.filter(({ event }) => event.type === 'run.warning')), this.#live));
   }
 
   async #follow(): Promise<void> {
@@ -78,13 +110,29 @@ export class RunEvents implements OnApplicationBootstrap {
   }
 
   async #drain(signal: AbortSignal): Promise<void> {
-    const after = this.#last === undefined ? {} : { after: this.#last };
-    for await (const event of this.bus.subscribe({ ...after, signal })) {
-      this.#trouble = undefined;
-      this.#last = event.sequence;
+    const { last, goesOn, events } = await this.bus.open({ after: this.#heard, signal });
+    if (!goesOn) this.#begin(last.stream);
+    this.#last = last;
+    this.#trouble = undefined;
+    this.#opened.resolve();
+    for await (const event of events) {
+      this.#heard = { stream: event.stream, sequence: event.sequence };
+      if (event.sequence > last.sequence) this.#last = this.#heard;
       this.#keep(event);
       this.#live.next(event);
     }
+  }
+
+  /** Whoever watched another stream comes back, and is told that it is lost. */
+  #begin(stream: string): void {
+    if (this.#heard !== undefined) {
+      this.logger.warn('the stream of events was lost; who follows it reads the ledger again');
+      const watched = this.#live;
+      this.#live = new Subject();
+      this.#kept = [];
+      watched.complete();
+    }
+    this.#heard = { stream, sequence: 0 };
   }
 
   #keep(event: SequencedEvent): void {
@@ -94,6 +142,7 @@ export class RunEvents implements OnApplicationBootstrap {
 
   #stop(): void {
     this.#stopping.abort();
+    this.#opened.resolve();
     this.#live.complete();
   }
 }
