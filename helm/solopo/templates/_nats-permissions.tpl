@@ -37,6 +37,7 @@ events; a worker also takes from its own consumers, and buries what fails. The g
       "$JS.API.CONSUMER.CREATE.>"
       "$JS.API.CONSUMER.DURABLE.CREATE.>"
       "$JS.API.CONSUMER.DELETE.EVENTS.>"
+      "$JS.API.CONSUMER.DELETE.WORK.>"
       "$JS.API.CONSUMER.MSG.NEXT.EVENTS.>") -}}
 {{- range $functions.apps -}}
 {{- $gateway = concat $gateway .questions -}}

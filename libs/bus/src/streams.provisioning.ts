@@ -69,6 +69,17 @@ export async function provisionStreams(
   return changes;
 }
 
+/** Makes the consumer of a queue anew: it gives everything that the stream holds, also what it had given, or passed over. */
+export async function renewConsumer(connection: NatsConnection, spec: FunctionSpec): Promise<void> {
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  const { config } = await manager.consumers.info(WORK, consumerName(spec));
+  await manager.consumers.delete(WORK, consumerName(spec));
+  await manager.consumers.add(WORK, {
+    ...consumerConfig(spec),
+    ack_wait: config.ack_wait ?? spec.ackWaitMs * 1_000_000,
+  });
+}
+
 async function provisionStream(
   manager: JetStreamManager,
   wanted: StreamDefinition,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { HeldJobs, NATS_CONNECTION, provisionStreams, type NatsConnection } from '@solopo/bus';
+import { HeldJobs, NATS_CONNECTION, provisionStreams, renewConsumer, type NatsConnection } from '@solopo/bus';
 import { QUEUES } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { CONFIG, Health, LOGGER, Metrics, Resources, type Logger } from '@solopo/platform';
@@ -14,6 +14,8 @@ export class QueueSweep implements OnApplicationBootstrap {
   readonly #republished;
   #sweeping = Promise.resolve();
   #isFailing = false;
+  /** Queues whose consumer seemed to pass over jobs when last looked at. */
+  #unseen: ReadonlySet<string> = new Set();
 
   constructor(
     @Inject(CONFIG) private readonly config: GatewayConfig,
@@ -62,10 +64,23 @@ export class QueueSweep implements OnApplicationBootstrap {
     const changes = await provisionStreams(this.connection, { stream, missingOnly: true });
     for (const { target } of changes.filter(({ change }) => change === 'created'))
       this.logger.warn({ target }, `the ${target} was gone, and is made again`);
+    await this.#renewBlindConsumers();
     const republished = await this.ledger.transaction((tx) => republishLost(tx, this.held));
     for (const [subject, jobs] of republished) {
       this.#republished.inc({ subject }, jobs);
       this.logger.warn({ subject, jobs }, 'the queue had lost jobs; they are published again');
     }
+  }
+
+  async #renewBlindConsumers(): Promise<void> {
+    const unseen = await this.held.unseen();
+    for (const spec of unseen.filter(({ subject }) => this.#unseen.has(subject))) {
+      await renewConsumer(this.connection, spec);
+      this.logger.warn(
+        { subject: spec.subject },
+        'the consumer passed over jobs that its stream holds; it is made anew',
+      );
+    }
+    this.#unseen = new Set(unseen.map(({ subject }) => subject));
   }
 }
