@@ -17,6 +17,8 @@ const asksHelp = [command, ...args].some((argument) => argument === '-h' || argu
 function build() {
   if (!existsSync(LAUNCHER)) console.error('Building');
   const { status, output } = run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', ROOT]);
+  // Ctrl-C ended the compiler too.
+  if (status === 130) process.exit(130);
   if (status !== 0) fail(`the build failed; mend what it says, then run this again.\n${output}`);
 }
 

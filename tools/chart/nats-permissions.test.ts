@@ -11,6 +11,7 @@ import {
   EventBus,
   eventSubject,
   EVENTS,
+  HeldJobs,
   News,
   provisionStreams,
   pullNow,
@@ -146,6 +147,24 @@ describe('the users of the bundled NATS', () => {
     await client.publish(wishSubject('reward'));
     const consumer = await client.consumers.get(WORK, consumerName(FUNCTIONS.train));
     await expect(consumer.next({ expires: 1000 })).rejects.toThrow();
+  });
+
+  it('the gateway makes streams and consumers again that are gone, and leaves those that are there', async () => {
+    const manager = await jetstreamManager(await as('migrator'));
+    await manager.streams.delete(EVENTS);
+    await manager.consumers.delete(WORK, consumerName(FUNCTIONS.train));
+    const gateway = await as('gateway');
+    const options = { missingOnly: true, stream: { max_bytes: 2 ** 20 } };
+    const made = (await provisionStreams(gateway, options)).filter(({ change }) => change !== 'unchanged');
+    expect(made.map(({ target, change }) => `${change} ${target}`)).toEqual([
+      'created stream EVENTS',
+      `created consumer ${consumerName(FUNCTIONS.train)}`,
+    ]);
+    expect((await manager.streams.info(WORK)).config.max_bytes).toBeGreaterThan(2 ** 20);
+    const held = new HeldJobs(gateway);
+    await jetstream(gateway).publish(FUNCTIONS.train.subject, '{}');
+    expect(await held.counts()).toEqual(new Map([[FUNCTIONS.train.subject, 1]]));
+    for await (const job of held.of(FUNCTIONS.train.subject)) expect(job).toBe('none: the message is no job');
   });
 
   it('reward answers questions that the gateway asks', async () => {

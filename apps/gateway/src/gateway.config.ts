@@ -64,6 +64,10 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   tokenCheckMs: z.coerce.number().int().min(1).default(2000),
   /** A body that brings less than a kilobyte in so long, while it is waited for, is cut off. */
   slowBodyMs: z.coerce.number().int().min(1).default(20_000),
+  /** Between looks for jobs that the queues lost. */
+  sweepMs: z.coerce.number().int().min(100).default(10_000),
+  /** Copies of a stream that is gone and made again, as the migrator has them. */
+  streamReplicas: z.coerce.number().int().min(1).max(5).default(1),
   /** Where TensorBoard's event files of all runs are written. None without. */
   tensorboardFolder: z.string().min(1).optional(),
   /** A tracking server of MLflow that all runs are reported to. None without. */

@@ -18,6 +18,7 @@ import { RegisterModel } from './models/register-model.use-case.ts';
 import { TextModels } from './models/text-models.ts';
 import { openApiDocument } from './openapi/document.ts';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.ts';
+import { QueueSweep } from './queues/queue-sweep.service.ts';
 import { CancelRun } from './runs/cancel-run.use-case.ts';
 import { CreateRun } from './runs/create-run.use-case.ts';
 import { DescribePolicy } from './runs/describe-policy.use-case.ts';
@@ -74,6 +75,7 @@ const RUNS = [
     OpenStreams,
     StoreMetrics,
     Tracking,
+    QueueSweep,
     { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(API_CONTROLLERS) },
   ],
 })

@@ -4,13 +4,16 @@ import { ONE_RANK, type Pool } from '@solopo/functions';
 import { startPostgres } from '@solopo/local-servers';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CLAIM } from './folder.claim.ts';
 import { isAlive } from './process.identity.ts';
 import { StateFile } from './state.file.ts';
 import { installedTorch } from './torch/torch.folder.ts';
@@ -52,7 +55,7 @@ async function untilUp() {
     const now = state();
     if (now?.api === undefined) throw new Error('not up yet');
     return now;
-  }, 20_000);
+  }, 60_000);
 }
 
 /** The addresses of the servers, as the launcher gives them to a service. */
@@ -222,7 +225,7 @@ describe('the launcher over real servers and fake services', () => {
     expect(processes.filter(isAlive).map(({ name }) => name)).toEqual(['postgres', 'nats', 'gateway']);
 
     const next = launch('up', 'worker');
-    await vi.waitFor(() => expect(state()?.launcher.pid).toBe(next.child.pid), 20_000);
+    await vi.waitFor(() => expect(state()?.launcher.pid).toBe(next.child.pid), 60_000);
     await untilUp();
     expect(next.output()).toContain('Cleared what an earlier launcher left: gateway, nats, postgres.');
     expect(processes.filter(isAlive)).toEqual([]);
@@ -230,12 +233,80 @@ describe('the launcher over real servers and fake services', () => {
     expect(await next.ended).toBe(0);
   });
 
-  it('gives up, in order, on a worker that crashes again and again', async () => {
+  it('of several at once after a killed launcher one is up, and the others say whose the folder is', async () => {
+    const killed = launch('up', 'worker');
+    await untilUp();
+    killed.child.kill('SIGKILL');
+    await killed.ended.catch(() => undefined);
+    const all = [1, 2, 3].map(() => launch('up', 'worker'));
+    const codes = await Promise.all(
+      all.map(async ({ ended, output }) => {
+        const isUp = vi.waitFor(() => expect(output()).toContain('Solopo is up'), { timeout: 90_000 });
+        return Promise.race([ended, isUp.then(() => 'up')]);
+      }),
+    );
+    expect([...codes].sort()).toEqual([1, 1, 'up']);
+    const winner = all[codes.indexOf('up')]!;
+    for (const launcher of all.filter((each) => each !== winner))
+      expect(launcher.output()).toContain(`A launcher (process ${winner.child.pid}) runs on ${dataDir} already`);
+    winner.child.kill('SIGTERM');
+    expect(await winner.ended).toBe(0);
+  });
+
+  it('a folder that a launcher of a reused process id claimed is free', async () => {
+    symlinkSync(`${process.pid} long ago`, join(dataDir, CLAIM));
+    const launcher = launch('up', 'worker');
+    await untilUp();
+    launcher.child.kill('SIGTERM');
+    expect(await launcher.ended).toBe(0);
+    expect(readdirSync(dataDir)).not.toContain(CLAIM);
+  });
+
+  it('a port where another program listens is refused: it would be announced as the gateway', async () => {
+    const other = createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const refused = launch('up', 'worker', '--port', `${port}`);
+    expect(await refused.ended).toBe(1);
+    expect(refused.output()).toBe(
+      `solopo: Another program listens on port ${port}; stop it, name another with --port, or leave --port out for a free one.\n`,
+    );
+    other.close();
+    expect(existsSync(join(dataDir, 'postgres'))).toBe(false);
+  });
+
+  it.each(['postgres', 'nats', 'gateway'])('Ctrl-C once %s is started ends with 130', async (name) => {
+    vi.stubEnv('SOLOPO_FAKE_GATEWAY_DELAY_MS', '20000');
+    const launcher = launch('up', 'worker');
+    const { processes } = await vi.waitFor(
+      () => {
+        const now = state();
+        if (!now?.processes.some((process) => process.name === name)) throw new Error('not started yet');
+        return now;
+      },
+      { timeout: 60_000, interval: 5 },
+    );
+    launcher.child.kill('SIGINT');
+    expect(await launcher.ended).toBe(130);
+    expect(processes.filter(isAlive)).toEqual([]);
+    expect(existsSync(new StateFile(dataDir).path)).toBe(false);
+  });
+
+  it('a worker that crashes again and again starts again, and ends nothing else', async () => {
     const launcher = launch('up', 'crash');
     const { processes } = await untilUp();
     await publishJob();
-    expect(await launcher.ended).toBe(1);
-    expect(launcher.output()).toMatch(/datagen-1 ended again and again .* exit code 3/);
+    await vi.waitFor(
+      () => expect(launcher.output()).toMatch(/datagen-1 ended again and again .* exit code 3; .* It starts again/),
+      { timeout: 60_000, interval: 50 },
+    );
+    await vi.waitFor(() => expect(launcher.output().match(/starting datagen-1/g)?.length).toBeGreaterThan(5), {
+      timeout: 30_000,
+      interval: 50,
+    });
+    expect(processes.every(isAlive)).toBe(true);
+    launcher.child.kill('SIGINT');
+    expect(await launcher.ended).toBe(0);
     expect(processes.filter(isAlive)).toEqual([]);
   });
 

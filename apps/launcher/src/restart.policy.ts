@@ -1,17 +1,28 @@
 const QUICK_MS = 10_000;
-const QUICK_CRASHES_MAX = 5;
+/** So many crashes right after a start, one after the other, are no accident. */
+const MANY_CRASHES = 5;
 const FIRST_DELAY_MS = 250;
+const LONGEST_DELAY_MS = 30_000;
 
-/** When a crashed service may start again: later after each quick crash, and never after the fifth in a row. */
+export interface Crash {
+  /** In a row, with this one, each soon after its start. */
+  readonly quickCrashes: number;
+  /** Before it may start again. */
+  readonly waitMs: number;
+  /** Whether it is time to tell people, said once in a row. */
+  readonly isTelling: boolean;
+}
+
+/** When a crashed service may start again: later after each quick crash, up to half a minute. */
 export class RestartPolicy {
   #quickCrashes = 0;
   #notBefore = 0;
 
-  /** False when it is time to give up. */
-  crashed(uptimeMs: number, now: number): boolean {
+  crashed(uptimeMs: number, now: number): Crash {
     this.#quickCrashes = uptimeMs < QUICK_MS ? this.#quickCrashes + 1 : 1;
-    this.#notBefore = now + FIRST_DELAY_MS * 2 ** (this.#quickCrashes - 1);
-    return this.#quickCrashes < QUICK_CRASHES_MAX;
+    this.#notBefore = now + Math.min(FIRST_DELAY_MS * 2 ** (this.#quickCrashes - 1), LONGEST_DELAY_MS);
+    const isTelling = this.#quickCrashes === MANY_CRASHES;
+    return { quickCrashes: this.#quickCrashes, waitMs: this.waitMs(now), isTelling };
   }
 
   waitMs(now: number): number {

@@ -1,6 +1,7 @@
 import { worldSize, type DeviceChoice, type RankLayout } from '@solopo/functions';
-import { mkdir } from 'node:fs/promises';
-import { Interrupted, onInterrupt } from './interrupt.ts';
+import { demandPort } from './demand-port.ts';
+import { claimFolder, releaseFolder } from './folder.claim.ts';
+import { onInterrupt } from './interrupt.ts';
 import { LogBook } from './log.book.ts';
 import { clearOrphans, runningLauncher } from './orphans.ts';
 import { signalGroup } from './process.identity.ts';
@@ -34,32 +35,36 @@ export async function runSystem(
       '--ranks needs the torch engine, which is not set up; run ./solopo engine add torch first, or leave it out.',
     );
   const state = new StateFile(options.dataDir);
-  const running = runningLauncher(state);
+  const running = runningLauncher(state) ?? claimFolder(options.dataDir);
   if (running !== undefined) {
     throw new Error(
       `A launcher (process ${running.pid}) runs on ${options.dataDir} already; stop it with ./solopo down, or use another folder with --data.`,
     );
   }
   const signal = onInterrupt(() => state.processes.forEach(({ pid }) => signalGroup(pid, 'SIGKILL')));
-  const orphans = await clearOrphans(state);
-  if (orphans.length > 0) console.error(`Cleared what an earlier launcher left: ${orphans.join(', ')}.`);
-  await options.prepare?.();
-  await mkdir(options.dataDir, { recursive: true });
-  state.claim();
-
-  const logs = new LogBook(options.dataDir, options.echo ? (line) => console.log(line) : undefined);
+  let logs: LogBook | undefined;
   let system: System | undefined;
   try {
-    const { plan, port, threads, loneThreads, device, layout } = options;
+    const orphans = await clearOrphans(state);
+    if (orphans.length > 0) console.error(`Cleared what an earlier launcher left: ${orphans.join(', ')}.`);
+    if (options.port !== undefined) await demandPort(options.port);
+    signal.throwIfAborted();
+    await options.prepare?.();
+    state.claim();
+    logs = new LogBook(options.dataDir, options.echo ? (line) => console.log(line) : undefined);
+    const { plan, port, threads, loneThreads, device, layout, echo: isEchoing } = options;
     const torchPython = installedTorch(options.dataDir);
-    system = await System.start({ plan, state, logs, port, threads, loneThreads, device, layout, torchPython, signal });
+    const shared = { plan, state, logs, isEchoing, port, signal };
+    system = await System.start({ ...shared, threads, loneThreads, device, layout, torchPython });
     return await Promise.race([use(system, signal), system.broken]);
   } catch (error) {
-    if (error instanceof Interrupted) return 130;
+    // What was broken off says so in many ways.
+    if (signal.aborted) return 130;
     throw error;
   } finally {
     await system?.stop();
-    await logs.close();
-    state.clear();
+    await logs?.close();
+    if (logs !== undefined) state.clear();
+    releaseFolder(options.dataDir);
   }
 }

@@ -60,8 +60,6 @@ export function describeExit({ code, signal }: Exit): string {
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
 }
 
-export function endedAgainAndAgain(name: string, exit: Exit): Error {
-  return new Error(
-    `${name} ended again and again right after its start, last with ${describeExit(exit)}; read its log, logs/${name}.log.`,
-  );
+export function endedAgainAndAgain(name: string, exit: Exit): string {
+  return `${name} ended again and again right after its start, last with ${describeExit(exit)}; read its log, logs/${name}.log.`;
 }

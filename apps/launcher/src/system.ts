@@ -25,6 +25,8 @@ export interface SystemOptions {
   readonly plan: ServicePlan;
   readonly state: StateFile;
   readonly logs: LogBook;
+  /** Whether the logs are on the terminal too. */
+  readonly isEchoing: boolean;
   /** The gateway's; a free one when absent. */
   readonly port: number | undefined;
   /** Engine threads of each worker. */
@@ -120,10 +122,14 @@ export class System {
 
     const pools = APPS.map((app): Pool => ({ name: app, app, engines, ...this.#layoutOf(app) }));
     const gatewayEnv = { ...envOf('gateway'), SOLOPO_HTTP_PORT: `${port}`, SOLOPO_POOLS: JSON.stringify(pools) };
-    const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), this.#break);
+    const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), {
+      tell: this.#tell,
+      giveUp: this.#break,
+    });
     this.#undo.push(() => gateway.stop());
     this.api = `http://127.0.0.1:${port}`;
     await this.#ready(this.api);
+    gateway.isUp();
     state.announce(this.api);
 
     const pool = new WorkerPool(async (app, id) => {
@@ -140,12 +146,18 @@ export class System {
         SOLOPO_HTTP_PORT: `${await freePort()}`,
       };
       return this.#service(id, plan.workers[app], workerEnv);
-    }, this.#break);
+    }, this.#tell);
     const probe = await QueueProbe.open(users.url('launcher', nats.url), postgres.url, engines);
     const scaler = new Scaler(probe, pool, plan.scales, this.#log);
     this.#undo.push(() => scaler.stop());
     scaler.run();
   }
+
+  /** In the log, and on the terminal also where the logs are not. */
+  readonly #tell = (line: string): void => {
+    this.#log(line);
+    if (!this.#options.isEchoing) console.error(line);
+  };
 
   #layoutOf(app: App): RankLayout {
     return isOverRanks(app) ? this.#options.layout : ONE_RANK;
@@ -217,7 +229,7 @@ export class System {
           throw new Error(
             `The gateway was not ready after ${READY_TIMEOUT_MS / 1000} s; read ${this.#options.logs.path('gateway')}.`,
           );
-        await sleep(100, undefined, { signal });
+        await sleep(100);
       }
     };
     await Promise.race([answers(), this.broken]);

@@ -10,14 +10,14 @@ interface Worker {
   busyAt: number;
 }
 
-/** The worker processes that run now. A crashed one may start again a little later; too many crashes end the pool. */
+/** The worker processes that run now. A crashed one may start again a little later: a job that ends its processes becomes a dead letter. */
 export class WorkerPool {
   readonly #workers = new Map<string, Worker>();
   readonly #restarts = new Map<App, RestartPolicy>();
 
   constructor(
     private readonly spawn: (app: App, id: string) => Promise<ServiceProcess>,
-    private readonly giveUp: (error: Error) => void,
+    private readonly tell: (line: string) => void,
   ) {}
 
   get workers(): readonly WorkerView[] {
@@ -51,8 +51,9 @@ export class WorkerPool {
     this.#workers.delete(worker.id);
     if (worker.process.stopping) return;
     const now = Date.now();
-    if (this.#restartsOf(worker.app).crashed(now - worker.process.startedAt, now)) return;
-    this.giveUp(endedAgainAndAgain(worker.id, exit));
+    const { isTelling, waitMs } = this.#restartsOf(worker.app).crashed(now - worker.process.startedAt, now);
+    if (isTelling)
+      this.tell(`${endedAgainAndAgain(worker.id, exit)} It starts again, after ${waitMs / 1000} s or more.`);
   }
 
   #restartsOf(app: App): RestartPolicy {

@@ -1,6 +1,6 @@
 {{/*
 What each app may say and hear on NATS, from the function manifest. Everybody relays the outbox, which holds jobs and
-events; a worker also takes from its own consumers, and buries what fails.
+events; a worker also takes from its own consumers, and buries what fails. The gateway makes streams and consumers that are gone.
 */}}
 {{- define "solopo.natsPermissions" -}}
 {{- $functions := include "solopo.functions" . | fromJson -}}
@@ -29,12 +29,15 @@ events; a worker also takes from its own consumers, and buries what fails.
       "$JS.API.STREAM.NAMES"
       "$JS.API.STREAM.LIST"
       "$JS.API.STREAM.INFO.*"
+      "$JS.API.STREAM.CREATE.*"
       "$JS.API.STREAM.MSG.GET.*"
       "$JS.API.DIRECT.GET.>"
       "$JS.API.CONSUMER.LIST.*"
       "$JS.API.CONSUMER.INFO.*.*"
-      "$JS.API.CONSUMER.CREATE.EVENTS.>"
+      "$JS.API.CONSUMER.CREATE.>"
+      "$JS.API.CONSUMER.DURABLE.CREATE.>"
       "$JS.API.CONSUMER.DELETE.EVENTS.>"
+      "$JS.API.CONSUMER.DELETE.WORK.>"
       "$JS.API.CONSUMER.MSG.NEXT.EVENTS.>") -}}
 {{- range $functions.apps -}}
 {{- $gateway = concat $gateway .questions -}}

@@ -53,10 +53,11 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
   value: /run/secrets/solopo/database-url
 - name: SOLOPO_NATS_URL_FILE
   value: /run/secrets/solopo/nats-url
-{{- if eq .app "migrator" }}
+{{- if has .app (list "migrator" "gateway") }}
 - name: SOLOPO_STREAM_REPLICAS
   value: {{ default $root.Values.nats.replicas $root.Values.nats.streamReplicas | quote }}
-{{- else }}
+{{- end }}
+{{- if ne .app "migrator" }}
 {{- include "solopo.artifactsEnv" $root }}
 - name: SOLOPO_HTTP_HOST
   value: 0.0.0.0

@@ -2,6 +2,7 @@ import { Global, Module, type DynamicModule, type FactoryProvider } from '@nestj
 import { Health, Resources } from '@solopo/platform';
 import { connectNats, type NatsConnection } from './connection.ts';
 import { EventBus } from './event.bus.ts';
+import { HeldJobs } from './held.jobs.ts';
 import { OutboxRelay, type OutboxStore } from './outbox.relay.ts';
 import { QueueStats } from './queue.stats.ts';
 import { RpcClient } from './rpc.client.ts';
@@ -38,10 +39,15 @@ export class BusModule {
           inject: [NATS_CONNECTION],
           useFactory: (connection: NatsConnection) => new QueueStats(connection),
         },
+        {
+          provide: HeldJobs,
+          inject: [NATS_CONNECTION],
+          useFactory: (connection: NatsConnection) => new HeldJobs(connection),
+        },
         { provide: RpcClient, inject: [OPTIONS, Resources], useFactory: openRpcClient },
         { provide: OutboxRelay, inject: [NATS_CONNECTION, OPTIONS, Resources], useFactory: startRelay },
       ],
-      exports: [NATS_CONNECTION, EventBus, QueueStats, RpcClient, OutboxRelay],
+      exports: [NATS_CONNECTION, EventBus, QueueStats, HeldJobs, RpcClient, OutboxRelay],
     };
   }
 }

@@ -2,6 +2,7 @@ export * from './bus.module.ts';
 export * from './connection.ts';
 export * from './delivery.ts';
 export * from './event.bus.ts';
+export * from './held.jobs.ts';
 export * from './jetstream.strategy.ts';
 export * from './job.context.ts';
 export * from './job.runner.ts';

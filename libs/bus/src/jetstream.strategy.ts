@@ -36,6 +36,8 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
   protected override readonly logger = new Logger(JetStreamStrategy.name);
   readonly #runner: JobRunner;
   readonly #stopping = new AbortController();
+  /** Subjects that gave no answer when last asked. */
+  readonly #silent = new Set<string>();
   #lanes: readonly Promise<void>[] = [];
 
   constructor(
@@ -145,11 +147,15 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
 
   async #pull(spec: FunctionSpec): Promise<Delivery | null> {
     if (this.#stopping.signal.aborted) return null;
+    const { subject } = spec;
     try {
-      return await pullNow(this.connection, consumerName(spec));
+      const delivery = await pullNow(this.connection, consumerName(spec));
+      if (this.#silent.delete(subject)) this.logger.log({ subject }, 'work can be asked for again');
+      return delivery;
     } catch (error) {
-      if (!this.#stopping.signal.aborted)
-        this.logger.warn({ subject: spec.subject, error }, 'no work could be asked for; trying again');
+      if (!this.#stopping.signal.aborted && !this.#silent.has(subject))
+        this.logger.warn({ subject, error }, 'no work could be asked for; trying again');
+      this.#silent.add(subject);
       return null;
     }
   }

@@ -10,7 +10,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { SolopoError } from '@solopo/contracts';
-import { APPS, QUEUES, type FunctionSpec } from '@solopo/functions';
+import { APPS, QUEUES, type App, type FunctionSpec } from '@solopo/functions';
 import type { NatsConnection } from './connection.ts';
 import {
   consumerName,
@@ -34,6 +34,8 @@ export interface ProvisioningOptions {
   readonly functions?: readonly FunctionSpec[];
   /** Over the definitions of all streams, such as `{ num_replicas: 3 }`. */
   readonly stream?: Partial<StreamConfig>;
+  /** What is there stays as it is, though it differs. */
+  readonly missingOnly?: boolean;
 }
 
 type DurableConfig = Partial<ConsumerConfig> & { readonly durable_name: string };
@@ -41,25 +43,25 @@ type DurableConfig = Partial<ConsumerConfig> & { readonly durable_name: string }
 /** What can never be changed once a stream exists. */
 const FIXED = ['retention', 'storage'] as const;
 
-/** Makes streams and consumers what the code says, changing only what differs. One owner calls it: the migrator. */
+/**
+ * Makes streams and consumers what the code says, changing only what differs. One owner calls it: the migrator. Others may make what is
+ * missing.
+ */
 export async function provisionStreams(
   connection: NatsConnection,
   options: ProvisioningOptions = {},
 ): Promise<readonly ProvisioningChange[]> {
   const manager = await jetstreamManager(connection);
   const functions = options.functions ?? QUEUES;
+  const missingOnly = options.missingOnly ?? false;
   const changes: ProvisioningChange[] = [];
-  for (const definition of STREAMS) changes.push(await provisionStream(manager, { ...definition, ...options.stream }));
-  for (const spec of functions) changes.push(await provisionConsumer(manager, WORK, consumerConfig(spec)));
-  for (const app of APPS)
-    changes.push(
-      await provisionConsumer(manager, WANTED, {
-        durable_name: wishConsumerName(app),
-        filter_subject: wishSubject(app),
-        ack_policy: AckPolicy.Explicit,
-        deliver_policy: DeliverPolicy.All,
-      }),
-    );
+  for (const definition of STREAMS)
+    changes.push(await provisionStream(manager, { ...definition, ...options.stream }, missingOnly));
+  const consumers = [
+    ...functions.map((spec) => [WORK, consumerConfig(spec)] as const),
+    ...APPS.map((app) => [WANTED, wishConsumerConfig(app)] as const),
+  ];
+  for (const [stream, config] of consumers) changes.push(await provisionConsumer(manager, stream, config, missingOnly));
   const wanted = new Set(functions.map(consumerName));
   for await (const { name } of manager.consumers.list(WORK)) {
     if (!wanted.has(name)) changes.push({ target: `consumer ${name}`, change: 'obsolete', differences: {} });
@@ -67,13 +69,29 @@ export async function provisionStreams(
   return changes;
 }
 
-async function provisionStream(manager: JetStreamManager, wanted: StreamDefinition): Promise<ProvisioningChange> {
+/** Makes the consumer of a queue anew: it gives everything that the stream holds, also what it had given, or passed over. */
+export async function renewConsumer(connection: NatsConnection, spec: FunctionSpec): Promise<void> {
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  const { config } = await manager.consumers.info(WORK, consumerName(spec));
+  await manager.consumers.delete(WORK, consumerName(spec));
+  await manager.consumers.add(WORK, {
+    ...consumerConfig(spec),
+    ack_wait: config.ack_wait ?? spec.ackWaitMs * 1_000_000,
+  });
+}
+
+async function provisionStream(
+  manager: JetStreamManager,
+  wanted: StreamDefinition,
+  missingOnly: boolean,
+): Promise<ProvisioningChange> {
   const target = `stream ${wanted.name}`;
   const found = await manager.streams.info(wanted.name).catch(unless(JetStreamApiCodes.StreamNotFound));
   if (found === undefined) {
     await manager.streams.add(wanted);
     return { target, change: 'created', differences: {} };
   }
+  if (missingOnly) return { target, change: 'unchanged', differences: {} };
   const differences = compare(found.config, wanted);
   const fixed = FIXED.filter((key) => key in differences);
   if (fixed.length > 0) {
@@ -91,6 +109,7 @@ async function provisionConsumer(
   manager: JetStreamManager,
   stream: string,
   wanted: DurableConfig,
+  missingOnly: boolean,
 ): Promise<ProvisioningChange> {
   const target = `consumer ${wanted.durable_name}`;
   const found = await manager.consumers
@@ -100,6 +119,7 @@ async function provisionConsumer(
     await manager.consumers.add(stream, wanted);
     return { target, change: 'created', differences: {} };
   }
+  if (missingOnly) return { target, change: 'unchanged', differences: {} };
   const differences = compare(found.config, wanted);
   if (Object.keys(differences).length === 0) return { target, change: 'unchanged', differences };
   await manager.consumers.update(stream, wanted.durable_name, { ...found.config, ...wanted });
@@ -119,6 +139,15 @@ function consumerConfig(spec: FunctionSpec): DurableConfig {
     ack_wait: spec.ackWaitMs * 1_000_000,
     max_deliver: -1,
     max_ack_pending: 1000,
+  };
+}
+
+function wishConsumerConfig(app: App): DurableConfig {
+  return {
+    durable_name: wishConsumerName(app),
+    filter_subject: wishSubject(app),
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
   };
 }
 

@@ -41,7 +41,14 @@ export { Repositories } from './repositories/repositories.ts';
 export type { NewRun, RunFilter, RunRecord, SubscribedStage, TrainingProgress } from './repositories/run.repository.ts';
 export type { NewSample, SampleEvidence, SampleRecord } from './repositories/sample.repository.ts';
 export type { Score, ScoredContext, ScoredResponse, ScoreEvidence } from './repositories/score.repository.ts';
-export type { ChunkProgress, ChunkState, KindWork, NewStage, StageRecord } from './repositories/stage.repository.ts';
+export type {
+  ChunkProgress,
+  ChunkState,
+  KindWork,
+  NewStage,
+  StageRecord,
+  WantedChunk,
+} from './repositories/stage.repository.ts';
 export {
   CHAIN_START,
   type ChainHead,

@@ -25,6 +25,20 @@ export interface LedgerOptions {
 /** The repositories inside one transaction. */
 export class LedgerTransaction extends Repositories {
   readonly inTransaction = true;
+  readonly #db: Queries;
+
+  constructor(db: Queries) {
+    super(db);
+    this.#db = db;
+  }
+
+  /** Whether no other transaction does work of that name now; until this one ends, none will. */
+  async isAlone(name: string): Promise<boolean> {
+    const { rows } = await sql<{ held: boolean }>`
+      select pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) as held
+    `.execute(this.#db);
+    return rows[0]?.held === true;
+  }
 }
 
 /** For a connection, a new one or one that others use now: then the database counts as away. */

@@ -11,6 +11,8 @@ export interface TestNats {
   kill(): Promise<void>;
   /** On the same port, after `kill`, or at once after an orderly stop. */
   restart(): Promise<void>;
+  /** The files of the server: after `kill`, what is changed here is what it finds. */
+  readonly dataDir: string;
 }
 
 /** A real nats-server with JetStream on a free port; `config` is a configuration file, of users and limits. */
@@ -23,6 +25,7 @@ export async function startNats(options: { readonly config?: string } = {}): Pro
   return {
     url,
     port,
+    dataDir,
     get monitorUrl() {
       return server.monitorUrl;
     },

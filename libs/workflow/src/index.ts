@@ -5,5 +5,6 @@ export { cancelRun } from './cancel-run.ts';
 export { completeChunk, type ChunkEnd, type ChunkOutcome } from './complete-chunk.ts';
 export { failStage } from './fail-stage.ts';
 export { emitEvents, eventSubjectOf, type EventType } from './run-events.ts';
+export { republishLost, type ChunkName, type HeldJobs, type RepublishedJobs } from './republish-lost.ts';
 export { retryDeadLetter } from './retry-dead-letter.ts';
 export { startRun } from './start-run.ts';

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Job, StageSpec } from '@solopo/contracts';
 import { functionOf, subjectOfStage } from '@solopo/functions';
 import type { LedgerTransaction } from '@solopo/ledger';
@@ -13,7 +14,7 @@ export async function enqueueChunks(tx: LedgerTransaction, stage: JobSource, chu
   await enqueue(
     tx,
     stage,
-    chunks.map((chunk): Job => ({ id: jobId(stage, chunk), stage: stage.digest, chunk })),
+    chunks.map((chunk) => jobOf(stage, chunk)),
   );
 }
 
@@ -24,16 +25,35 @@ export async function enqueueRest(
   chunk: number,
   itemsDone: number,
 ): Promise<void> {
-  await enqueue(tx, stage, [{ id: `${jobId(stage, chunk)}:from-${itemsDone}`, stage: stage.digest, chunk }]);
+  await enqueue(tx, stage, [restOf(stage, chunk, itemsDone)]);
 }
 
-async function enqueue(tx: LedgerTransaction, { spec }: JobSource, jobs: readonly Job[]): Promise<void> {
+/**
+ * The job that a queue has lost, once more: the same job, whose executions are counted on, in another message. The stream takes none
+ * whose id it had within its duplicate window, even if that message is gone.
+ */
+export async function enqueueAgain(
+  tx: LedgerTransaction,
+  stage: JobSource,
+  chunk: number,
+  itemsDone: number,
+): Promise<void> {
+  const job = itemsDone === 0 ? jobOf(stage, chunk) : restOf(stage, chunk, itemsDone);
+  await enqueue(tx, stage, [job], `:again-${randomUUID()}`);
+}
+
+async function enqueue(tx: LedgerTransaction, { spec }: JobSource, jobs: readonly Job[], suffix = ''): Promise<void> {
   const subject = subjectOfStage(spec);
-  await tx.outbox.add(jobs.map((job) => ({ subject, messageId: job.id, payload: job })));
+  await tx.outbox.add(jobs.map((job) => ({ subject, messageId: `${job.id}${suffix}`, payload: job })));
 }
 
-function jobId({ digest, revivals }: JobSource, chunk: number): string {
-  return `${digest}:${chunk}${revivals === 0 ? '' : `:${revivals}`}`;
+function jobOf({ digest, revivals }: JobSource, chunk: number): Job {
+  return { id: `${digest}:${chunk}${revivals === 0 ? '' : `:${revivals}`}`, stage: digest, chunk };
+}
+
+function restOf(stage: JobSource, chunk: number, itemsDone: number): Job {
+  const job = jobOf(stage, chunk);
+  return { ...job, id: `${job.id}:from-${itemsDone}` };
 }
 
 /** Everything still open, or just the next chunk where each builds on the one before. */

@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { worldSize } from '@solopo/functions';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { CLAIM } from '../folder.claim.ts';
 import { interrupted } from '../interrupt.ts';
 import { runClient } from '../client.process.ts';
 import { DATA } from '../data-folders.ts';
@@ -21,7 +22,10 @@ export async function demo(options: LauncherOptions, plan: ServicePlan): Promise
     throw new Error(
       'demo --engine torch needs the torch engine, which is not set up; run ./solopo engine add torch first.',
     );
-  const begin = () => rm(dataDir, { recursive: true, force: true });
+  const begin = async () => {
+    const old = (await readdir(dataDir)).filter((name) => name !== CLAIM);
+    await Promise.all(old.map((name) => rm(join(dataDir, name), { recursive: true, force: true })));
+  };
   const prepare = options.data === undefined && !isReal ? begin : undefined;
   if (worldSize(options.layout) > 1 && !asksForTorch(options.rest))
     throw new Error('demo --ranks is of PyTorch alone; add --engine torch, or leave it out.');

@@ -37,6 +37,19 @@ export interface ChunkProgress {
   readonly result: Readonly<Record<string, unknown>> | null;
 }
 
+/** A chunk that a running run waits for. */
+export interface WantedChunk {
+  readonly digest: string;
+  readonly spec: StageSpec;
+  readonly revivals: number;
+  readonly chunk: number;
+  readonly itemsDone: number;
+  /** Whether a process works on it now. */
+  readonly isLeased: boolean;
+  /** Whether its job is not published yet. */
+  readonly isInOutbox: boolean;
+}
+
 /** Chunks of all stages of a kind. */
 export interface KindWork {
   readonly engine: EngineKind;
@@ -102,6 +115,36 @@ export class StageRepository {
       .orderBy('chunk')
       .execute();
     return rows.map(({ chunk }) => chunk);
+  }
+
+  /** The chunks not done of all stages that a running run wants, by stage and in their order. */
+  async wantedChunks(): Promise<WantedChunk[]> {
+    const { rows } = await sql<WantedChunk>`
+      with unpublished as materialized (
+        select payload ->> 'stage' as stage, (payload ->> 'chunk')::integer as chunk
+        from outbox
+        where published_at is null and subject like 'jobs.%'
+      )
+      select stages.digest, stages.spec, stages.revivals, chunks.chunk, chunks.items_done as "itemsDone",
+        exists (
+          select from leases
+          where leases.stage = chunks.stage and leases.chunk = chunks.chunk and expires_at > clock_timestamp()
+        ) as "isLeased",
+        exists (
+          select from unpublished where unpublished.stage = chunks.stage and unpublished.chunk = chunks.chunk
+        ) as "isInOutbox"
+      from stages
+      join stage_chunks as chunks on chunks.stage = stages.digest
+      where stages.state in ('pending', 'running')
+        and chunks.state <> 'done'
+        and exists (
+          select from run_stages
+          join runs on runs.id = run_stages.run
+          where run_stages.stage = stages.digest and runs.state = 'running'
+        )
+      order by stages.digest, chunks.chunk
+    `.execute(this.#db);
+    return rows;
   }
 
   /** An execution of the chunk begins: how many there were with this one, and whether the stage began with it. */
