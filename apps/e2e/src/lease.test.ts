@@ -8,11 +8,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
 import { System } from './system.ts';
 
-const ACK_WAIT_MS = 3000;
+/** As functions have it: shorter ones are missed by workers that are well, on a machine that runs other tests. */
+const ACK_WAIT_MS = 6000;
 const LIMIT_MS = 400_000;
 const WORKERS = ['datagen', 'datagen-2', 'reward', 'trainer'] as const;
 
-/** Two workers of datagen, on queues with little patience. */
+/** Two workers of datagen. */
 let system: System;
 beforeAll(async () => {
   system = await System.start();
@@ -62,7 +63,7 @@ test(
     // It woke up to a lost lease, or to a chunk that was done.
     expect(all[0]?.outcome).toMatch(/^(lease-lost|already-done)$/);
     expect(all[1]?.worker).not.toBe(lease.worker);
-    // Three seconds are short on a busy machine: whoever is without a processor for so long loses the job too.
+    // Whoever is without a processor for so long loses the job too.
     for (const { outcome } of all.slice(1)) expect(outcome).toMatch(/^(completed|lease-lost)$/);
   },
   2 * LIMIT_MS,

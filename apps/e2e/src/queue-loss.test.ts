@@ -58,7 +58,7 @@ test('a NATS that loses its store in mid-run loses nothing: the run goes on by i
       `the ${kind} stage is under way`,
       async () =>
         (await stormy.ledger.runs.view(run)).stages.some((stage) => stage.kind === kind && stage.state === 'running'),
-      60_000,
+      150_000,
     );
     await loseStore();
   }
