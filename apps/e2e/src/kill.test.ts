@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { waitFor } from '@solopo/testing';
-import type { RunView, StageKind } from '@solopo/contracts';
-import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
+import type { StageKind } from '@solopo/contracts';
+import { COMPARED_RUN, expectSame, undisturbedRun, WORKERS } from './compared-run.ts';
+import { prepareRetrieval } from './retrieval-run.ts';
 import { System, type Worker } from './system.ts';
 
 /** The same run on two systems of their own: one is left in peace, in the other workers are killed in mid-job. */
@@ -14,34 +15,16 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => Promise.all([calm.close(), stormy.close()]));
 
-const config = retrievalRun({
-  sampling: { samplesPerContext: 32, temperature: 0.85, maxNewTokens: 3 },
-  training: { pairsPerStep: 16, learningRate: 5e-4, stepsPerSlice: 4, maxSteps: 8, betas: [0.9, 0.98] },
-  evaluation: null,
-});
-
 test('kill -9 of datagen and of the trainer in mid-run changes nothing: the same pairs, no duplicates, bit-identical parameters', async () => {
-  calm.startWorkers('datagen', 'reward', 'trainer');
-  const undisturbed = await calm.finished((await calm.createRun(config)).id);
-  await Promise.all((['datagen', 'reward', 'trainer'] as const).map((worker) => calm.stop(worker)));
+  const undisturbed = await undisturbedRun(calm);
 
-  stormy.startWorkers('datagen', 'reward', 'trainer');
-  const { id } = await stormy.createRun(config);
+  stormy.startWorkers(...WORKERS);
+  const { id } = await stormy.createRun(COMPARED_RUN);
   await killDuring(id, 'sample', 'datagen');
   await killDuring(id, 'train', 'trainer');
   const disturbed = await stormy.finished(id, 150_000);
 
-  expect([undisturbed.state, disturbed.state]).toEqual(['succeeded', 'succeeded']);
-  const pairsOf = async (system: System, run: RunView) =>
-    system.ledger.pairs.views(run.stages.find(({ kind }) => kind === 'pair')!.digest, { from: 0, to: 1000 });
-  const pairs = await pairsOf(calm, undisturbed);
-  expect(pairs.length).toBeGreaterThan(50);
-  expect(await pairsOf(stormy, disturbed)).toEqual(pairs);
-  expect(disturbed.policyDigest).toBe(undisturbed.policyDigest);
-  expect(disturbed.chainHead).toBe(undisturbed.chainHead);
-  expect(disturbed.policyTokens).toBe(undisturbed.policyTokens);
-  const { models: _m, datasets: _d, ...counts } = await calm.ledger.counts();
-  expect(await stormy.ledger.counts()).toMatchObject(counts);
+  await expectSame([calm, undisturbed], [stormy, disturbed]);
 
   async function killDuring(run: string, kind: StageKind, worker: Worker): Promise<void> {
     await waitFor(

@@ -8,6 +8,7 @@ import { startPostgres, type TestPostgres } from '@solopo/testing';
 import type { ModelFiles, WorkerConfig } from '@solopo/worker';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ReferenceScores } from './reference-scores.ts';
+import { insertPairs } from './training-pairs.fixture.ts';
 
 const FOLDER = fileURLToPath(new URL('../../../data/models/retrieval-144k', import.meta.url));
 const MODEL = sha256('model');
@@ -60,31 +61,7 @@ beforeEach(async () => {
     alignment,
     seed: 1,
   } as StageSpecOf<'train'>;
-  const tokens = (length: number, seed: number) => Int32Array.from({ length }, (_, i) => 4 + ((i * i + seed) % 50));
-  const contexts = [20, 45].map((length) => ({
-    digest: sha256(`context ${length}`),
-    kind: length === 20 ? 'short' : 'long',
-    tokens: tokens(length, 1),
-    evidence: [],
-  }));
-  await ledger.contexts.insert(contexts);
-  await ledger.pairs.insert(
-    stage,
-    [0, 1, 2].map((position) => ({
-      position,
-      digest: sha256(`pair ${position}`),
-      shortContext: contexts[0]?.digest ?? '',
-      longContext: contexts[1]?.digest ?? '',
-      chosen: tokens(3, position),
-      rejected: tokens(2 + position, position + 7),
-      chosenText: 'right',
-      rejectedText: 'wrong',
-      chosenSample: 0,
-      rejectedSample: 1,
-      heldOut: false,
-      ordinal: position,
-    })),
-  );
+  await insertPairs(ledger, stage, 3);
   pairs = await ledger.pairs.training(stage, [0, 1, 2]);
 });
 

@@ -45,8 +45,8 @@ export abstract class ArtifactStore {
 
   /**
    * A folder of this machine that shows the artifacts, and nothing else, under these file names, such as a model's. Each is
-   * checked as by `demandWhole`. The same files are always in the same folder. It stays until the work is done that it was made within (`during`); for longer only in a store that
-   * is a folder itself.
+   * checked as by `demandWhole`. The same files are always in the same folder. It stays until the work is done that it was
+   * made within (`during`); for longer only in a store that is a folder itself.
    */
   abstract materialize(files: Readonly<Record<string, string>>): Promise<string>;
 

@@ -15,6 +15,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ReferenceScores } from '../reference-scores.ts';
 import { TrainingMetrics } from '../training.metrics.ts';
 import { TrainSlice } from './train-slice.ts';
+import { insertPairs } from '../training-pairs.fixture.ts';
 
 const FOLDER = fileURLToPath(new URL('../../../../data/models/retrieval-144k', import.meta.url));
 const FILES = ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
@@ -84,31 +85,7 @@ async function pairStage(): Promise<string> {
   const spec = { kind: 'pair', sample: sha256('sample'), pairing: config.pairing } as const;
   const stage = digestOf(spec);
   await ledger.stages.insert({ digest: stage, spec, chunks: 1 });
-  const tokens = (length: number, seed: number) => Int32Array.from({ length }, (_, i) => 4 + ((i * i + seed) % 50));
-  const contexts = [20, 45].map((length) => ({
-    digest: sha256(`context ${length}`),
-    kind: length === 20 ? 'short' : 'long',
-    tokens: tokens(length, 1),
-    evidence: [],
-  }));
-  await ledger.contexts.insert(contexts);
-  await ledger.pairs.insert(
-    stage,
-    Array.from({ length: PAIRS }, (_, position) => ({
-      position,
-      digest: sha256(`pair ${position}`),
-      shortContext: contexts[0]?.digest ?? '',
-      longContext: contexts[1]?.digest ?? '',
-      chosen: tokens(3, position),
-      rejected: tokens(2 + position, position + 7),
-      chosenText: 'right',
-      rejectedText: 'wrong',
-      chosenSample: 0,
-      rejectedSample: 1,
-      heldOut: false,
-      ordinal: position,
-    })),
-  );
+  await insertPairs(ledger, stage, PAIRS);
   return stage;
 }
 
