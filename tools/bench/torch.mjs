@@ -27,6 +27,7 @@ export async function torch({ quick, threads, peers }) {
     return [
       ...(await steps(model(layers), { layers, threads, peers, runs: quick ? 2 : 1 })),
       ...(await longSides(model(quick ? 2 : 6), { long: quick ? 4096 : 8192 })),
+      ...(quick ? [] : await longest(model(layers))),
     ];
   } finally {
     rmSync(scratch, { recursive: true });
@@ -101,12 +102,29 @@ async function longSides(measured, { long }) {
   return figures;
 }
 
+/** A step over 16,384 tokens where memory lets no layer keep its activations; the embedded engine's is of `bench memory`. */
+async function longest(measured) {
+  const size = { short: 512, long: 16_384, response: 128, warmup: 0, runs: 1, maxDeviceMemoryBytes: 4 * 2 ** 30 };
+  const figures = [];
+  for (const [name, backward, atMost] of [
+    ['full', 'full', 7],
+    [`tail of ${TAIL.tail}`, TAIL, 3.5],
+  ]) {
+    const { seconds, bytes } = await measured('torch', { ...size, backward });
+    figures.push(
+      figure(`16,384 tokens, ${name}`, seconds, 's'),
+      figure(`16,384 tokens, ${name}, peak memory`, gib(bytes), 'GiB', { atMost }),
+    );
+  }
+  return figures;
+}
+
 const shown = (name, { seconds, bytes }) => [
   figure(name, seconds, 's'),
   figure(`${name}, peak memory`, gib(bytes), 'GiB'),
 ];
 
-/** One slice in an engine process of its own: a step to warm up, and `runs` that count. */
+/** One slice in an engine process of its own: `warmup` steps, and `runs` that count. */
 async function slice({
   engine: kind,
   python,
@@ -120,7 +138,7 @@ async function slice({
   runs,
   ...given
 }) {
-  const { arm = 'solo', aligned = true, backward = 'full', precision = 'float32' } = given;
+  const { arm = 'solo', aligned = true, backward = 'full', precision = 'float32', warmup = 1 } = given;
   const config = shape({ shape: SHAPE, layers });
   const pair = {
     short: tokens(config, short, 1),
@@ -130,7 +148,7 @@ async function slice({
     aligned,
     reference: { shortChosen: -1500, shortRejected: -1500, longChosen: -1500, longRejected: -1500 },
   };
-  const engine = new Engine({ threads, torch: { python } });
+  const engine = new Engine({ threads, torch: { python }, maxDeviceMemoryBytes: given.maxDeviceMemoryBytes });
   try {
     const memory = new PeakMemory();
     const { steps } = await engine.run(
@@ -140,12 +158,12 @@ async function slice({
         fromStep: 0,
         options: { ...TRAINING, arm, alignment: { ...TRAINING.alignment, backward } },
         pairs: [pair],
-        batches: Array.from({ length: 1 + runs }, () => [0]),
+        batches: Array.from({ length: warmup + runs }, () => [0]),
         out: { weights: join(scratch, 'w.safetensors'), optimizerState: join(scratch, 'o.safetensors') },
       },
       { engine: kind, onProgress: ({ kind: what }) => what === 'done' && memory.loaded([engine.pid]) },
     );
-    return { seconds: median(steps.slice(1).map(({ seconds }) => seconds)), bytes: memory.peak, grown: memory.grown };
+    return { seconds: median(steps.slice(warmup).map(({ seconds }) => seconds)), bytes: memory.peak, grown: memory.grown };
   } finally {
     engine.close();
   }
