@@ -26,9 +26,11 @@ export async function follow(path, { signal, opened, received, connection }) {
       if (lastId === undefined) await opened();
       connection('live');
       failures = 0;
-      for await (const { id, data } of messages(response.body, silence)) {
+      for await (const { id, event, data } of messages(response.body, silence)) {
+        // What was said in a stream that is lost is not said again: it is history, where it is known at all.
+        if (event === 'restarted') await opened();
+        else if (data !== undefined) received(JSON.parse(data));
         if (id !== undefined) lastId = id;
-        if (data !== undefined) received(JSON.parse(data));
       }
     } catch (error) {
       if (signal.aborted) return;

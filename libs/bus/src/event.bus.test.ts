@@ -1,5 +1,6 @@
+import { rm } from 'node:fs/promises';
 import type { RunEvent } from '@solopo/contracts';
-import { startNats, type TestNats } from '@solopo/testing';
+import { startNats, waitFor, type TestNats } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, type NatsConnection } from './connection.ts';
 import { EventBus, type SequencedEvent } from './event.bus.ts';
@@ -42,19 +43,25 @@ describe('the event bus', () => {
 
   it('goes on after a sequence, for one run or for all', async () => {
     const [, second] = await take(bus.subscribe({ run: 'a' }), 2);
-    expect(
-      (await take(bus.subscribe({ run: 'a', after: second?.sequence ?? 0 }), 2)).map(({ event }) => event.data['step']),
-    ).toEqual([3, 4]);
-    expect((await take(bus.subscribe({ after: second?.sequence ?? 0 }), 3)).map(({ event }) => event.run)).toEqual([
-      'b',
-      'a',
-      'a',
+    expect((await take(bus.subscribe({ run: 'a', after: second }), 2)).map(({ event }) => event.data['step'])).toEqual([
+      3, 4,
     ]);
+    expect((await take(bus.subscribe({ after: second }), 3)).map(({ event }) => event.run)).toEqual(['b', 'a', 'a']);
   });
 
-  it('takes a sequence from the future for one of a stream that is gone', async () => {
-    const [first] = await take(bus.subscribe({ run: 'a', after: 1_000_000 }), 1);
-    expect(first?.event.data['step']).toBe(1);
+  it('takes a place from the future, or of another stream, for one that is gone', async () => {
+    const [known] = await take(bus.subscribe({ run: 'a' }), 1);
+    for (const after of [
+      { ...known!, sequence: 1_000_000 },
+      { stream: 'another', sequence: 1 },
+    ]) {
+      const { goesOn, last, events } = await bus.open({ run: 'a', after });
+      expect({ goesOn, stream: last.stream }).toEqual({ goesOn: false, stream: known?.stream });
+      expect((await take(events, 1))[0]?.event.data['step']).toBe(1);
+    }
+    const { goesOn, events } = await bus.open({ run: 'a', after: known });
+    expect(goesOn).toBe(true);
+    expect((await take(events, 1))[0]?.event.data['step']).toBe(2);
   });
 
   it('passes over what is no event', async () => {
@@ -69,5 +76,31 @@ describe('the event bus', () => {
     const taken: SequencedEvent[] = [];
     for await (const event of bus.subscribe({ run: 'a', signal: ending.signal })) taken.push(event);
     expect(taken).toHaveLength(4);
+  });
+
+  it('ends when its stream is lost, and the next one says that it does not go on', async () => {
+    const { events, last } = await bus.open({ checkMs: 50 });
+    const seen: SequencedEvent[] = [];
+    const ended = (async () => {
+      for await (const event of events) seen.push(event);
+    })();
+    await waitFor('all that is kept', () => seen.at(-1)?.event.run === 'c');
+    await nats.kill();
+    await rm(nats.dataDir, { recursive: true });
+    await nats.restart();
+    await waitFor('the server', () =>
+      connection.rtt().then(
+        () => true,
+        () => false,
+      ),
+    );
+    await provisionStreams(connection);
+    await ended;
+    const next = await bus.open({ after: seen.at(-1) });
+    expect(next.goesOn).toBe(false);
+    expect(next.last).toMatchObject({ sequence: 0 });
+    expect(next.last.stream).not.toBe(last.stream);
+    bus.publish(step('d', 1));
+    expect((await take(next.events, 1))[0]).toMatchObject({ stream: next.last.stream, sequence: 1 });
   });
 });

@@ -2754,8 +2754,8 @@ export interface operations {
         readonly access_token?: string;
       };
       readonly header?: {
-        /** @description Only events later than this one */
-        readonly 'Last-Event-ID'?: number;
+        /** @description Only events later than this one. Where the stream that it is of was lost, an event of the type `restarted` comes first: read again what the ledger says */
+        readonly 'Last-Event-ID'?: string;
       };
       readonly path: {
         readonly id: string;
@@ -2785,8 +2785,8 @@ export interface operations {
         readonly access_token?: string;
       };
       readonly header?: {
-        /** @description Only events later than this one */
-        readonly 'Last-Event-ID'?: number;
+        /** @description Only events later than this one. Where the stream that it is of was lost, an event of the type `restarted` comes first: read again what the ledger says */
+        readonly 'Last-Event-ID'?: string;
       };
       readonly path?: never;
       readonly cookie?: never;

@@ -8,7 +8,7 @@ const RETRY_DELAY_MS = 1000;
 
 export interface FollowOptions {
   readonly signal: AbortSignal;
-  /** The stream is open, for the first time or again: what happens now will be told. */
+  /** The stream is open, for the first time or again, perhaps with a gap before: what happens now will be told. */
   readonly opened: () => void;
 }
 
@@ -23,9 +23,10 @@ export async function* followEvents(
     try {
       const stream = await api.events(run, last);
       opened();
-      for await (const { id, data } of messagesOf(stream)) {
+      for await (const { id, event, data } of messagesOf(stream)) {
         last = id ?? last;
-        yield JSON.parse(data) as RunEvent;
+        if (event === 'restarted') opened();
+        else yield JSON.parse(data) as RunEvent;
       }
     } catch (error) {
       signal.throwIfAborted();

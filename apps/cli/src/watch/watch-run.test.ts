@@ -98,6 +98,17 @@ describe('watching a run', () => {
     expect(await ended).toMatchObject({ state: 'failed' });
   });
 
+  it('looks again when the events of before are lost', async () => {
+    const state = await serve();
+    const { ended, shown } = watch();
+    await until(() => state.streams.length === 1);
+    send(state.streams[0], 7, 'run.step', { step: 1, metrics: {} });
+    await until(() => shown.at(-1)?.[1] === 'step 1');
+    state.run = { ...state.run, state: 'succeeded' };
+    state.streams[0]?.write('id: m1x2-0\nevent: restarted\ndata: {}\n\n');
+    expect(await ended).toMatchObject({ state: 'succeeded' });
+  });
+
   it('waits while the database of the gateway is away, and goes on', async () => {
     const state = await serve();
     const { ended, shown, said } = watch();

@@ -9,8 +9,13 @@ import { streamEvents } from './event-stream.ts';
 
 const EVENTS = 4000;
 const log = new EventLog(EVENTS);
+log.begin({ stream: 'm1', sequence: EVENTS }, false);
 for (let sequence = 1; sequence <= EVENTS; sequence++)
-  log.add({ sequence, event: { type: 'run.step', run: 'a', at: '', data: { text: 'x'.repeat(10_000) } } });
+  log.add({
+    stream: 'm1',
+    sequence,
+    event: { type: 'run.step', run: 'a', at: '', data: { text: 'x'.repeat(10_000) } },
+  });
 
 let server: Server;
 let responses: Response[];
@@ -21,8 +26,9 @@ beforeEach(async () => {
     responses.push(response);
     const ending = new AbortController();
     response.once('close', () => ending.abort());
-    const after = Number(request.get('last-event-id') ?? 0);
-    void streamEvents(log.read({ after }), response, ending.signal, { heartbeatMs: 10, stalledMs: 300 });
+    const after = { stream: null, sequence: Number(request.get('last-event-id') ?? 0) };
+    const reader = Promise.resolve(log.read({ from: 'start', after }));
+    void streamEvents(reader, response, ending.signal, { heartbeatMs: 10, stalledMs: 300 });
   });
   server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -46,7 +52,7 @@ async function idsFrom(client: Socket, until = Infinity): Promise<number[]> {
   for await (const piece of client) {
     text += String(piece);
     // An event that is cut in the middle was not had.
-    const whole = [...text.matchAll(/id: (\d+)\ndata: [^\n]*\n\n/g)];
+    const whole = [...text.matchAll(/id: m1-(\d+)\ndata: [^\n]*\n\n/g)];
     ids.push(...whole.map(([, id]) => Number(id)));
     const last = whole.at(-1);
     if (last) text = text.slice(last.index + last[0].length);

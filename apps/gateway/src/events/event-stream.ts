@@ -10,11 +10,12 @@ export interface StreamLimits {
 }
 
 /**
- * Writes events as server-sent events until the signal aborts, as the client takes them: a piece is made when the one before is gone, so
- * that a client which does not read costs a buffer of fixed size, and after a while is cut off. It goes on where it was when it comes back.
+ * Writes events as server-sent events until their stream is lost or the signal aborts, as the client takes them: a piece is made when the
+ * one before is gone, so that a client which does not read costs a buffer of fixed size, and after a while is cut off. It goes on where
+ * it was when it comes back.
  */
 export async function streamEvents(
-  events: EventReader,
+  opening: Promise<EventReader>,
   response: Response,
   signal: AbortSignal,
   { heartbeatMs, stalledMs }: StreamLimits,
@@ -29,8 +30,10 @@ export async function streamEvents(
     if (!response.writableNeedDrain) response.write(': alive\n\n');
   }, heartbeatMs);
   try {
+    const events = await opening;
     while (!signal.aborted) {
       const text = events.take();
+      if (text === undefined) break;
       if (text === '') await events.news(signal);
       else if (response.write(text)) await nextTurn();
       else if (!(await drained(response, signal, stalledMs))) break;

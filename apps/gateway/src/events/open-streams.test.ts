@@ -54,7 +54,7 @@ describe('streams of events', () => {
       JSON.stringify({ type: 'run.step', run: 'any', at: new Date().toISOString(), data: { step: 1 } }),
     );
     const reader = await waitFor('room', async () => {
-      const opened = await readEvents(`${gateway.url}/v1/events?access_token=${ADMIN}`, 1_000_000);
+      const opened = await readEvents(`${gateway.url}/v1/events?access_token=${ADMIN}`, '1000000');
       return opened.status === 200 && opened;
     });
     const [event] = await reader.count(1);

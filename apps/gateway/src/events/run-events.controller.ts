@@ -7,16 +7,17 @@ import { z } from 'zod';
 import type { GatewayConfig } from '../gateway.config.ts';
 import { Valid, validName } from '../http/valid.pipe.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
-import type { EventPlace } from './event-log.ts';
+import { eventIdSchema, placeOfEvent } from './event-id.ts';
+import type { EventStart } from './event-log.ts';
 import { streamEvents } from './event-stream.ts';
 import { OpenStreams } from './open-streams.service.ts';
 import { RunEvents } from './run-events.service.ts';
 
-const lastEventIdSchema = z.coerce
-  .number({ error: 'Last-Event-ID must be the id of an event' })
-  .int()
-  .min(0)
-  .optional();
+const headers = {
+  'Last-Event-ID': eventIdSchema.describe(
+    'Only events later than this one. Where the stream that it is of was lost, an event of the type `restarted` comes first: read again what the ledger says',
+  ),
+};
 
 const querySchema = z.strictObject({
   from: z.enum(['start', 'now']).default('start').describe('`now` spares a client what it has read as history'),
@@ -45,7 +46,7 @@ export class RunEventsController {
     summary: 'What happens to a run, live: `data` is a RunEvent. Reconnecting clients miss nothing',
     scope: 'read',
     answer: { type: 'text/event-stream', description: 'Server-sent events' },
-    headers: { 'Last-Event-ID': z.int().min(0).describe('Only events later than this one') },
+    headers,
   })
   async ofRun(
     @Param('id', validName) id: string,
@@ -54,9 +55,9 @@ export class RunEventsController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const after = startOf(query, lastEventId);
+    const start = startOf(query, lastEventId);
     await this.ledger.runs.require(id);
-    await this.#stream({ after, run: id }, request, response);
+    await this.#stream({ ...start, run: id }, request, response);
   }
 
   @Get('events')
@@ -64,7 +65,7 @@ export class RunEventsController {
     summary: 'What happens to all runs, live',
     scope: 'read',
     answer: { type: 'text/event-stream', description: 'Server-sent events' },
-    headers: { 'Last-Event-ID': z.int().min(0).describe('Only events later than this one') },
+    headers,
   })
   async ofAll(
     @Query(new Valid(querySchema)) query: EventsQuery,
@@ -72,7 +73,7 @@ export class RunEventsController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    await this.#stream({ after: startOf(query, lastEventId) }, request, response);
+    await this.#stream(startOf(query, lastEventId), request, response);
   }
 
   @Get('events/recent')
@@ -89,13 +90,14 @@ export class RunEventsController {
       .map(({ sequence, event }) => ({ id: sequence, ...event }));
   }
 
-  async #stream(place: EventPlace, request: Request, response: Response): Promise<void> {
+  async #stream(start: EventStart, request: Request, response: Response): Promise<void> {
     const signal = this.streams.open(request, response);
-    await streamEvents(await this.events.read(place), response, signal, this.config);
+    await streamEvents(this.events.read(start, signal), response, signal, this.config);
   }
 }
 
 /** Who comes back goes on where it was. */
-function startOf({ from }: EventsQuery, lastEventId: string | undefined): number | 'now' {
-  return parse(lastEventIdSchema, lastEventId) ?? (from === 'now' ? 'now' : 0);
+function startOf({ from }: EventsQuery, lastEventId: string | undefined): EventStart {
+  const id = parse(eventIdSchema.optional(), lastEventId);
+  return { from, after: id === undefined ? undefined : placeOfEvent(id) };
 }

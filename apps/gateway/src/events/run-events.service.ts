@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { EventBus, type SequencedEvent } from '@solopo/bus';
 import type { RunEvent } from '@solopo/contracts';
 import { Health, LOGGER, Resources, type Logger } from '@solopo/platform';
-import { EventLog, type EventPlace, type EventReader } from './event-log.ts';
+import { EventLog, type EventReader, type EventStart } from './event-log.ts';
 
 const KEPT_EVENTS = 50_000;
 const PAUSE_MS = 1000;
@@ -13,6 +14,7 @@ const PAUSE_MS = 1000;
 export class RunEvents implements OnApplicationBootstrap {
   readonly #stopping = new AbortController();
   readonly #log = new EventLog(KEPT_EVENTS);
+  readonly #opened = Promise.withResolvers<void>();
   #following = Promise.resolve();
   #trouble: Error | undefined;
 
@@ -36,23 +38,15 @@ export class RunEvents implements OnApplicationBootstrap {
     this.#following = this.#follow();
   }
 
-  /** Events in order and without gaps, as far as they are kept. */
-  async read({ after, run }: EventPlace): Promise<EventReader> {
-    const isAhead = after !== 'now' && after > (this.#log.last ?? 0);
-    return this.#log.read({ after: isAhead && (await this.#isOfLostStream(after)) ? 0 : after, run });
+  /** Events in order and without gaps, as far as they are kept. Waits for the stream, and no longer than the signal allows. */
+  async read(start: EventStart, signal: AbortSignal): Promise<EventReader> {
+    if (!signal.aborted) await Promise.race([this.#opened.promise, once(signal, 'abort')]);
+    return this.#log.read(start);
   }
 
   /** The latest of those still kept that are wanted, latest first. */
   recent(limit: number, isWanted: (event: Pick<RunEvent, 'run' | 'type'>) => boolean): readonly SequencedEvent[] {
     return this.#log.recent(limit, isWanted);
-  }
-
-  /** A place that the server's stream has not reached is of one that it has lost; else this process has not heard of it yet. */
-  async #isOfLostStream(sequence: number): Promise<boolean> {
-    return this.bus.lastSequence().then(
-      (last) => sequence > last,
-      () => false,
-    );
   }
 
   async #follow(): Promise<void> {
@@ -69,10 +63,13 @@ export class RunEvents implements OnApplicationBootstrap {
   }
 
   async #drain(signal: AbortSignal): Promise<void> {
-    const { last } = this.#log;
-    for await (const event of this.bus.subscribe({ ...(last !== undefined && { after: last }), signal })) {
-      this.#trouble = undefined;
-      this.#log.add(event);
-    }
+    const { heard } = this.#log;
+    const { last, goesOn, events } = await this.bus.open({ after: heard, signal });
+    if (!goesOn && heard !== undefined)
+      this.logger.warn('the stream of events was lost; who follows it reads the ledger again');
+    this.#log.begin(last, goesOn);
+    this.#trouble = undefined;
+    this.#opened.resolve();
+    for await (const event of events) this.#log.add(event);
   }
 }

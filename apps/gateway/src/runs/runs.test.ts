@@ -311,7 +311,10 @@ describe('the events of a run', () => {
     const seen = await second.count(4);
     expect(seen.map(({ event }) => event.data['step'])).toEqual([undefined, 1, 2, 3]);
     const ids = seen.map(({ id }) => id);
-    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    const places = ids.map((id) => id.split('-').map(String));
+    expect(new Set(places.map(([stream]) => stream)).size).toBe(1);
+    const sequences = places.map(([, sequence]) => Number(sequence));
+    expect(sequences).toEqual([...sequences].sort((a, b) => a - b));
 
     const resumed = await readEvents(url, seen[1]?.id);
     bus.publish(step(4));

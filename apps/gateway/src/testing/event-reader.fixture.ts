@@ -2,7 +2,7 @@ import { eventSchema, type RunEvent } from '@solopo/contracts';
 import { waitFor } from '@solopo/testing';
 
 export interface ReceivedEvent {
-  readonly id: number;
+  readonly id: string;
   readonly event: RunEvent;
 }
 
@@ -11,35 +11,45 @@ export interface EventReader {
   readonly contentType: string | null;
   readonly events: readonly ReceivedEvent[];
   readonly comments: readonly string[];
+  /** Of the type `restarted`. */
+  readonly restarts: readonly string[];
   readonly ended: boolean;
   count(events: number): Promise<readonly ReceivedEvent[]>;
   close(): void;
 }
 
 /** A client of server-sent events. */
-export async function readEvents(url: string, lastEventId?: number): Promise<EventReader> {
+export async function readEvents(url: string, lastEventId?: string): Promise<EventReader> {
   const leaving = new AbortController();
-  const headers: Record<string, string> = lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) };
+  const headers: Record<string, string> = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
   const response = await fetch(url, { headers, signal: leaving.signal });
   const events: ReceivedEvent[] = [];
   const comments: string[] = [];
+  const restarts: string[] = [];
   const reader = {
     status: response.status,
     contentType: response.headers.get('content-type'),
     events,
     comments,
+    restarts,
     ended: false,
     count: (count: number) => waitFor(`${count} events, not ${events.length}`, () => events.length >= count && events),
     close: () => leaving.abort(),
   };
-  void consume(response, events, comments).then(
+  void consume(response, { events, comments, restarts }).then(
     () => (reader.ended = true),
     () => undefined,
   );
   return reader;
 }
 
-async function consume(response: Response, events: ReceivedEvent[], comments: string[]): Promise<void> {
+interface Received {
+  readonly events: ReceivedEvent[];
+  readonly comments: string[];
+  readonly restarts: string[];
+}
+
+async function consume(response: Response, { events, comments, restarts }: Received): Promise<void> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const chunk of response.body ?? []) {
@@ -47,15 +57,17 @@ async function consume(response: Response, events: ReceivedEvent[], comments: st
     const messages = text.split('\n\n');
     text = messages.pop() ?? '';
     for (const message of messages) {
+      const fields = fieldsOf(message);
+      const [id = '', type] = [fields.get('id'), fields.get('event')];
       if (message.startsWith(':')) comments.push(message);
-      else events.push(read(message));
+      else if (type === 'restarted') restarts.push(id);
+      else events.push({ id, event: eventSchema.parse(JSON.parse(fields.get('data') ?? '')) });
     }
   }
 }
 
-function read(message: string): ReceivedEvent {
-  const fields = new Map(
+function fieldsOf(message: string): ReadonlyMap<string, string> {
+  return new Map(
     message.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
   );
-  return { id: Number(fields.get('id')), event: eventSchema.parse(JSON.parse(fields.get('data') ?? '')) };
 }

@@ -127,9 +127,19 @@ export async function comparePage({ query, signal, follow, go, announce }) {
     announce(`${chosen.length} runs compared`);
   };
 
+  // What is shown is there already, unless what happened meanwhile was lost.
+  let isRead = true;
+  const load = async () => {
+    if (isRead) isRead = false;
+    else {
+      histories.clear();
+      await show();
+    }
+  };
+
   await show();
   follow('/v1/events', {
-    opened: async () => undefined,
+    opened: load,
     received: ({ type, run, data }) => {
       const known = histories.get(run);
       if (known === undefined) return;
