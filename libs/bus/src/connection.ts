@@ -21,8 +21,15 @@ export function parseNatsUrl(text: string): NatsAddress {
   return { servers, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
 }
 
+/** A server that is gone without a word breaks no connection: three questions without an answer do. */
+const PING_MS = 5000;
+
 /** A connection that comes back after every loss. `name` is what the server's monitoring shows. */
-export async function connectNats(url: string, name: string): Promise<NatsConnection> {
+export async function connectNats(
+  url: string,
+  name: string,
+  { pingMs = PING_MS }: { readonly pingMs?: number } = {},
+): Promise<NatsConnection> {
   try {
     return await connect({
       ...parseNatsUrl(url),
@@ -30,6 +37,8 @@ export async function connectNats(url: string, name: string): Promise<NatsConnec
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       reconnectJitter: 250,
+      pingInterval: pingMs,
+      maxPingOut: 2,
     });
   } catch (error) {
     throw new SolopoError('not-ready', 'NATS does not answer; start it, or correct SOLOPO_NATS_URL.', { cause: error });
