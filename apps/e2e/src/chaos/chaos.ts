@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '@solopo/testing';
-import pg from 'pg';
+import type pg from 'pg';
 import { prepareRetrieval } from '../retrieval-run.ts';
 import { System } from '../system.ts';
 import { checkEqual, checkLeftovers, checkRest, checkRuns } from './checks.ts';
+import { openPool } from './pool.ts';
 import { KEPT_WORKERS, planFaults, type Fault, type Target } from './plan.ts';
 import { Recoveries } from './recoveries.ts';
 import type { ChaosReport, Check, Struck } from './report.ts';
@@ -35,7 +36,7 @@ export async function chaos({
   output,
 }: ChaosOptions): Promise<ChaosReport> {
   const storm = await Storm.start();
-  const pool = openPool(storm.system);
+  const pool = openPool(storm.system.databaseUrl);
   try {
     const feed = new Feed(storm.system, pool, seed);
     await workersWork(pool);
@@ -180,7 +181,7 @@ async function undisturbed(
   compare: (calm: readonly [System, pg.Pool, readonly StartedRun[]]) => Promise<readonly Check[]>,
 ): Promise<readonly Check[]> {
   const system = await System.start();
-  const pool = openPool(system);
+  const pool = openPool(system.databaseUrl);
   try {
     await prepareRetrieval(system);
     for (const name of KEPT_WORKERS) system.startWorker(kindOf(name), {}, name);
@@ -192,13 +193,6 @@ async function undisturbed(
     await pool.end();
     await system.close();
   }
-}
-
-/** Of the one who looks on, by the straight way. */
-function openPool({ databaseUrl }: System): pg.Pool {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
-  pool.on('error', () => undefined);
-  return pool;
 }
 
 /** Seconds since it was last asked. */

@@ -139,7 +139,7 @@ function stagesOf(views: readonly RunView[], run: string): string {
   return open.map(({ kind, state, progress }) => `${kind} ${state} ${JSON.stringify(progress)}`).join(', ');
 }
 
-function isExcused({ first, since, at }: Takeover, disturbances: readonly Disturbance[]): boolean {
+export function isExcused({ first, since, at }: Takeover, disturbances: readonly Disturbance[]): boolean {
   return disturbances.some((each) => each.worker === first && since <= each.at && each.at <= at);
 }
 
