@@ -118,11 +118,9 @@ function check(name: string, faults: readonly string[], found = ''): Check {
 }
 
 async function verifyRun(system: System, id: string): Promise<readonly string[]> {
-  const { status, body }: { readonly status: number; readonly body: unknown } = await system.api.get(
-    `/v1/runs/${id}/verify`,
-  );
-  if (status !== 200) return [`${id}: ${status} ${JSON.stringify(body)}`];
-  return (body as Verification).checks.filter(({ ok }) => !ok).map((each) => `${id}: ${JSON.stringify(each)}`);
+  const answer = await system.api.get(`/v1/runs/${id}/verify`);
+  if (answer.status !== 200) return [`${id}: ${answer.status} ${answer.text}`];
+  return (answer.body as Verification).checks.filter(({ ok }) => !ok).map((each) => `${id}: ${JSON.stringify(each)}`);
 }
 
 function resultOf({ policyDigest, chainHead, policyTokens, step }: RunView): string {
