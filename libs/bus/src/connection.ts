@@ -21,24 +21,26 @@ export function parseNatsUrl(text: string): NatsAddress {
   return { servers, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
 }
 
-/** A server that is gone without a word breaks no connection: three questions without an answer do. */
 const PING_MS = 5000;
 
-/** A connection that comes back after every loss. `name` is what the server's monitoring shows. */
+/** Of every connection: it comes back after every loss. A server that is gone without a word ends none; three questions without an answer do. */
+export function lasting(pingMs = PING_MS) {
+  return { maxReconnectAttempts: -1, pingInterval: pingMs, maxPingOut: 2 } as const;
+}
+
+/** @param name what the server's monitoring shows */
 export async function connectNats(
   url: string,
   name: string,
-  { pingMs = PING_MS }: { readonly pingMs?: number } = {},
+  { pingMs }: { readonly pingMs?: number } = {},
 ): Promise<NatsConnection> {
   try {
     return await connect({
       ...parseNatsUrl(url),
+      ...lasting(pingMs),
       name,
-      maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       reconnectJitter: 250,
-      pingInterval: pingMs,
-      maxPingOut: 2,
     });
   } catch (error) {
     throw new SolopoError('not-ready', 'NATS does not answer; start it, or correct SOLOPO_NATS_URL.', { cause: error });
