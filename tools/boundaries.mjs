@@ -41,7 +41,7 @@ const TABLE = {
   launcher: 'engine functions local-servers',
 
   // the whole system under test
-  e2e: 'bus contracts corpus functions ledger lm local-servers testing',
+  e2e: 'bus contracts corpus functions ledger lm local-servers random testing',
 };
 
 /** @type {Readonly<Record<string, readonly string[]>>} */
@@ -52,7 +52,7 @@ export const BOUNDARIES = Object.fromEntries(
 /** Packages with one home: only these projects may import them. */
 const HOMES = {
   kysely: ['ledger'],
-  pg: ['ledger', 'local-servers', 'testing', 'launcher'],
+  pg: ['ledger', 'local-servers', 'testing', 'launcher', 'e2e'],
   '@nats-io/*': ['bus', 'launcher'],
   '@nestjs/*': ['bus', 'platform', 'worker', 'gateway', 'datagen', 'reward', 'trainer', 'migrator'],
   'onnxruntime-node': ['lm', 'onnx-graph'],

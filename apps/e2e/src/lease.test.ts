@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { leaseMsOf } from '@solopo/functions';
 import type { LeaseRecord } from '@solopo/ledger';
 import { waitFor } from '@solopo/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { prepareRetrieval, retrievalRun } from './retrieval-run.ts';
 import { System } from './system.ts';
+import { engineOf, pidOf } from './worker.processes.ts';
 
 /** As functions have it: shorter ones are missed by workers that are well, on a machine that runs other tests. */
 const ACK_WAIT_MS = 6000;
@@ -81,14 +80,4 @@ async function sampling(run: string): Promise<LeaseRecord> {
 
 async function holds(worker: string): Promise<boolean> {
   return (await system.ledger.leases.active()).some((lease) => lease.worker === worker && lease.kind === 'sample');
-}
-
-const pidOf = (worker: string): number => Number(worker.split(':').at(-1));
-
-/** Of a worker's processes the one that computes. */
-async function engineOf(pid: number): Promise<number | undefined> {
-  const found = await promisify(execFile)('pgrep', ['-P', String(pid), '-f', 'engine.child']).catch(() => ({
-    stdout: '',
-  }));
-  return found.stdout.split('\n').filter(Boolean).map(Number)[0];
 }

@@ -17,10 +17,23 @@ export const DATA = fileURLToPath(new URL('../../../data', import.meta.url));
 
 export type Worker = 'datagen' | 'reward' | 'trainer';
 
+export interface SystemOptions {
+  /** The way by which services reach a server, in place of its address. */
+  readonly route?: (url: string) => Promise<string>;
+  /** Of the services' environment, by the name of each. */
+  readonly settingsOf?: (service: string) => Readonly<Record<string, string>>;
+  /** A service that ends is started again, as by whoever keeps services. */
+  readonly keeps?: boolean;
+  /** Of Postgres. */
+  readonly database?: Readonly<Record<string, string>>;
+}
+
+const START_AGAIN_MS = 300;
+
 /** The whole system as processes of its own, over a real Postgres and a real nats-server. */
 export class System {
   readonly #services = new Map<string, ChildProcess>();
-  readonly #artifacts = mkdtempSync(join(tmpdir(), 'solopo-e2e-'));
+  readonly artifacts: string;
   readonly output: string[] = [];
 
   private constructor(
@@ -30,13 +43,19 @@ export class System {
     readonly databaseUrl: string,
     readonly gatewayPort: number,
     readonly env: Readonly<Record<string, string>>,
-  ) {}
+    readonly options: SystemOptions,
+  ) {
+    this.artifacts = env['SOLOPO_ARTIFACTS'] ?? mkdtempSync(join(tmpdir(), 'solopo-e2e-'));
+  }
 
   /** @param env more of it, for every service */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<System> {
-    const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
+  static async start(env: Readonly<Record<string, string>> = {}, options: SystemOptions = {}): Promise<System> {
+    const { database = {}, route = (url) => Promise.resolve(url) } = options;
+    const [postgres, nats] = await Promise.all([startPostgres({ settings: database }), startNats()]);
     const databaseUrl = await postgres.createDatabase();
-    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort(), env);
+    const [databaseWay, natsWay] = [await route(databaseUrl), await route(nats.url)];
+    const all = { SOLOPO_DATABASE_URL: databaseWay, SOLOPO_NATS_URL: natsWay, ...env };
+    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort(), all, options);
     const migrator = system.#spawn('migrator');
     const code = await new Promise((resolve) => migrator.once('exit', resolve));
     if (code !== 0) throw new Error(`the migrator failed:\n${system.output.join('')}`);
@@ -50,6 +69,10 @@ export class System {
 
   async startGateway(): Promise<void> {
     this.#spawn('gateway');
+    await this.gatewayIsReady();
+  }
+
+  async gatewayIsReady(): Promise<void> {
     await waitFor(
       'the gateway is ready',
       () =>
@@ -107,7 +130,8 @@ export class System {
     await Promise.all([...this.#services.keys()].map((service) => this.stop(service, 'SIGKILL')));
     await this.ledger.close();
     await Promise.all([this.postgres.stop(), this.nats.stop()]);
-    rmSync(this.#artifacts, { recursive: true, force: true });
+    // What lies elsewhere is somebody else's.
+    if (this.env['SOLOPO_ARTIFACTS'] === undefined) rmSync(this.artifacts, { recursive: true, force: true });
   }
 
   /** Uploads a Hugging Face folder and registers it. */
@@ -155,12 +179,11 @@ export class System {
     const child = spawn(process.execPath, [join(APPS, service, 'dist/main.js')], {
       env: {
         PATH: process.env['PATH'],
-        SOLOPO_DATABASE_URL: this.databaseUrl,
-        SOLOPO_NATS_URL: this.nats.url,
-        SOLOPO_ARTIFACTS: this.#artifacts,
+        SOLOPO_ARTIFACTS: this.artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
         ...this.env,
         ...(service === 'gateway' ? { SOLOPO_HTTP_PORT: String(this.gatewayPort) } : {}),
+        ...this.options.settingsOf?.(name),
         ...settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -169,8 +192,17 @@ export class System {
       stream.on('data', (chunk: Buffer) => this.output.push(`[${name}] ${chunk.toString()}`));
     const end = (): void => void child.kill('SIGKILL');
     process.once('exit', end);
-    child.once('exit', () => process.off('exit', end));
+    child.once('exit', () => {
+      process.off('exit', end);
+      if (this.options.keeps === true && service !== 'migrator') this.#startAgain(child, service, settings, name);
+    });
     this.#services.set(name, child);
     return child;
+  }
+
+  #startAgain(ended: ChildProcess, service: string, settings: Readonly<Record<string, string>>, name: string): void {
+    setTimeout(() => {
+      if (this.#services.get(name) === ended) this.#spawn(service, settings, name);
+    }, START_AGAIN_MS).unref();
   }
 }

@@ -42,13 +42,14 @@ async function openStore(config: GatewayConfig, health: Health): Promise<Artifac
 }
 
 function openLedger(
-  { databaseUrl }: GatewayConfig,
+  { databaseUrl, databaseAnswerMs }: GatewayConfig,
   logger: Logger,
   health: Health,
   metrics: Metrics,
   resources: Resources,
 ): Ledger {
   const ledger = Ledger.open(databaseUrl, {
+    answerMs: databaseAnswerMs,
     onError: (error) => logger.warn({ error }, 'a database connection broke'),
     onQuery: queryMetrics(metrics),
   });

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startNats } from '@solopo/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startNats, startProxy, waitFor } from '@solopo/testing';
 import { expect, it } from 'vitest';
 import { connectNats, parseNatsUrl } from './connection.ts';
 
@@ -25,5 +26,27 @@ it('shows its user and password to a server that asks for them', async () => {
   } finally {
     await server.stop();
     await rm(folder, { recursive: true });
+  }
+});
+
+it('finds a server that is gone without a word, and comes back', async () => {
+  const server = await startNats();
+  const way = await startProxy(server.port);
+  try {
+    const connection = await connectNats(`nats://127.0.0.1:${way.port}`, 'test', { pingMs: 500 });
+    expect(way.silence()).toBe(1);
+    await waitFor(
+      'it answers again',
+      () =>
+        Promise.race([connection.rtt(), sleep(500, undefined)]).then(
+          (ms) => ms !== undefined,
+          () => false,
+        ),
+      60_000,
+    );
+    await connection.close();
+  } finally {
+    await way.stop();
+    await server.stop();
   }
 });

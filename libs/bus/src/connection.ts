@@ -21,13 +21,24 @@ export function parseNatsUrl(text: string): NatsAddress {
   return { servers, user: decodeURIComponent(username), pass: decodeURIComponent(password) };
 }
 
-/** A connection that comes back after every loss. `name` is what the server's monitoring shows. */
-export async function connectNats(url: string, name: string): Promise<NatsConnection> {
+const PING_MS = 5000;
+
+/** Of every connection: it comes back after every loss. A server that is gone without a word ends none; three questions without an answer do. */
+export function lasting(pingMs = PING_MS) {
+  return { maxReconnectAttempts: -1, pingInterval: pingMs, maxPingOut: 2 } as const;
+}
+
+/** @param name what the server's monitoring shows */
+export async function connectNats(
+  url: string,
+  name: string,
+  { pingMs }: { readonly pingMs?: number } = {},
+): Promise<NatsConnection> {
   try {
     return await connect({
       ...parseNatsUrl(url),
+      ...lasting(pingMs),
       name,
-      maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       reconnectJitter: 250,
     });

@@ -1,15 +1,15 @@
 import { ClientNats } from '@nestjs/microservices';
 import { ERROR_CODES, SolopoError, type ErrorCode } from '@solopo/contracts';
 import { lastValueFrom, timeout, TimeoutError } from 'rxjs';
-import { parseNatsUrl } from './connection.ts';
+import { lasting, parseNatsUrl } from './connection.ts';
 import type { RpcError } from './rpc.ts';
 
 /** Asks other services questions that need an answer now. Connects at the first one. */
 export class RpcClient {
   readonly #client: ClientNats;
 
-  constructor(url: string, service: string) {
-    this.#client = new ClientNats({ ...parseNatsUrl(url), name: `${service}-rpc-client`, maxReconnectAttempts: -1 });
+  constructor(url: string, service: string, { pingMs }: { readonly pingMs?: number } = {}) {
+    this.#client = new ClientNats({ ...parseNatsUrl(url), ...lasting(pingMs), name: `${service}-rpc-client` });
   }
 
   /** The answer, which the caller still has to parse. Nobody there: `not-ready`; no answer in time: `timeout`. */

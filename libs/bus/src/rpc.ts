@@ -2,7 +2,7 @@ import { Catch, type INestApplication, type RpcExceptionFilter } from '@nestjs/c
 import { Transport, type NatsOptions } from '@nestjs/microservices';
 import { SolopoError } from '@solopo/contracts';
 import { throwError, type Observable } from 'rxjs';
-import { parseNatsUrl } from './connection.ts';
+import { lasting, parseNatsUrl } from './connection.ts';
 import { connectTransport } from './microservice.ts';
 
 /** A question by `@MessagePattern('reward.score', Transport.NATS)`; replicas of a service share its queue group. */
@@ -11,11 +11,11 @@ export function rpcOptions(url: string, service: string): NatsOptions {
     transport: Transport.NATS,
     options: {
       ...parseNatsUrl(url),
+      ...lasting(),
       name: `${service}-rpc`,
       queue: service,
       gracefulShutdown: true,
       gracePeriod: 500,
-      maxReconnectAttempts: -1,
     },
   };
 }

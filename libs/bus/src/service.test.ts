@@ -2,7 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { sha256 } from '@solopo/contracts';
 import { Ledger } from '@solopo/ledger';
 import type { Service } from '@solopo/platform';
-import { startNats, startPostgres, waitFor, type TestNats, type TestPostgres } from '@solopo/testing';
+import { startNats, startPostgres, startProxy, waitFor, type TestNats, type TestPostgres } from '@solopo/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectNats, type NatsConnection } from './connection.ts';
 import type { DeadLetter } from './job.runner.ts';
@@ -77,6 +77,21 @@ describe('a service on the bus', () => {
   it('lets a question wait no longer than its limit, and says when nobody is there', async () => {
     await expect(client.call('fixture.never', {}, 200)).rejects.toMatchObject({ code: 'timeout', status: 504 });
     await expect(client.call('fixture.unknown', {}, 2000)).rejects.toMatchObject({ code: 'not-ready', status: 503 });
+  });
+
+  it('answers whoever asked by a connection that is gone without a word, by the next', async () => {
+    const way = await startProxy(nats.port);
+    const asking = new RpcClient(`nats://127.0.0.1:${way.port}`, 'test', { pingMs: 300 });
+    const ask = () => asking.call('fixture.double', { n: 21 }, 1000);
+    try {
+      expect(await ask()).toEqual({ n: 42 });
+      expect(way.silence()).toBe(1);
+      await expect(ask()).rejects.toMatchObject({ code: 'timeout' });
+      await waitFor('an answer', () => ask().catch(() => false), 30_000);
+    } finally {
+      await asking.close();
+      await way.stop();
+    }
   });
 
   it('is not ready while NATS is away', async () => {

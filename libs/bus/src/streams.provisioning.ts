@@ -128,7 +128,8 @@ async function provisionConsumer(
 
 /**
  * No `backoff` (it would add to the delay of a negative acknowledgement) and no limit of deliveries: past one, JetStream
- * would leave the message without a consumer. The application ends what fails for good, as a dead letter.
+ * would leave the message without a consumer. The application ends what fails for good, as a dead letter. No limit of what is
+ * unacknowledged: what waits to be tried again counts, and would keep everything else waiting; a worker takes one at a time anyway.
  */
 function consumerConfig(spec: FunctionSpec): DurableConfig {
   return {
@@ -138,7 +139,7 @@ function consumerConfig(spec: FunctionSpec): DurableConfig {
     deliver_policy: DeliverPolicy.All,
     ack_wait: spec.ackWaitMs * 1_000_000,
     max_deliver: -1,
-    max_ack_pending: 1000,
+    max_ack_pending: -1,
   };
 }
 

@@ -1,7 +1,8 @@
 import { SolopoError } from '@solopo/contracts';
-import { Kysely, PostgresDialect, sql, type LogEvent } from 'kysely';
+import { CompiledQuery, Kysely, PostgresDialect, sql, type LogEvent } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
+import { limitAnswers } from './answer-limit.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
 import { Repositories } from './repositories/repositories.ts';
 import { EVIDENCE_TABLES, type Database, type EvidenceTable, type Queries } from './tables/database.ts';
@@ -16,6 +17,11 @@ export interface ExecutedQuery {
 export interface LedgerOptions {
   /** Connections at most. */
   readonly connections?: number;
+  /**
+   * For an answer, and between the questions of a transaction: beyond that, whoever is at the other end counts as gone, and the connection
+   * ends. Without it both wait for hours.
+   */
+  readonly answerMs?: number | undefined;
   /** Connections idle in the pool that break, and other trouble outside of any query. */
   readonly onError?: (error: Error) => void;
   /** Called after each query, in the asynchronous context of whoever asked for it. */
@@ -63,7 +69,10 @@ export class Ledger extends Repositories {
   }
 
   /** Connects with the first query. */
-  static open(url: string, { connections = 10, onError = () => undefined, onQuery }: LedgerOptions = {}): Ledger {
+  static open(
+    url: string,
+    { connections = 10, answerMs, onError = () => undefined, onQuery }: LedgerOptions = {},
+  ): Ledger {
     const pool = new pg.Pool({
       connectionString: url,
       max: connections,
@@ -74,8 +83,17 @@ export class Ledger extends Repositories {
     pool.on('error', onError);
     // One that breaks between two queries of a transaction tells nobody else; the next query fails by itself.
     pool.on('connect', (client) => client.on('error', () => undefined));
+    if (answerMs !== undefined) pool.on('connect', (client) => limitAnswers(client as unknown as pg.Client, answerMs));
     const log = onQuery === undefined ? {} : { log: (event: LogEvent) => onQuery(executed(event)) };
-    const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }), ...log });
+    const dialect = new PostgresDialect({
+      pool,
+      // A transaction whose client is gone without a word holds its locks until the server ends it.
+      onCreateConnection: async (connection) => {
+        const setting = `set idle_in_transaction_session_timeout = ${Math.ceil(answerMs ?? 0)}`;
+        await connection.executeQuery(CompiledQuery.raw(setting));
+      },
+    });
+    const db = new Kysely<Database>({ dialect, ...log });
     return new Ledger(db, url, pool, onError);
   }
 

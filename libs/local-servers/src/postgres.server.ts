@@ -18,12 +18,17 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+export interface LocalPostgres extends LocalServer {
+  /** As a crash of the whole server would. */
+  kill(): Promise<void>;
+}
+
 const NAME = 'solopo';
 const ATTEMPTS = 3;
 const NOBODY = 65_534;
 
 /** Starts a private Postgres with a database `solopo`; answers queries when the promise resolves. */
-export async function startPostgres(options: PostgresOptions): Promise<LocalServer> {
+export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
   const dataDir = resolve(options.dataDir);
   const bin = binaries();
   const as = identity(bin, dataDir);
@@ -65,6 +70,7 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalServ
       pid: server.pid,
       exited: server.exited,
       stop: () => server.stop(['SIGINT', 10_000], ['SIGQUIT', 5000]),
+      kill: () => server.stop(),
     };
   }
 }

@@ -5,6 +5,8 @@ import { z } from 'zod';
 /** What every service needs. An app extends it: `serviceConfigSchema.extend({ threads: z.coerce.number() })`. */
 export const serviceConfigSchema = z.strictObject({
   databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }),
+  /** For an answer of the database, which counts as gone beyond that; and for its clients, between two questions of a transaction. */
+  databaseAnswerMs: z.coerce.number().int().min(1000).default(60_000),
   natsUrl: z.url({ protocol: /^(nats|tls)$/ }),
   /** The directory of the artifacts, which all services share; or a bucket, `s3://BUCKET/PREFIX`, which the next ones are for. */
   artifacts: z.string().min(1),

@@ -4,6 +4,7 @@ export * from './otlp.ts';
 export * from './postgres.ts';
 export * from './s3.ts';
 export * from './scratch.ts';
+export * from './tcp.proxy.ts';
 export * from './torch.ts';
 export * from './wait.ts';
 export * from './vulkan.ts';

@@ -1,45 +1,80 @@
 import { join } from 'node:path';
-import { startPostgres as start } from '@solopo/local-servers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startPostgres as start, type LocalPostgres, type PostgresOptions } from '@solopo/local-servers';
 import pg from 'pg';
 import { scratch } from './scratch.ts';
 
+const ATTEMPTS = 10;
+
 export interface TestPostgres {
   readonly url: string;
+  readonly port: number;
   /** The URL of a new, empty database. */
   createDatabase(): Promise<string>;
   stop(): Promise<void>;
+  /** Ends the server as kill -9 would; `restart` brings it back with the same files. */
+  kill(): Promise<void>;
+  /** On the same port, after `kill`. */
+  restart(): Promise<void>;
 }
 
-/** A real Postgres on a free port, as fast as it goes: it forgets everything in a power cut. */
-export async function startPostgres(): Promise<TestPostgres> {
+/**
+ * A real Postgres on a free port, as fast as it goes: it forgets everything in a power cut, and its last commits when it is killed,
+ * unless `settings` say `synchronous_commit: 'on'`.
+ */
+export async function startPostgres(
+  options: { readonly settings?: Readonly<Record<string, string>> } = {},
+): Promise<TestPostgres> {
   const place = scratch('postgres');
+  const dataDir = join(place.folder, 'data');
   const settings = {
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',
     autovacuum: 'off',
     shared_buffers: '32MB',
+    ...options.settings,
   };
-  const server = await start({ dataDir: join(place.folder, 'data'), settings });
+  let server = await start({ dataDir, settings });
   place.watch(server.pid);
+  const { url, port } = server;
   let databases = 0;
   return {
-    url: server.url,
+    url,
+    port,
     createDatabase: async () => {
       const name = `test_${++databases}`;
-      const client = new pg.Client({ connectionString: server.url });
+      const client = new pg.Client({ connectionString: url });
       await client.connect();
       try {
         await client.query(`create database ${name} strategy file_copy`);
       } finally {
         await client.end();
       }
-      return Object.assign(new URL(server.url), { pathname: `/${name}` }).href;
+      return Object.assign(new URL(url), { pathname: `/${name}` }).href;
     },
     stop: async () => {
       await server.stop();
       place.forget();
       await place.remove();
     },
+    kill: () => server.kill(),
+    restart: async () => {
+      place.forget();
+      server = await startAgain({ dataDir, settings, port });
+      place.watch(server.pid);
+    },
   };
+}
+
+/** What served the clients of a killed server outlives it by a moment, and no other may have its files until then. */
+async function startAgain(options: PostgresOptions): Promise<LocalPostgres> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(options);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+      await sleep(100 * attempt);
+    }
+  }
 }

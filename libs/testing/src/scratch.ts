@@ -8,6 +8,8 @@ export interface Scratch {
   readonly folder: string;
   /** A process to be ended before the folder goes. */
   watch(pid: number): void;
+  /** A folder in it that is a disk of its own from now on, to be given back before the folder goes. */
+  mounts(path: string): void;
   /** Nothing is watched any more: call it when the watched processes have ended, for their ids may be given to others. */
   forget(): void;
   /** Ends what is watched and removes the folder now. */
@@ -15,11 +17,12 @@ export interface Scratch {
 }
 
 const WATCHER = `
-pids=''
-while read -r word pid; do
-  case $word in watch) pids="$pids $pid" ;; forget) pids='' ;; esac
+pids='' mounts=''
+while read -r word what; do
+  case $word in watch) pids="$pids $what" ;; forget) pids='' ;; mounts) mounts="$mounts $what" ;; esac
 done
 if [ -n "$pids" ]; then kill -9 $pids 2>/dev/null; fi
+for path in $mounts; do umount -l "$path"; done
 for attempt in 1 2 3 4 5; do rm -rf "$0" 2>/dev/null && break; sleep 0.2; done
 `;
 
@@ -36,6 +39,7 @@ export function scratch(name: string): Scratch {
   return {
     folder,
     watch: (pid) => void watcher.stdin.write(`watch ${pid}\n`),
+    mounts: (path) => void watcher.stdin.write(`mounts ${path}\n`),
     forget: () => void watcher.stdin.write('forget\n'),
     remove: async () => {
       watcher.ref();

@@ -64,13 +64,14 @@ async function openStore(config: WorkerConfig, health: Health): Promise<Artifact
 }
 
 function openLedger(
-  { databaseUrl }: WorkerConfig,
+  { databaseUrl, databaseAnswerMs }: WorkerConfig,
   logger: Logger,
   health: Health,
   metrics: Metrics,
   resources: Resources,
 ): Ledger {
   const ledger = Ledger.open(databaseUrl, {
+    answerMs: databaseAnswerMs,
     onError: (error) => logger.warn({ error }, 'a database connection broke'),
     onQuery: queryMetrics(metrics),
   });

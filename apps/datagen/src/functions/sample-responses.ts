@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { JobContext } from '@solopo/bus';
 import { FUNCTIONS } from '@solopo/functions';
-import { Ledger } from '@solopo/ledger';
+import { Ledger, type NewSample } from '@solopo/ledger';
 import { ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { Answers } from '../answers/answers.ts';
 import { sampledBy } from '../counts.ts';
@@ -48,14 +48,18 @@ export class SampleResponses implements JobFunction<'sample'> {
       },
     );
     const sampled = contexts.slice(0, answers.length);
-    const samples = sampled.flatMap(({ position }, i) =>
-      (answers[i] ?? []).map((answer, sampleIndex) => ({
-        ...answer,
-        position,
-        sampleIndex,
-        text: text.decode(answer.tokens, { skipSpecial: true }).trim(),
-      })),
-    );
+    const samples: NewSample[] = [];
+    for (const [index, { position }] of sampled.entries()) {
+      // Thousands of texts take seconds: others have their turn between them.
+      await context.advanced();
+      for (const [sampleIndex, answer] of (answers[index] ?? []).entries())
+        samples.push({
+          ...answer,
+          position,
+          sampleIndex,
+          text: text.decode(answer.tokens, { skipSpecial: true }).trim(),
+        });
+    }
     // Examples without a context are between those with one: the first that is left decides where the next job begins.
     const next = contexts[answers.length];
     return {

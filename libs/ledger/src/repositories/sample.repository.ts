@@ -33,7 +33,7 @@ export class SampleRepository {
   }
 
   async insert(stage: string, samples: readonly NewSample[]): Promise<void> {
-    const rows = samples.map((sample) => ({
+    const rowOf = (sample: NewSample) => ({
       stage,
       position: sample.position,
       sample_index: sample.sampleIndex,
@@ -42,11 +42,12 @@ export class SampleRepository {
       finish: sample.finish,
       logp: sample.logp,
       digest: sampleDigest(stage, sample),
-    }));
-    for (const batch of batches(rows))
+    });
+    // Rows are made batch by batch, so that the process does other things between them.
+    for (const batch of batches(samples))
       await this.#db
         .insertInto('samples')
-        .values(batch)
+        .values(batch.map(rowOf))
         .onConflict((conflict) => conflict.columns(['stage', 'position', 'sample_index']).doNothing())
         .execute();
   }
