@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startPostgres as start } from '@solopo/local-servers';
 import pg from 'pg';
@@ -7,6 +8,9 @@ export interface TestPostgres {
   readonly url: string;
   /** The URL of a new, empty database. */
   createDatabase(): Promise<string>;
+  /** Stops all of its processes, which then hold their connections and answer nothing (Linux alone). `thaw` lets them go on. */
+  freeze(): void;
+  thaw(): void;
   stop(): Promise<void>;
 }
 
@@ -23,6 +27,11 @@ export async function startPostgres(): Promise<TestPostgres> {
   const server = await start({ dataDir: join(place.folder, 'data'), settings });
   place.watch(server.pid);
   let databases = 0;
+  let frozen: readonly number[] = [];
+  const thaw = (): void => {
+    for (const pid of frozen.toReversed()) process.kill(pid, 'SIGCONT');
+    frozen = [];
+  };
   return {
     url: server.url,
     createDatabase: async () => {
@@ -36,7 +45,16 @@ export async function startPostgres(): Promise<TestPostgres> {
       }
       return Object.assign(new URL(server.url), { pathname: `/${name}` }).href;
     },
+    freeze: () => {
+      // Its first process makes the others.
+      process.kill(server.pid, 'SIGSTOP');
+      const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ');
+      frozen = [server.pid, ...children.map(Number)];
+      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    },
+    thaw,
     stop: async () => {
+      thaw();
       await server.stop();
       place.forget();
       await place.remove();

@@ -64,13 +64,15 @@ async function openStore(config: WorkerConfig, health: Health): Promise<Artifact
 }
 
 function openLedger(
-  { databaseUrl }: WorkerConfig,
+  { databaseUrl, databaseDirectHost, databaseLimitMs }: WorkerConfig,
   logger: Logger,
   health: Health,
   metrics: Metrics,
   resources: Resources,
 ): Ledger {
   const ledger = Ledger.open(databaseUrl, {
+    directHost: databaseDirectHost,
+    limitMs: databaseLimitMs,
     onError: (error) => logger.warn({ error }, 'a database connection broke'),
     onQuery: queryMetrics(metrics),
   });
