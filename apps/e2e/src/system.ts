@@ -9,11 +9,27 @@ import type { RunConfigInput, RunView } from '@solopo/contracts';
 import { FUNCTIONS, type FunctionSpec } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { freePort } from '@solopo/local-servers';
-import { startNats, startPostgres, waitFor, type TestNats, type TestPostgres } from '@solopo/testing';
+import {
+  startNats,
+  startPgBouncer,
+  startPostgres,
+  waitFor,
+  type TestNats,
+  type TestPgBouncer,
+  type TestPostgres,
+} from '@solopo/testing';
 import request from 'supertest';
 
 const APPS = fileURLToPath(new URL('../..', import.meta.url));
 export const DATA = fileURLToPath(new URL('../../../data', import.meta.url));
+
+/** Whose logins the migrator makes. */
+const ROLES = ['gateway', 'datagen', 'reward', 'trainer'];
+
+export interface SystemOptions {
+  /** The services, but for the migrator, reach Postgres through PgBouncer in transaction mode. */
+  readonly isPooled?: boolean;
+}
 
 export type Worker = 'datagen' | 'reward' | 'trainer';
 
@@ -22,6 +38,7 @@ export class System {
   readonly #services = new Map<string, ChildProcess>();
   readonly #artifacts = mkdtempSync(join(tmpdir(), 'solopo-e2e-'));
   readonly output: string[] = [];
+  #pooler: TestPgBouncer | undefined;
 
   private constructor(
     readonly postgres: TestPostgres,
@@ -33,13 +50,17 @@ export class System {
   ) {}
 
   /** @param env more of it, for every service */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<System> {
+  static async start(
+    env: Readonly<Record<string, string>> = {},
+    { isPooled = false }: SystemOptions = {},
+  ): Promise<System> {
     const [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
     const databaseUrl = await postgres.createDatabase();
     const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort(), env);
     const migrator = system.#spawn('migrator');
     const code = await new Promise((resolve) => migrator.once('exit', resolve));
     if (code !== 0) throw new Error(`the migrator failed:\n${system.output.join('')}`);
+    if (isPooled) system.#pooler = await startPgBouncer([databaseUrl, ...ROLES.map((role) => system.#urlOf(role))]);
     await system.startGateway();
     return system;
   }
@@ -106,6 +127,7 @@ export class System {
   async close(): Promise<void> {
     await Promise.all([...this.#services.keys()].map((service) => this.stop(service, 'SIGKILL')));
     await this.ledger.close();
+    await this.#pooler?.stop();
     await Promise.all([this.postgres.stop(), this.nats.stop()]);
     rmSync(this.#artifacts, { recursive: true, force: true });
   }
@@ -151,11 +173,23 @@ export class System {
     return view;
   }
 
+  /** Each service has its own login and least privileges; the migrator, who makes them, has the owner's. */
+  #databaseOf(service: string): Record<string, string> {
+    if (service !== 'migrator') return { SOLOPO_DATABASE_URL: this.#urlOf(service) };
+    const logins = ROLES.map((role) => [`SOLOPO_${role.toUpperCase()}_DATABASE_URL`, this.#urlOf(role)]);
+    return { ...Object.fromEntries(logins), SOLOPO_DATABASE_URL: this.databaseUrl };
+  }
+
+  #urlOf(role: string): string {
+    const address = new URL(this.#pooler?.url ?? this.databaseUrl);
+    return Object.assign(address, { username: `e2e_${role}`, password: `of-${role}` }).href;
+  }
+
   #spawn(service: string, settings: Readonly<Record<string, string>> = {}, name = service): ChildProcess {
     const child = spawn(process.execPath, [join(APPS, service, 'dist/main.js')], {
       env: {
         PATH: process.env['PATH'],
-        SOLOPO_DATABASE_URL: this.databaseUrl,
+        ...this.#databaseOf(service),
         SOLOPO_NATS_URL: this.nats.url,
         SOLOPO_ARTIFACTS: this.#artifacts,
         SOLOPO_LOG_LEVEL: 'warn',

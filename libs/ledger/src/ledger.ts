@@ -6,6 +6,7 @@ import pg from 'pg';
 import { limitedPool } from './limited-pool.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
 import { Repositories } from './repositories/repositories.ts';
+import { provisionRoles, type ProvisionedRoles, type RoleUrls } from './roles/provision-roles.ts';
 import { alone, listen, type SessionOptions } from './session.ts';
 import { EVIDENCE_TABLES, type Database, type EvidenceTable, type Queries } from './tables/database.ts';
 
@@ -170,6 +171,11 @@ export class Ledger extends Repositories {
         { cause: error },
       );
     return results.map(({ migrationName }) => migrationName);
+  }
+
+  /** Gives the login of each role, in its address, the least that the role needs; of a migrated ledger, by its owner. */
+  provisionRoles(urls: RoleUrls): Promise<ProvisionedRoles> {
+    return provisionRoles(this.#migrating, this.#session.url, urls);
   }
 
   /** The last migration applied; null in an empty database. Ready is `SCHEMA_VERSION`. */
