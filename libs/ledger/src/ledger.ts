@@ -4,6 +4,7 @@ import { Kysely, PostgresDialect, sql, type LogEvent } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
 import { limitedPool } from './limited-pool.ts';
+import { LockedDialect, lockMigrations } from './migration-lock.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
 import { Repositories } from './repositories/repositories.ts';
 import { provisionRoles, type ProvisionedRoles, type RoleUrls } from './roles/provision-roles.ts';
@@ -102,12 +103,12 @@ export class Ledger extends Repositories {
     // One that breaks between two queries of a transaction tells nobody else; the next query fails by itself.
     pool.on('connect', (client) => client.on('error', () => undefined));
     const log = onQuery === undefined ? {} : { log: (event: LogEvent) => onQuery(executed(event)) };
-    const within = (ms: number): Queries =>
-      new Kysely<Database>({ dialect: new PostgresDialect({ pool: limitedPool(pool, ms) }), ...log });
+    const within = (ms: number, Dialect = PostgresDialect): Queries =>
+      new Kysely<Database>({ dialect: new Dialect({ pool: limitedPool(pool, ms) }), ...log });
     const databases = {
       db: within(limitMs),
       patient: within(PATIENCE * limitMs),
-      migrating: within(MIGRATION_LIMIT_MS),
+      migrating: within(MIGRATION_LIMIT_MS, LockedDialect),
     };
     const session = { limitMs, onError };
     return new Ledger(pool, databases, { ...session, url }, { ...session, url: direct(url, directHost) });
@@ -162,14 +163,17 @@ export class Ledger extends Repositories {
 
   /** Brings the schema up to date; safe to call from several processes at once. Returns what it applied. */
   async migrate(): Promise<string[]> {
-    const { error, results = [] } = await migratorOf(this.#migrating).migrateToLatest();
-    const failed = results.find(({ status }) => status === 'Error');
-    if (error !== undefined)
+    const results = await this.#migrating.transaction().execute(async (tx) => {
+      await lockMigrations(tx);
+      const { error, results: applied = [] } = await migratorOf(tx).migrateToLatest();
+      if (error === undefined) return applied;
+      const failed = applied.find(({ status }) => status === 'Error');
       throw new SolopoError(
         'internal',
         `Migration ${failed?.migrationName ?? 'of the ledger'} failed: ${messageOf(error)}; the schema is as before, mend the cause and migrate again.`,
         { cause: error },
       );
+    });
     return results.map(({ migrationName }) => migrationName);
   }
 
