@@ -176,7 +176,10 @@ export class System {
   /** Each service has its own login and least privileges; the migrator, who makes them, has the owner's. */
   #databaseOf(service: string): Record<string, string> {
     if (service !== 'migrator') return { SOLOPO_DATABASE_URL: this.#urlOf(service) };
-    const logins = ROLES.map((role) => [`SOLOPO_${role.toUpperCase()}_DATABASE_URL`, this.#urlOf(role)]);
+    const logins = ROLES.map((role): [string, string] => [
+      `SOLOPO_${role.toUpperCase()}_DATABASE_URL`,
+      this.#urlOf(role),
+    ]);
     return { ...Object.fromEntries(logins), SOLOPO_DATABASE_URL: this.databaseUrl };
   }
 

@@ -18,7 +18,7 @@ export class DatabaseUsers {
 
   /** For the migrator alone. */
   get all(): NodeJS.ProcessEnv {
-    const logins = USERS.map((user) => [`SOLOPO_${user.toUpperCase()}_DATABASE_URL`, this.url(user)]);
+    const logins = USERS.map((user): [string, string] => [`SOLOPO_${user.toUpperCase()}_DATABASE_URL`, this.url(user)]);
     return { ...Object.fromEntries(logins), SOLOPO_DATABASE_URL: this.owner };
   }
 }

@@ -51,7 +51,7 @@ const ANY: Readonly<Record<string, unknown>> = {
 const ORDER = [
   'models datasets examples runs stages stage_chunks run_stages contexts stage_contexts samples judgements pairs',
   'pair_refusals scores steps checkpoints policy_versions alignment_slices alignment_metrics evaluations outbox leases',
-  'attempts dead_letters tokens worker_devices audit_log',
+  'attempts dead_letters tokens worker_devices',
 ].flatMap((line) => line.split(' '));
 
 interface Column {
