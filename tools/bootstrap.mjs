@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { installDependencies } from './bootstrap/dependencies.mjs';
 import { findNatsServer } from './bootstrap/nats-server.mjs';
+import { fetchPgBouncer } from './bootstrap/pgbouncer.mjs';
 import { fail, ROOT, run } from './bootstrap/run.mjs';
 import { installChartTools } from './bootstrap/chart-tools.mjs';
 
@@ -33,6 +34,7 @@ if (asksHelp && existsSync(CLIENT)) {
   await handOver(CLIENT, [command, ...args]);
 } else if (command === 'test') {
   process.env.SOLOPO_NATS_SERVER = findNatsServer();
+  fetchPgBouncer();
   if (args.every((filter) => 'tools/chart'.startsWith(filter) || filter.startsWith('tools/chart'))) installChartTools();
   await handOver(join(ROOT, 'tools', 'test.mjs'), args);
 } else {

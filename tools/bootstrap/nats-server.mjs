@@ -1,5 +1,6 @@
-import { accessSync, constants, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { unpackDebian } from './debian.mjs';
 import { fail, ROOT, run } from './run.mjs';
 
 const HOME = join(ROOT, '.solopo', 'nats-server');
@@ -16,7 +17,7 @@ export function findNatsServer() {
       : fail(`SOLOPO_NATS_SERVER names ${named}, which cannot be executed; name another file, or unset it.`);
   return (
     find() ??
-    (unpackDebian() ? find() : undefined) ??
+    (unpackDebian(['nats-server'], HOME) ? find() : undefined) ??
     fail(`nats-server was not found. ${howToInstall()} Then run this again.`)
   );
 }
@@ -32,26 +33,6 @@ function isExecutable(file) {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Unpacked, not installed: installing would start a service of the system. */
-function unpackDebian() {
-  if (run('apt-get', ['--version']).status !== 0) return false;
-  console.error('Fetching nats-server, once (apt-get download)');
-  const staging = `${HOME}.${process.pid}`;
-  mkdirSync(staging, { recursive: true });
-  try {
-    const download = () => run('apt-get', ['download', '-q', 'nats-server'], { cwd: staging }).status === 0;
-    if (!download() && !(process.getuid() === 0 && run('apt-get', ['update', '-q']).status === 0 && download()))
-      return false;
-    const archive = readdirSync(staging).find((name) => name.endsWith('.deb'));
-    if (archive === undefined || run('dpkg-deb', ['-x', join(staging, archive), staging]).status !== 0) return false;
-    rmSync(HOME, { recursive: true, force: true });
-    renameSync(staging, HOME);
-    return true;
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
   }
 }
 

@@ -9,15 +9,28 @@ import type { RunConfigInput, RunView } from '@solopo/contracts';
 import { FUNCTIONS, type FunctionSpec } from '@solopo/functions';
 import { Ledger } from '@solopo/ledger';
 import { freePort } from '@solopo/local-servers';
-import { startNats, startPostgres, waitFor, type TestNats, type TestPostgres } from '@solopo/testing';
+import {
+  startNats,
+  startPgBouncer,
+  startPostgres,
+  waitFor,
+  type TestNats,
+  type TestPgBouncer,
+  type TestPostgres,
+} from '@solopo/testing';
 import request from 'supertest';
 
 const APPS = fileURLToPath(new URL('../..', import.meta.url));
 export const DATA = fileURLToPath(new URL('../../../data', import.meta.url));
 
+/** Whose logins the migrator makes. */
+const ROLES = ['gateway', 'datagen', 'reward', 'trainer'];
+
 export type Worker = 'datagen' | 'reward' | 'trainer';
 
 export interface SystemOptions {
+  /** The services, but for the migrator, reach Postgres through PgBouncer in transaction mode. */
+  readonly isPooled?: boolean;
   /** The way by which services reach a server, in place of its address. */
   readonly route?: (url: string) => Promise<string>;
   /** Of the services' environment, by the name of each. */
@@ -35,12 +48,14 @@ export class System {
   readonly #services = new Map<string, ChildProcess>();
   readonly artifacts: string;
   readonly output: string[] = [];
+  #pooler: TestPgBouncer | undefined;
 
   private constructor(
     readonly postgres: TestPostgres,
     readonly nats: TestNats,
     readonly ledger: Ledger,
     readonly databaseUrl: string,
+    private readonly ways: { readonly database: string; readonly nats: string },
     readonly gatewayPort: number,
     readonly env: Readonly<Record<string, string>>,
     readonly options: SystemOptions,
@@ -50,15 +65,16 @@ export class System {
 
   /** @param env more of it, for every service */
   static async start(env: Readonly<Record<string, string>> = {}, options: SystemOptions = {}): Promise<System> {
-    const { database = {}, route = (url) => Promise.resolve(url) } = options;
+    const { isPooled = false, database = {}, route = (url) => Promise.resolve(url) } = options;
     const [postgres, nats] = await Promise.all([startPostgres({ settings: database }), startNats()]);
     const databaseUrl = await postgres.createDatabase();
-    const [databaseWay, natsWay] = [await route(databaseUrl), await route(nats.url)];
-    const all = { SOLOPO_DATABASE_URL: databaseWay, SOLOPO_NATS_URL: natsWay, ...env };
-    const system = new System(postgres, nats, Ledger.open(databaseUrl), databaseUrl, await freePort(), all, options);
+    const ways = { database: await route(databaseUrl), nats: await route(nats.url) };
+    const ledger = Ledger.open(databaseUrl);
+    const system = new System(postgres, nats, ledger, databaseUrl, ways, await freePort(), env, options);
     const migrator = system.#spawn('migrator');
     const code = await new Promise((resolve) => migrator.once('exit', resolve));
     if (code !== 0) throw new Error(`the migrator failed:\n${system.output.join('')}`);
+    if (isPooled) system.#pooler = await startPgBouncer([databaseUrl, ...ROLES.map((role) => system.#urlOf(role))]);
     await system.startGateway();
     return system;
   }
@@ -129,6 +145,7 @@ export class System {
   async close(): Promise<void> {
     await Promise.all([...this.#services.keys()].map((service) => this.stop(service, 'SIGKILL')));
     await this.ledger.close();
+    await this.#pooler?.stop();
     await Promise.all([this.postgres.stop(), this.nats.stop()]);
     // What lies elsewhere is somebody else's.
     if (this.env['SOLOPO_ARTIFACTS'] === undefined) rmSync(this.artifacts, { recursive: true, force: true });
@@ -175,10 +192,27 @@ export class System {
     return view;
   }
 
+  /** Each service has its own login and least privileges; the migrator, who makes them, has the owner's. */
+  #databaseOf(service: string): Record<string, string> {
+    if (service !== 'migrator') return { SOLOPO_DATABASE_URL: this.#urlOf(service) };
+    const logins = ROLES.map((role): [string, string] => [
+      `SOLOPO_${role.toUpperCase()}_DATABASE_URL`,
+      this.#urlOf(role),
+    ]);
+    return { ...Object.fromEntries(logins), SOLOPO_DATABASE_URL: this.ways.database };
+  }
+
+  #urlOf(role: string): string {
+    const address = new URL(this.#pooler?.url ?? this.ways.database);
+    return Object.assign(address, { username: `e2e_${role}`, password: `of-${role}` }).href;
+  }
+
   #spawn(service: string, settings: Readonly<Record<string, string>> = {}, name = service): ChildProcess {
     const child = spawn(process.execPath, [join(APPS, service, 'dist/main.js')], {
       env: {
         PATH: process.env['PATH'],
+        ...this.#databaseOf(service),
+        SOLOPO_NATS_URL: this.ways.nats,
         SOLOPO_ARTIFACTS: this.artifacts,
         SOLOPO_LOG_LEVEL: 'warn',
         ...this.env,

@@ -42,14 +42,15 @@ async function openStore(config: GatewayConfig, health: Health): Promise<Artifac
 }
 
 function openLedger(
-  { databaseUrl, databaseAnswerMs }: GatewayConfig,
+  { databaseUrl, databaseDirectHost, databaseLimitMs }: GatewayConfig,
   logger: Logger,
   health: Health,
   metrics: Metrics,
   resources: Resources,
 ): Ledger {
   const ledger = Ledger.open(databaseUrl, {
-    answerMs: databaseAnswerMs,
+    directHost: databaseDirectHost,
+    limitMs: databaseLimitMs,
     onError: (error) => logger.warn({ error }, 'a database connection broke'),
     onQuery: queryMetrics(metrics),
   });

@@ -7,6 +7,9 @@ import type { Lags } from './scale.policy.ts';
 /** On it stands, for a while, that somebody wants an answer of a worker of the app. */
 const WISH_OF: ReadonlyMap<string, App> = new Map(APPS.map((app) => [`wanted.${app}`, app]));
 
+/** For a connection to Postgres, and for its answer. */
+const LIMIT_MS = 5000;
+
 /** Reads how much work there is for each app: on the work queue, in the outbox when nothing publishes it, and as a wish. */
 export class QueueProbe {
   #streams: readonly [work: string, wanted: string] | undefined;
@@ -29,7 +32,8 @@ export class QueueProbe {
       name: 'launcher',
       maxReconnectAttempts: -1,
     });
-    const database = new pg.Pool({ connectionString: databaseUrl, max: 1, connectionTimeoutMillis: 5000 });
+    const limits = { connectionTimeoutMillis: LIMIT_MS, query_timeout: LIMIT_MS };
+    const database = new pg.Pool({ connectionString: databaseUrl, max: 1, keepAlive: true, ...limits });
     database.on('error', () => undefined);
     const queues = APPS.flatMap((app) => queuesOfApp(app, engines));
     const appOf = new Map(queues.map(({ subject, app }) => [subject, app]));

@@ -10,6 +10,7 @@ import {
 import { freePort, startNats, startPostgres, type LocalServer } from '@solopo/local-servers';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DatabaseUsers } from './database.users.ts';
 import { KeptService } from './kept.service.ts';
 import type { LineWriter, LogBook } from './log.book.ts';
 import { NatsUsers, type NatsUser } from './nats.users.ts';
@@ -105,16 +106,17 @@ export class System {
 
     const port = this.#options.port ?? (await freePort());
     const env: NodeJS.ProcessEnv = {
-      SOLOPO_DATABASE_URL: postgres.url,
       ...artifactsOf(dataDir),
       SOLOPO_HTTP_HOST: '127.0.0.1',
       ...(this.#options.device && { SOLOPO_DEVICE: this.#options.device }),
       SOLOPO_ENGINES: engines.join(','),
       ...(torchPython !== undefined && { SOLOPO_TORCH_PYTHON: torchPython }),
     };
-    const envOf = (user: NatsUser): NodeJS.ProcessEnv => ({
+    const logins = new DatabaseUsers(postgres.url);
+    const envOf = (user: Exclude<NatsUser, 'launcher'>): NodeJS.ProcessEnv => ({
       ...inherited(user === 'gateway' ? 'gateway' : 'other'),
       ...env,
+      ...(user === 'migrator' ? logins.all : { SOLOPO_DATABASE_URL: logins.url(user) }),
       SOLOPO_NATS_URL: users.url(user, nats.url),
     });
     await this.#migrate(envOf('migrator'));

@@ -20,6 +20,14 @@ async function migrateLedger(config: MigratorConfig, logger: Logger): Promise<vo
     });
     const applied = await ledger.migrate();
     logger.info({ applied, version: await ledger.schemaVersion() }, 'the schema is up to date');
+    const roles = await ledger.provisionRoles({
+      gateway: config.gatewayDatabaseUrl,
+      datagen: config.datagenDatabaseUrl,
+      reward: config.rewardDatabaseUrl,
+      trainer: config.trainerDatabaseUrl,
+      retention: config.retentionDatabaseUrl,
+    });
+    if (Object.keys(roles).length > 0) logger.info({ roles }, 'the roles are up to date');
   } finally {
     await ledger.close();
   }

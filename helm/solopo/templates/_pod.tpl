@@ -51,6 +51,12 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 {{- end }}
 - name: SOLOPO_DATABASE_URL_FILE
   value: /run/secrets/solopo/database-url
+{{- if eq .app "migrator" }}
+{{- range $role, $key := include "solopo.databaseLogins" $root | fromYaml }}
+- name: SOLOPO_{{ upper $role }}_DATABASE_URL_FILE
+  value: /run/secrets/solopo/database-url-{{ $role }}
+{{- end }}
+{{- end }}
 - name: SOLOPO_NATS_URL_FILE
   value: /run/secrets/solopo/nats-url
 {{- if has .app (list "migrator" "gateway") }}
@@ -131,12 +137,25 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 {{- mulf (include "solopo.mebibytes" .resources.limits.memory) .heapFraction | floor | int64 -}}
 {{- end -}}
 
+{{/* Who has a login of its own at Postgres, with the key of its address. (root) */}}
+{{- define "solopo.databaseLogins" -}}
+{{- range $role, $key := .Values.secrets.keys.databaseUrls }}
+{{- if $.Values.postgres.bundled }}
+{{ $role }}: url-{{ $role }}
+{{- else if $key }}
+{{ $role }}: {{ $key }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* The addresses and the tokens as files. (dict root app) */}}
 {{- define "solopo.secretVolume" -}}
 {{- $root := .root -}}
 {{- $fullname := include "solopo.fullname" $root -}}
 {{- $secrets := $root.Values.secrets -}}
 {{- $own := default $fullname $secrets.existingSecret -}}
+{{- $logins := include "solopo.databaseLogins" $root | fromYaml -}}
+{{- $ownersKey := ternary "url" $secrets.keys.databaseUrl $root.Values.postgres.bundled -}}
 name: secrets
 projected:
   defaultMode: 0440
@@ -144,8 +163,14 @@ projected:
     - secret:
         name: {{ ternary (printf "%s-postgres" $fullname) $own $root.Values.postgres.bundled }}
         items:
-          - key: {{ ternary "url" $secrets.keys.databaseUrl $root.Values.postgres.bundled }}
+          - key: {{ default $ownersKey (get $logins .app) }}
             path: database-url
+          {{- if eq .app "migrator" }}
+          {{- range $role, $key := $logins }}
+          - key: {{ $key }}
+            path: database-url-{{ $role }}
+          {{- end }}
+          {{- end }}
     - secret:
         name: {{ ternary (printf "%s-nats" $fullname) $own $root.Values.nats.bundled }}
         items:

@@ -10,6 +10,9 @@
 {{- if and $secrets.existingSecret (or $secrets.databaseUrl $secrets.natsUrl $secrets.adminToken) -}}
 {{- fail "secrets.existingSecret is set together with a value that it should hold; put databaseUrl, natsUrl and adminToken into that Secret, and empty them here." -}}
 {{- end -}}
+{{- if and (not .Values.postgres.bundled) (not $secrets.existingSecret) (include "solopo.databaseLogins" . | fromYaml) -}}
+{{- fail "secrets.keys.databaseUrls names keys, and no Secret of yours has them; name it in secrets.existingSecret, or empty them." -}}
+{{- end -}}
 {{- if and .Values.postgres.bundled $secrets.databaseUrl -}}
 {{- fail "secrets.databaseUrl is set and postgres.bundled is true; set postgres.bundled to false to use your own server." -}}
 {{- end -}}

@@ -2,6 +2,8 @@ export { Ledger, LedgerTransaction, SCHEMA_VERSION, type ExecutedQuery, type Led
 export { EVIDENCE_TABLES, type EvidenceTable } from './tables/database.ts';
 export type { ResolvedInputs, WorkState } from './tables/live.tables.ts';
 export type { TokenIds } from './bytes.ts';
+export { LEDGER_ROLES, type LedgerRole } from './roles/grants.ts';
+export type { ProvisionedRoles, RoleUrls } from './roles/provision-roles.ts';
 export type { Range } from './range.ts';
 export { alignmentDigest, evaluationDigest, sampleDigest } from './row-digests.ts';
 export { storableText } from './text.ts';

@@ -1,10 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SolopoError } from '@solopo/contracts';
 import { CompiledQuery, Kysely, PostgresDialect, sql, type LogEvent } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
-import { limitAnswers } from './answer-limit.ts';
+import { limitedPool } from './limited-pool.ts';
+import { LockedDialect, lockMigrations } from './migration-lock.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
 import { Repositories } from './repositories/repositories.ts';
+import { provisionRoles, type ProvisionedRoles, type RoleUrls } from './roles/provision-roles.ts';
+import { alone, listen, type SessionOptions } from './session.ts';
 import { EVIDENCE_TABLES, type Database, type EvidenceTable, type Queries } from './tables/database.ts';
 
 export interface ExecutedQuery {
@@ -18,10 +22,12 @@ export interface LedgerOptions {
   /** Connections at most. */
   readonly connections?: number;
   /**
-   * For an answer, and between the questions of a transaction: beyond that, whoever is at the other end counts as gone, and the connection
-   * ends. Without it both wait for hours.
+   * For a connection, a new one or one that others use now, and for the answer to a statement: then the database counts as away.
+   * Snapshots and counts, which read much, have ten times as long.
    */
-  readonly answerMs?: number | undefined;
+  readonly limitMs?: number;
+  /** HOST:PORT of Postgres itself, where `url` is a pooler's: to listen. */
+  readonly directHost?: string | undefined;
   /** Connections idle in the pool that break, and other trouble outside of any query. */
   readonly onError?: (error: Error) => void;
   /** Called after each query, in the asynchronous context of whoever asked for it. */
@@ -47,8 +53,12 @@ export class LedgerTransaction extends Repositories {
   }
 }
 
-/** For a connection, a new one or one that others use now: then the database counts as away. */
-const CONNECTION_LIMIT_MS = 30_000;
+export const LEDGER_LIMIT_MS = 20_000;
+const PATIENCE = 10;
+/** A statement of a migration may rewrite a table. */
+const MIGRATION_LIMIT_MS = 60 * 60_000;
+/** A server that is frozen does not take leave. */
+const FAREWELL_MS = 3000;
 
 /** What the schema of this program's ledger is called. */
 export const SCHEMA_VERSION = Object.keys(MIGRATIONS).sort().at(-1) ?? '';
@@ -56,45 +66,53 @@ export const SCHEMA_VERSION = Object.keys(MIGRATIONS).sort().at(-1) ?? '';
 /** The only truth of the system: a Postgres database. Repositories used directly run each query by itself. */
 export class Ledger extends Repositories {
   readonly #db: Queries;
-  readonly #url: string;
+  readonly #patient: Queries;
+  readonly #migrating: Queries;
   readonly #pool: pg.Pool;
-  readonly #onError: (error: Error) => void;
+  readonly #session: SessionOptions;
+  readonly #direct: SessionOptions;
 
-  private constructor(db: Queries, url: string, pool: pg.Pool, onError: (error: Error) => void) {
-    super(db);
-    this.#db = db;
-    this.#url = url;
+  private constructor(
+    pool: pg.Pool,
+    databases: Readonly<Record<'db' | 'patient' | 'migrating', Queries>>,
+    session: SessionOptions,
+    direct: SessionOptions,
+  ) {
+    super(databases.db);
+    this.#db = databases.db;
+    this.#patient = databases.patient;
+    this.#migrating = databases.migrating;
     this.#pool = pool;
-    this.#onError = onError;
+    this.#session = session;
+    this.#direct = direct;
   }
 
   /** Connects with the first query. */
   static open(
     url: string,
-    { connections = 10, answerMs, onError = () => undefined, onQuery }: LedgerOptions = {},
+    { connections = 10, limitMs = LEDGER_LIMIT_MS, directHost, onError = () => undefined, onQuery }: LedgerOptions = {},
   ): Ledger {
     const pool = new pg.Pool({
       connectionString: url,
       max: connections,
       types,
       keepAlive: true,
-      connectionTimeoutMillis: CONNECTION_LIMIT_MS,
+      connectionTimeoutMillis: limitMs,
     });
     pool.on('error', onError);
     // One that breaks between two queries of a transaction tells nobody else; the next query fails by itself.
     pool.on('connect', (client) => client.on('error', () => undefined));
     if (answerMs !== undefined) pool.on('connect', (client) => limitAnswers(client as unknown as pg.Client, answerMs));
     const log = onQuery === undefined ? {} : { log: (event: LogEvent) => onQuery(executed(event)) };
-    const dialect = new PostgresDialect({
-      pool,
-      // A transaction whose client is gone without a word holds its locks until the server ends it.
-      onCreateConnection: async (connection) => {
-        const setting = `set idle_in_transaction_session_timeout = ${Math.ceil(answerMs ?? 0)}`;
-        await connection.executeQuery(CompiledQuery.raw(setting));
-      },
-    });
-    const db = new Kysely<Database>({ dialect, ...log });
-    return new Ledger(db, url, pool, onError);
+    const within = (ms: number, Dialect = PostgresDialect): Queries =>
+      new Kysely<Database>({ dialect: new Dialect({ pool: limitedPool(pool, ms) }), ...log });
+    const databases = {
+      db: within(limitMs),
+      patient: within(PATIENCE * limitMs),
+      migrating: within(MIGRATION_LIMIT_MS, LockedDialect),
+    };
+    const session = { limitMs, onError };
+    return new Ledger(pool, databases, { ...session, url }, { ...session, url: direct(url, directHost) });
   }
 
   /** Of the pool: connections in use, connections that nobody uses, and queries that wait for one. */
@@ -104,7 +122,7 @@ export class Ledger extends Repositories {
   }
 
   async close(): Promise<void> {
-    await this.#db.destroy();
+    await Promise.race([this.#pool.end(), sleep(FAREWELL_MS, undefined, { ref: false })]);
   }
 
   /** All of it or nothing. The work is done again after a deadlock, so it must do nothing but query. */
@@ -120,7 +138,7 @@ export class Ledger extends Repositories {
 
   /** Everything as of one moment, whatever is written meanwhile; for reading alone. */
   async snapshot<T>(read: (ledger: Repositories) => Promise<T>): Promise<T> {
-    return this.#db
+    return this.#patient
       .transaction()
       .setIsolationLevel('repeatable read')
       .setAccessMode('read only')
@@ -128,38 +146,16 @@ export class Ledger extends Repositories {
   }
 
   /** Calls back whenever a committed transaction put something into the outbox. Ends with the returned function. */
-  async onOutbox(callback: () => void): Promise<() => Promise<void>> {
-    const client = new pg.Client({ connectionString: this.#url });
-    client.on('notification', callback);
-    client.on('error', this.#onError);
-    await client.connect();
-    await client.query('listen outbox');
-    return () => client.end();
+  onOutbox(callback: () => void): Promise<() => Promise<void>> {
+    return listen('outbox', callback, this.#direct);
   }
 
   /**
    * Does the work if no other process does work of that name now; returns whether it did. The name belongs to a
    * connection: should that break, `lost` aborts, and the work must end.
    */
-  async exclusively(name: string, work: (lost: AbortSignal) => Promise<void>): Promise<boolean> {
-    const lost = new AbortController();
-    const client = new pg.Client({ connectionString: this.#url, keepAlive: true });
-    client.on('error', (error) => {
-      this.#onError(error);
-      lost.abort();
-    });
-    try {
-      await client.connect();
-      const { rows } = await client.query<{ held: boolean }>(
-        'select pg_try_advisory_lock(hashtextextended($1, 0)) as held',
-        [name],
-      );
-      if (rows[0]?.held !== true) return false;
-      await work(lost.signal);
-      return true;
-    } finally {
-      await client.end().catch(() => undefined);
-    }
+  exclusively(name: string, work: (lost: AbortSignal) => Promise<void>): Promise<boolean> {
+    return alone(name, work, this.#session);
   }
 
   async ping(): Promise<void> {
@@ -168,36 +164,40 @@ export class Ledger extends Repositories {
 
   /** Brings the schema up to date; safe to call from several processes at once. Returns what it applied. */
   async migrate(): Promise<string[]> {
-    const { error, results = [] } = await this.#migrator().migrateToLatest();
-    const failed = results.find(({ status }) => status === 'Error');
-    if (error !== undefined)
+    const results = await this.#migrating.transaction().execute(async (tx) => {
+      await lockMigrations(tx);
+      const { error, results: applied = [] } = await migratorOf(tx).migrateToLatest();
+      if (error === undefined) return applied;
+      const failed = applied.find(({ status }) => status === 'Error');
       throw new SolopoError(
         'internal',
         `Migration ${failed?.migrationName ?? 'of the ledger'} failed: ${messageOf(error)}; the schema is as before, mend the cause and migrate again.`,
         { cause: error },
       );
+    });
     return results.map(({ migrationName }) => migrationName);
+  }
+
+  /** Gives the login of each role, in its address, the least that the role needs; of a migrated ledger, by its owner. */
+  provisionRoles(urls: RoleUrls): Promise<ProvisionedRoles> {
+    return provisionRoles(this.#migrating, this.#session.url, urls);
   }
 
   /** The last migration applied; null in an empty database. Ready is `SCHEMA_VERSION`. */
   async schemaVersion(): Promise<string | null> {
-    const migrations = await this.#migrator().getMigrations();
+    const migrations = await migratorOf(this.#db).getMigrations();
     return migrations.findLast(({ executedAt }) => executedAt !== undefined)?.name ?? null;
   }
 
   /** Rows in each table of evidence. */
   async counts(): Promise<Readonly<Record<EvidenceTable, number>>> {
     const counts = EVIDENCE_TABLES.map((table) =>
-      this.#db.selectFrom(table).select([sql.lit(table).as('table'), sql<number>`count(*)`.as('rows')]),
+      this.#patient.selectFrom(table).select([sql.lit(table).as('table'), sql<number>`count(*)`.as('rows')]),
     );
     const { rows } = await sql<{ table: EvidenceTable; rows: number }>`${sql.join(counts, sql` union all `)}`.execute(
-      this.#db,
+      this.#patient,
     );
     return Object.fromEntries(rows.map((row) => [row.table, row.rows])) as Record<EvidenceTable, number>;
-  }
-
-  #migrator(): Migrator {
-    return new Migrator({ db: this.#db, provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) } });
   }
 }
 
@@ -206,6 +206,14 @@ const MAX_ATTEMPTS = 5;
 /** 64-bit integers as numbers: all counts here stay far below 2 ** 53. */
 const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, Number);
+
+function direct(url: string, host: string | undefined): string {
+  return host === undefined ? url : Object.assign(new URL(url), { host }).href;
+}
+
+function migratorOf(db: Queries): Migrator {
+  return new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) } });
+}
 
 function executed({ query, queryDurationMillis, ...event }: LogEvent): ExecutedQuery {
   const done = { statement: query.sql, seconds: queryDurationMillis / 1000 };

@@ -5,8 +5,13 @@ import { z } from 'zod';
 /** What every service needs. An app extends it: `serviceConfigSchema.extend({ threads: z.coerce.number() })`. */
 export const serviceConfigSchema = z.strictObject({
   databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }),
-  /** For an answer of the database, which counts as gone beyond that; and for its clients, between two questions of a transaction. */
-  databaseAnswerMs: z.coerce.number().int().min(1000).default(60_000),
+  /** HOST:PORT of Postgres itself, where `databaseUrl` is a pooler's: the outbox is listened to there, and polled without it. */
+  databaseDirectHost: z
+    .string()
+    .regex(/^(\[[0-9a-f:]+\]|[^\s:/@[\]]+)(:\d{1,5})?$/i, 'must be HOST or HOST:PORT')
+    .optional(),
+  /** For a connection to the database, and for the answer to a statement; ten times that for reading all of a run. */
+  databaseLimitMs: z.coerce.number().int().min(100).default(20_000),
   natsUrl: z.url({ protocol: /^(nats|tls)$/ }),
   /** The directory of the artifacts, which all services share; or a bucket, `s3://BUCKET/PREFIX`, which the next ones are for. */
   artifacts: z.string().min(1),

@@ -1,6 +1,7 @@
 export * from './child.ts';
 export * from './nats.ts';
 export * from './otlp.ts';
+export * from './pgbouncer.ts';
 export * from './postgres.ts';
 export * from './s3.ts';
 export * from './scratch.ts';

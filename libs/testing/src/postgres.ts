@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres as start, type LocalPostgres, type PostgresOptions } from '@solopo/local-servers';
@@ -11,6 +12,9 @@ export interface TestPostgres {
   readonly port: number;
   /** The URL of a new, empty database. */
   createDatabase(): Promise<string>;
+  /** Stops all of its processes, which then hold their connections and answer nothing (Linux alone). `thaw` lets them go on. */
+  freeze(): void;
+  thaw(): void;
   stop(): Promise<void>;
   /** Ends the server as kill -9 would; `restart` brings it back with the same files. */
   kill(): Promise<void>;
@@ -39,6 +43,11 @@ export async function startPostgres(
   place.watch(server.pid);
   const { url, port } = server;
   let databases = 0;
+  let frozen: readonly number[] = [];
+  const thaw = (): void => {
+    for (const pid of frozen.toReversed()) process.kill(pid, 'SIGCONT');
+    frozen = [];
+  };
   return {
     url,
     port,
@@ -53,7 +62,16 @@ export async function startPostgres(
       }
       return Object.assign(new URL(url), { pathname: `/${name}` }).href;
     },
+    freeze: () => {
+      // Its first process makes the others.
+      process.kill(server.pid, 'SIGSTOP');
+      const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8').trim().split(' ');
+      frozen = [server.pid, ...children.map(Number)];
+      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    },
+    thaw,
     stop: async () => {
+      thaw();
       await server.stop();
       place.forget();
       await place.remove();

@@ -64,14 +64,15 @@ async function openStore(config: WorkerConfig, health: Health): Promise<Artifact
 }
 
 function openLedger(
-  { databaseUrl, databaseAnswerMs }: WorkerConfig,
+  { databaseUrl, databaseDirectHost, databaseLimitMs }: WorkerConfig,
   logger: Logger,
   health: Health,
   metrics: Metrics,
   resources: Resources,
 ): Ledger {
   const ledger = Ledger.open(databaseUrl, {
-    answerMs: databaseAnswerMs,
+    directHost: databaseDirectHost,
+    limitMs: databaseLimitMs,
     onError: (error) => logger.warn({ error }, 'a database connection broke'),
     onQuery: queryMetrics(metrics),
   });

@@ -38,7 +38,7 @@ export class Storm {
     const clocks = new Clocks(clockFiles);
     const ways: TestProxy[] = [];
     const system = await System.start(
-      { SOLOPO_ARTIFACTS: artifacts, TMPDIR: temporary, SOLOPO_SWEEP_MS: '2000', SOLOPO_DATABASE_ANSWER_MS: '10000' },
+      { SOLOPO_ARTIFACTS: artifacts, TMPDIR: temporary, SOLOPO_SWEEP_MS: '2000', SOLOPO_DATABASE_LIMIT_MS: '10000' },
       {
         keeps: true,
         // A killed server has not lost what it said is committed.

@@ -31,6 +31,26 @@ describe('a gateway that asks for tokens', () => {
     await request(gateway.url).get(path).expect(200);
   });
 
+  it.each([
+    ['/v1/runs', 401],
+    ['/v1/nothing', 404],
+    ['/healthz', 200],
+    ['/metrics', 200],
+    ['/v1/openapi.json', 200],
+    ['/', 200],
+    ['/no-such-page', 404],
+  ])('lets no browser make more of %s than it is', async (path, status) => {
+    const { headers } = await request(gateway.url).get(path).expect(status);
+    expect(headers['content-security-policy']).toBe(
+      path === '/' ? "default-src 'self'" : "default-src 'none'; frame-ancestors 'none'",
+    );
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+    });
+  });
+
   it('refuses every other operation without a token, and tells how to bring one', async () => {
     const closed = routesOf(API_CONTROLLERS).filter(({ operation }) => operation?.scope !== null);
     expect(closed.length).toBeGreaterThan(20);

@@ -1,4 +1,4 @@
-// The tables and the queue that the launcher reads, and nothing else.
+// The tables and the queue that the launcher reads, the logins of services, and nothing else.
 import { jetstreamManager } from '@nats-io/jetstream';
 import pg from 'pg';
 import { connectTo } from './nats.mjs';
@@ -9,6 +9,13 @@ await database.query(`
   create table if not exists outbox (id bigserial, subject text, published_at timestamptz, created_at timestamptz default now());
   create table if not exists happened (id bigserial, what text);
 `);
+for (const service of ['GATEWAY', 'DATAGEN', 'REWARD', 'TRAINER']) {
+  const { username, password } = new URL(process.env[`SOLOPO_${service}_DATABASE_URL`]);
+  const { rowCount } = await database.query('select from pg_roles where rolname = $1', [username]);
+  await database.query(`${rowCount === 0 ? 'create' : 'alter'} role ${username} login password '${password}'`);
+  await database.query(`grant all on all tables in schema public to ${username}`);
+  await database.query(`grant all on all sequences in schema public to ${username}`);
+}
 await database.end();
 
 const nats = await connectTo(process.env.SOLOPO_NATS_URL);
