@@ -31,6 +31,7 @@ import { RunsController } from './runs/runs.controller.ts';
 import { ShowPair } from './runs/show-pair.use-case.ts';
 import { DescribeSystem } from './system/describe-system.use-case.ts';
 import { SystemController } from './system/system.controller.ts';
+import { ReplaysController } from './verify/replays.controller.ts';
 import { VerifyRun } from './verify/verify-run.use-case.ts';
 import { Tracking } from './tracking/tracking.service.ts';
 import { StoresModule } from './stores.module.ts';
@@ -40,6 +41,7 @@ export const API_CONTROLLERS: readonly Type[] = [
   ModelsController,
   DatasetsController,
   RunsController,
+  ReplaysController,
   RunEventsController,
   ArtifactsController,
   LedgerController,
@@ -82,6 +84,8 @@ const RUNS = [
 export class GatewayModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
     consumer.apply(SlowBodies).forRoutes('{*path}');
-    consumer.apply(json({ limit: '1mb' })).forRoutes(ModelsController, RunsController, TokensController);
+    consumer
+      .apply(json({ limit: '1mb' }))
+      .forRoutes(ModelsController, RunsController, ReplaysController, TokensController);
   }
 }

@@ -51,6 +51,17 @@ export type InspectRequest = z.infer<typeof inspectRequestSchema>;
 export const SCOPES = ['read', 'run', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** Which slices to replay. */
+export const createReplaySchema = z.strictObject({
+  slices: z.int().min(1).max(1000).default(1).describe('How many, at random; all where the run has fewer'),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .optional()
+    .describe('Draws them; a random one by default'),
+});
+
 export const createTokenSchema = z.strictObject({
   name: z
     .string()

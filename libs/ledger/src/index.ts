@@ -46,6 +46,7 @@ export type {
   ChunkState,
   KindWork,
   NewStage,
+  ReplayStage,
   StageRecord,
   WantedChunk,
 } from './repositories/stage.repository.ts';

@@ -16,6 +16,7 @@ import type {
   NewToken,
   PairView,
   PolicyManifest,
+  ReplayView,
   Retried,
   RunSummary,
   RunView,
@@ -153,6 +154,14 @@ export class ApiClient {
 
   verify(id: string): Promise<Verification> {
     return this.#ask('get', '/v1/runs/{id}/verify', { path: { id } }, { patient: true });
+  }
+
+  createReplay(id: string, asked: { readonly slices: number; readonly seed?: number }): Promise<ReplayView> {
+    return this.#ask('post', '/v1/runs/{id}/replays', { path: { id }, json: asked });
+  }
+
+  replay(id: string, replay: string): Promise<ReplayView> {
+    return this.#ask('get', '/v1/runs/{id}/replays/{replay}', { path: { id, replay } }, { patient: true });
   }
 
   /** Server-sent events later than `lastEventId`, or from now on. */

@@ -310,6 +310,41 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/runs/{id}/replays': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Replays of the run, latest first */
+    readonly get: operations['listReplays'];
+    readonly put?: never;
+    /** Has a trainer take random slices of the run once more, from their checkpoints; nothing of the run changes */
+    readonly post: operations['createReplay'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/replays/{replay}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Whether slices that were taken once more came to what was recorded */
+    readonly get: operations['showReplay'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/runs/{id}/events': {
     readonly parameters: {
       readonly query?: never;
@@ -543,6 +578,15 @@ export interface components {
       readonly files: {
         readonly [key: string]: string;
       };
+    };
+    readonly NewReplay: {
+      /**
+       * @description How many, at random; all where the run has fewer
+       * @default 1
+       */
+      readonly slices?: number;
+      /** @description Draws them; a random one by default */
+      readonly seed?: number;
     };
     readonly NewToken: {
       /** @description Tells whose token it is; unique among the tokens that are not revoked. */
@@ -1340,6 +1384,41 @@ export interface components {
         readonly [key: string]: unknown;
       };
       readonly id: number;
+    };
+    readonly Replay: {
+      readonly id: string;
+      readonly run: string;
+      /** @description The slices were drawn with it */
+      readonly seed: number;
+      /** @description By number, from 0 */
+      readonly slices: readonly number[];
+      /** @enum {string} */
+      readonly state: 'pending' | 'running' | 'done' | 'failed';
+      /** @description Why it failed: a dead letter has more */
+      readonly error: string | null;
+      /** @description No slice differs or is unreadable; null while not all are replayed */
+      readonly ok: boolean | null;
+      readonly replayed: readonly components['schemas']['ReplayedSlice'][];
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+    };
+    readonly ReplayedSlice: {
+      /** @description From 0 */
+      readonly slice: number;
+      /** @description Its first step */
+      readonly from: number;
+      /** @description Its last step */
+      readonly to: number;
+      /**
+       * @description equal: the same parameters, state of the optimiser and chain. differs: an engine of the same fingerprint came to something else, so what was recorded is not what training gives. other-engine: other numbers, by an engine of another fingerprint, which need not give the same: replay it where the recorded one runs. unreadable: the checkpoint that it starts from is damaged or lost
+       * @enum {string}
+       */
+      readonly outcome: 'equal' | 'differs' | 'other-engine' | 'unreadable';
+      /** @description Fingerprint of the engine that took it for the run */
+      readonly recordedBy: string | null;
+      /** @description Fingerprint of the engine that took it once more; null where none did */
+      readonly replayedBy: string | null;
+      readonly detail: string;
     };
     readonly Response: {
       /** @description The text of each token */
@@ -2740,6 +2819,80 @@ export interface operations {
         };
         content: {
           readonly 'application/json': components['schemas']['Verification'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly listReplays: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Replays of the run, latest first */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Replay'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly createReplay: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['NewReplay'];
+      };
+    };
+    readonly responses: {
+      /** @description Has a trainer take random slices of the run once more, from their checkpoints; nothing of the run changes */
+      readonly 201: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Replay'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showReplay: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+        readonly replay: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Whether slices that were taken once more came to what was recorded */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Replay'];
         };
       };
       readonly default: components['responses']['Problem'];

@@ -3,6 +3,7 @@ import {
   artifactViewSchema,
   contextViewSchema,
   createModelSchema,
+  createReplaySchema,
   createTokenSchema,
   datasetViewSchema,
   deadLetterViewSchema,
@@ -21,6 +22,8 @@ import {
   policyManifestSchema,
   PRESETS,
   problemSchema,
+  replayedSliceSchema,
+  replayViewSchema,
   responseViewSchema,
   retriedSchema,
   runConfigSchema,
@@ -45,6 +48,7 @@ type Direction = 'input' | 'output';
 const COMPONENTS: Readonly<Record<Direction, Readonly<Record<string, z.ZodType>>>> = {
   input: {
     NewModel: createModelSchema,
+    NewReplay: createReplaySchema,
     NewRun: runConfigSchema,
     NewToken: createTokenSchema,
   },
@@ -68,6 +72,8 @@ const COMPONENTS: Readonly<Record<Direction, Readonly<Record<string, z.ZodType>>
     PolicyManifest: policyManifestSchema,
     Problem: problemSchema,
     RecentEvent: sequencedEventSchema,
+    Replay: replayViewSchema,
+    ReplayedSlice: replayedSliceSchema,
     Response: responseViewSchema,
     Retried: retriedSchema,
     Run: runViewSchema,
