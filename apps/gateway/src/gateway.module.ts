@@ -29,6 +29,9 @@ import { ListSlices } from './runs/list-slices.use-case.ts';
 import { PlaceEvidence } from './runs/place-evidence.use-case.ts';
 import { RunsController } from './runs/runs.controller.ts';
 import { ShowPair } from './runs/show-pair.use-case.ts';
+import { SigningKey } from './statements/signing-key.ts';
+import { StateMerged } from './statements/state-merged.use-case.ts';
+import { StatementsController } from './statements/statements.controller.ts';
 import { DescribeSystem } from './system/describe-system.use-case.ts';
 import { SystemController } from './system/system.controller.ts';
 import { ReplaysController } from './verify/replays.controller.ts';
@@ -42,6 +45,7 @@ export const API_CONTROLLERS: readonly Type[] = [
   DatasetsController,
   RunsController,
   ReplaysController,
+  StatementsController,
   RunEventsController,
   ArtifactsController,
   LedgerController,
@@ -62,6 +66,8 @@ const RUNS = [
   DescribePolicy,
   PlaceEvidence,
   VerifyRun,
+  SigningKey,
+  StateMerged,
 ];
 
 @Module({
@@ -86,6 +92,6 @@ export class GatewayModule implements NestModule {
     consumer.apply(SlowBodies).forRoutes('{*path}');
     consumer
       .apply(json({ limit: '1mb' }))
-      .forRoutes(ModelsController, RunsController, ReplaysController, TokensController);
+      .forRoutes(ModelsController, RunsController, ReplaysController, StatementsController, TokensController);
   }
 }

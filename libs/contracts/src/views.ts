@@ -418,6 +418,11 @@ export const replayViewSchema = z.object({
   createdAt: time,
 });
 
+export const signingKeyViewSchema = z.object({
+  keyid: digest.describe("SHA-256 of the key's SubjectPublicKeyInfo"),
+  publicKey: z.string().describe('Ed25519, PEM'),
+});
+
 export const tokenViewSchema = z.object({
   name: z.string(),
   scopes: z.array(z.enum(SCOPES)),
@@ -482,6 +487,7 @@ export type PolicyManifest = Frozen<z.infer<typeof policyManifestSchema>>;
 export type Verification = Frozen<z.infer<typeof verificationSchema>>;
 export type ReplayedSlice = Frozen<z.infer<typeof replayedSliceSchema>>;
 export type ReplayView = Frozen<z.infer<typeof replayViewSchema>>;
+export type SigningKeyView = Frozen<z.infer<typeof signingKeyViewSchema>>;
 export type TokenView = Frozen<z.infer<typeof tokenViewSchema>>;
 export type IssuedToken = Frozen<z.infer<typeof issuedTokenSchema>>;
 export type DeadLetterView = Frozen<z.infer<typeof deadLetterViewSchema>>;

@@ -8,6 +8,7 @@ import type {
   AlignmentView,
   DatasetView,
   DeadLetterView,
+  Envelope,
   EvaluationView,
   IssuedToken,
   ModelDetails,
@@ -20,6 +21,7 @@ import type {
   Retried,
   RunSummary,
   RunView,
+  SigningKey,
   StepView,
   TokenView,
   Verification,
@@ -150,6 +152,19 @@ export class ApiClient {
 
   policy(id: string, step?: number): Promise<PolicyManifest> {
     return this.#ask('get', '/v1/runs/{id}/policy', { path: { id }, query: step === undefined ? {} : { step } });
+  }
+
+  /** What an adapter and its base were merged into. */
+  stateMergedPolicy(
+    id: string,
+    step: number,
+    files: readonly { readonly name: string; readonly digest: string }[],
+  ): Promise<Envelope> {
+    return this.#ask('post', '/v1/runs/{id}/policy/statement', { path: { id }, query: { step }, json: { files } });
+  }
+
+  signingKey(): Promise<SigningKey> {
+    return this.#ask('get', '/v1/signing-key', {});
   }
 
   verify(id: string): Promise<Verification> {

@@ -345,6 +345,40 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/signing-key': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** The public key that exports' statements are signed with */
+    readonly get: operations['showSigningKey'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/policy/statement': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Signs what a merged policy was made of; files that are neither of the base nor of the adapter are marked as declared by the caller */
+    readonly post: operations['stateMergedPolicy'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/runs/{id}/events': {
     readonly parameters: {
       readonly query?: never;
@@ -587,6 +621,12 @@ export interface components {
       readonly slices?: number;
       /** @description Draws them; a random one by default */
       readonly seed?: number;
+    };
+    readonly NewStatement: {
+      readonly files: readonly {
+        readonly name: string;
+        readonly digest: string;
+      }[];
     };
     readonly NewToken: {
       /** @description Tells whose token it is; unique among the tokens that are not revoked. */
@@ -1163,6 +1203,17 @@ export interface components {
       readonly steps: number;
       /** @description ISO 8601, UTC */
       readonly lastUsed: string;
+    };
+    readonly Envelope: {
+      /** Format: base64 */
+      readonly payload: string;
+      /** @constant */
+      readonly payloadType: 'application/vnd.in-toto+json';
+      readonly signatures: readonly {
+        readonly keyid: string;
+        /** Format: base64 */
+        readonly sig: string;
+      }[];
     };
     readonly Evaluation: {
       readonly policy: string;
@@ -2135,6 +2186,12 @@ export interface components {
         readonly message: string;
       }[];
     };
+    readonly SigningKey: {
+      /** @description SHA-256 of the key's SubjectPublicKeyInfo */
+      readonly keyid: string;
+      /** @description Ed25519, PEM */
+      readonly publicKey: string;
+    };
     readonly Slice: {
       /** @description The last of the slice */
       readonly step: number;
@@ -2893,6 +2950,57 @@ export interface operations {
         };
         content: {
           readonly 'application/json': components['schemas']['Replay'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showSigningKey: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description The public key that exports' statements are signed with */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['SigningKey'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly stateMergedPolicy: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description Of an earlier policy version; the latest when absent */
+        readonly step?: number;
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['NewStatement'];
+      };
+    };
+    readonly responses: {
+      /** @description Signs what a merged policy was made of; files that are neither of the base nor of the adapter are marked as declared by the caller */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Envelope'];
         };
       };
       readonly default: components['responses']['Problem'];
