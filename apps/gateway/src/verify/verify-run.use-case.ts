@@ -41,9 +41,7 @@ async function verifyRows(ledger: Repositories, id: string): Promise<Check[]> {
     await readable('data set', () => verifyDataset(ledger, 'data set', dataset)),
     ...(evaluationDataset === null
       ? []
-      : [
-          await readable('evaluation data set', () => verifyDataset(ledger, 'evaluation data set', evaluationDataset)),
-        ]),
+      : [await readable('evaluation data set', () => verifyDataset(ledger, 'evaluation data set', evaluationDataset))]),
     await readable('configuration', () => verifyStages(run, view, stages)),
   ];
   const evidence = await readable('pairs', () => verifyEvidence(ledger, stages, model));
