@@ -2,6 +2,7 @@ import { Module, type MiddlewareConsumer, type NestModule, type Type } from '@ne
 import { json } from 'express';
 import { AccessModule } from './access/access.module.ts';
 import { TokensController } from './access/tokens.controller.ts';
+import { CollectGarbage } from './artifacts/collect-garbage.use-case.ts';
 import { ArtifactsController } from './artifacts/artifacts.controller.ts';
 import { DashboardModule } from './dashboard/dashboard.module.ts';
 import { DatasetsController } from './datasets/datasets.controller.ts';
@@ -77,6 +78,7 @@ const RUNS = [
     RegisterModel,
     TextModels,
     ImportDataset,
+    CollectGarbage,
     ...RUNS,
     DescribeSystem,
     RunEvents,
@@ -92,6 +94,13 @@ export class GatewayModule implements NestModule {
     consumer.apply(SlowBodies).forRoutes('{*path}');
     consumer
       .apply(json({ limit: '1mb' }))
-      .forRoutes(ModelsController, RunsController, ReplaysController, StatementsController, TokensController);
+      .forRoutes(
+        'v1/artifacts/gc',
+        ModelsController,
+        RunsController,
+        ReplaysController,
+        StatementsController,
+        TokensController,
+      );
   }
 }

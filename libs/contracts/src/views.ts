@@ -418,6 +418,14 @@ export const replayViewSchema = z.object({
   createdAt: time,
 });
 
+export const garbageSchema = z.object({
+  dryRun: z.boolean(),
+  unneeded: count.describe('Artifacts that nothing refers to: removed, unless it was a dry run'),
+  bytes: count.describe('Of them'),
+  fresh: count.describe('Artifacts that nothing refers to yet, stored too lately to be removed'),
+  referenced: count.describe('Artifacts that models, checkpoints or policies are'),
+});
+
 export const signingKeyViewSchema = z.object({
   keyid: digest.describe("SHA-256 of the key's SubjectPublicKeyInfo"),
   publicKey: z.string().describe('Ed25519, PEM'),
@@ -487,6 +495,7 @@ export type PolicyManifest = Frozen<z.infer<typeof policyManifestSchema>>;
 export type Verification = Frozen<z.infer<typeof verificationSchema>>;
 export type ReplayedSlice = Frozen<z.infer<typeof replayedSliceSchema>>;
 export type ReplayView = Frozen<z.infer<typeof replayViewSchema>>;
+export type Garbage = Frozen<z.infer<typeof garbageSchema>>;
 export type SigningKeyView = Frozen<z.infer<typeof signingKeyViewSchema>>;
 export type TokenView = Frozen<z.infer<typeof tokenViewSchema>>;
 export type IssuedToken = Frozen<z.infer<typeof issuedTokenSchema>>;

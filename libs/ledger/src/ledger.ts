@@ -32,6 +32,16 @@ export class LedgerTransaction extends Repositories {
     this.#db = db;
   }
 
+  /** Until this transaction ends no artifact is removed: what is there when it looks is there when its reference is. */
+  async keepArtifacts(): Promise<void> {
+    await sql`select pg_advisory_xact_lock_shared(hashtextextended(${ARTIFACTS}, 0))`.execute(this.#db);
+  }
+
+  /** Until this transaction ends nobody refers to an artifact that was there already. */
+  async holdReferences(): Promise<void> {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${ARTIFACTS}, 0))`.execute(this.#db);
+  }
+
   /** Whether no other transaction does work of that name now; until this one ends, none will. */
   async isAlone(name: string): Promise<boolean> {
     const { rows } = await sql<{ held: boolean }>`
@@ -40,6 +50,9 @@ export class LedgerTransaction extends Repositories {
     return rows[0]?.held === true;
   }
 }
+
+/** Whoever refers to an artifact that was there already, and whoever removes such. */
+const ARTIFACTS = 'artifacts';
 
 /** For a connection, a new one or one that others use now: then the database counts as away. */
 const CONNECTION_LIMIT_MS = 30_000;

@@ -10,6 +10,7 @@ import type {
   DeadLetterView,
   Envelope,
   EvaluationView,
+  Garbage,
   IssuedToken,
   ModelDetails,
   ModelView,
@@ -161,6 +162,10 @@ export class ApiClient {
     files: readonly { readonly name: string; readonly digest: string }[],
   ): Promise<Envelope> {
     return this.#ask('post', '/v1/runs/{id}/policy/statement', { path: { id }, query: { step }, json: { files } });
+  }
+
+  collectGarbage(asked: { readonly dryRun: boolean; readonly graceHours: number }): Promise<Garbage> {
+    return this.#ask('post', '/v1/artifacts/gc', { json: asked }, { patient: true });
   }
 
   signingKey(): Promise<SigningKey> {

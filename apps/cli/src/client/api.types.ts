@@ -447,6 +447,23 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/artifacts/gc': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Removes artifacts that nothing refers to; without `dryRun: false` it says how many there are */
+    readonly post: operations['collectGarbage'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/artifacts/{digest}': {
     readonly parameters: {
       readonly query?: never;
@@ -607,6 +624,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    readonly GarbageCollection: {
+      /** @default true */
+      readonly dryRun?: boolean;
+      /**
+       * @description What was stored later than so long ago stays
+       * @default 24
+       */
+      readonly graceHours?: number;
+    };
     readonly NewModel: {
       readonly name: string;
       readonly files: {
@@ -1265,6 +1291,17 @@ export interface components {
       readonly chunksFailed: number;
       /** @description Of a chunk; null before the first is done */
       readonly meanSeconds: number | null;
+    };
+    readonly Garbage: {
+      readonly dryRun: boolean;
+      /** @description Artifacts that nothing refers to: removed, unless it was a dry run */
+      readonly unneeded: number;
+      /** @description Of them */
+      readonly bytes: number;
+      /** @description Artifacts that nothing refers to yet, stored too lately to be removed */
+      readonly fresh: number;
+      /** @description Artifacts that models, checkpoints or policies are */
+      readonly referenced: number;
     };
     readonly InspectedResponse: {
       /** @description One a token */
@@ -3120,6 +3157,31 @@ export interface operations {
         };
         content: {
           readonly 'application/json': components['schemas']['Artifact'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly collectGarbage: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['GarbageCollection'];
+      };
+    };
+    readonly responses: {
+      /** @description Removes artifacts that nothing refers to; without `dryRun: false` it says how many there are */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Garbage'];
         };
       };
       readonly default: components['responses']['Problem'];

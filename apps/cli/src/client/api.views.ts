@@ -20,6 +20,7 @@ export type Retried = Schemas['Retried'];
 export type RunEvent = Schemas['RunEvent'];
 export type RunSummary = Schemas['RunSummary'];
 export type RunView = Schemas['Run'];
+export type Garbage = Schemas['Garbage'];
 export type Envelope = Schemas['Envelope'];
 export type SigningKey = Schemas['SigningKey'];
 export type StageView = Schemas['Stage'];

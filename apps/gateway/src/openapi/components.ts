@@ -1,7 +1,9 @@
 import {
   alignmentViewSchema,
   artifactViewSchema,
+  collectGarbageSchema,
   contextViewSchema,
+  garbageSchema,
   createModelSchema,
   createReplaySchema,
   createTokenSchema,
@@ -50,6 +52,7 @@ type Direction = 'input' | 'output';
 /** What has a name in the document. */
 const COMPONENTS: Readonly<Record<Direction, Readonly<Record<string, z.ZodType>>>> = {
   input: {
+    GarbageCollection: collectGarbageSchema,
     NewModel: createModelSchema,
     NewReplay: createReplaySchema,
     NewRun: runConfigSchema,
@@ -67,6 +70,7 @@ const COMPONENTS: Readonly<Record<Direction, Readonly<Record<string, z.ZodType>>
     Evaluation: evaluationViewSchema,
     EvidencePlaces: evidencePlacesSchema,
     Function: functionViewSchema,
+    Garbage: garbageSchema,
     InspectedResponse: inspectedResponseSchema,
     Inspection: inspectionSchema,
     IssuedToken: issuedTokenSchema,
