@@ -21,6 +21,7 @@ export const DECIDED: readonly string[] = [
   'httpPort',
   'adminToken',
   'mlflowToken',
+  'signingKey',
   'streamReplicas',
   'pools',
   'engines',

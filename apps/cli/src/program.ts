@@ -7,18 +7,23 @@ import { datasets } from './commands/datasets.command.ts';
 import { deadLetters } from './commands/dead-letters.command.ts';
 import { demoCommand } from './commands/demo.command.ts';
 import { exportCommand } from './commands/export.command.ts';
+import { gc } from './commands/gc.command.ts';
 import { generateCommand } from './commands/generate.command.ts';
 import { models } from './commands/models.command.ts';
 import { pairs } from './commands/pairs.command.ts';
 import { pretrainCommand } from './commands/pretrain.command.ts';
 import { runs } from './commands/runs.command.ts';
 import { schema } from './commands/schema.command.ts';
+import { signingKeyCommand } from './commands/signing-key.command.ts';
 import { tokens } from './commands/tokens.command.ts';
 import { verify } from './commands/verify.command.ts';
 import { UsageError } from './usage.error.ts';
 
 const COMMANDS: readonly (readonly [heading: string, readonly ((context: Context) => Command)[]])[] = [
-  ['On a running system:', [models, datasets, runs, pairs, exportCommand, verify, deadLetters, tokens, demoCommand]],
+  [
+    'On a running system:',
+    [models, datasets, runs, pairs, exportCommand, verify, signingKeyCommand, deadLetters, gc, tokens, demoCommand],
+  ],
   ['On this machine alone:', [schema, convert, generateCommand, pretrainCommand, completion]],
 ];
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,10 @@ const MODEL = join(DATA, 'models/retrieval-144k');
 let system: System;
 let folder: string;
 beforeAll(async () => {
-  system = await System.start();
+  const { privateKey } = generateKeyPairSync('ed25519');
+  system = await System.start({
+    SOLOPO_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  });
   system.startWorkers('datagen', 'reward', 'trainer');
   folder = mkdtempSync(join(tmpdir(), 'solopo-e2e-cli-'));
 }, 60_000);
@@ -134,12 +137,27 @@ describe.each(['full', 'lora'] as const)('a %s run', (kind) => {
   });
 });
 
+/** By the key that the system gives; and that a byte more in a file is found. */
+async function isSigned(name: string, statement: RegExp): Promise<void> {
+  writeFileSync(path('system.pub'), (await solopo('signing-key')).out);
+  const verify = () => solopo('verify', path(name), '--key', path('system.pub'));
+  expect(await verify()).toMatchObject({ code: 0, out: expect.stringMatching(statement) as string });
+  const card = readFileSync(path(`${name}/README.md`));
+  writeFileSync(path(`${name}/README.md`), `${card.toString()} `);
+  expect(await verify()).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/^FAILED +files +file-altered: README\.md$/m) as string,
+  });
+  writeFileSync(path(`${name}/README.md`), card);
+}
+
 test('the policy of a full run is a model that can be registered again', async () => {
   await json('export', idOf['full']!, '--out', path('policy'));
   const { run } = await json<Result>('runs', 'show', idOf['full']!);
   const weights = readFileSync(path('policy/model.safetensors'));
   expect(createHash('sha256').update(weights).digest('hex')).toBe(run.policyDigest);
   expect(readFileSync(path('policy/README.md'), 'utf8')).toContain(run.policyDigest);
+  await isSigned('policy', /^ok +statement +model of run /);
   expect((await solopo('models', 'add', path('policy'))).code).toBe(0);
   expect((await solopo('export', idOf['full']!, '--out', path('policy'))).code).toBe(2);
 });
@@ -155,6 +173,12 @@ test('the policy of a LoRA run is an adapter, and merged a model that answers', 
     merged: true,
     step: 2,
   });
+
+  await isSigned('adapter', /^ok +statement +adapter of run /);
+  await isSigned(
+    'merged',
+    /^ok +statement +merged of run .*; the digests of .*model\.safetensors are whoever exported /,
+  );
 
   cpSync(MODEL, path('together'), { recursive: true });
   for (const file of ['adapter_config.json', 'adapter_model.safetensors'])

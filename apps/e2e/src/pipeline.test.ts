@@ -11,6 +11,7 @@ import type {
   Inspection,
   PairDetails,
   PairView,
+  ReplayView,
   RunView,
   StepView,
 } from '@solopo/contracts';
@@ -140,6 +141,27 @@ describe('three arms through the real services', () => {
       steps: before.steps + 4,
     });
   }, 60_000);
+});
+
+describe('a replay', () => {
+  test('of every slice, by the trainer, comes to what was recorded, and changes nothing of the run', async () => {
+    const [{ id } = { id: '' }] = (await system.api.get('/v1/runs').expect(200)).body as RunView[];
+    const before = await system.ledger.counts();
+    const { body } = await system.api.post(`/v1/runs/${id}/replays`).send({ slices: 9, seed: 1 }).expect(201);
+    const path = `/v1/runs/${id}/replays/${(body as ReplayView).id}`;
+    const ended = await waitFor(
+      'the replay',
+      async () => {
+        const replay = (await system.api.get(path).expect(200)).body as ReplayView;
+        return replay.state === 'done' || replay.state === 'failed' ? replay : undefined;
+      },
+      60_000,
+    );
+    expect(ended).toMatchObject({ state: 'done', ok: true, slices: [0, 1] });
+    expect(ended.replayed.map(({ outcome }) => outcome)).toEqual(['equal', 'equal']);
+    expect(await system.ledger.counts()).toEqual(before);
+    expect((await system.api.get(`/v1/runs/${id}/verify`).expect(200)).body).toMatchObject({ ok: true });
+  }, 90_000);
 });
 
 /** What of a consumer nobody has taken yet, as the server tells a scaler. */

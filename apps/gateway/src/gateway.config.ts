@@ -32,6 +32,8 @@ export const gatewayConfigSchema = serviceConfigSchema.extend({
   auth: z.enum(['auto', 'required', 'off']).default('auto'),
   /** Has the scope `admin`: the first tokens are issued with it. */
   adminToken: z.string().min(32).max(1000).optional(),
+  /** An Ed25519 private key in PEM: exports carry a statement that is signed with it. None without. */
+  signingKey: z.string().min(1).optional(),
   artifactMaxBytes: z.coerce
     .number()
     .int()

@@ -2,6 +2,7 @@ import { Module, type MiddlewareConsumer, type NestModule, type Type } from '@ne
 import { json } from 'express';
 import { AccessModule } from './access/access.module.ts';
 import { TokensController } from './access/tokens.controller.ts';
+import { CollectGarbage } from './artifacts/collect-garbage.use-case.ts';
 import { ArtifactsController } from './artifacts/artifacts.controller.ts';
 import { DashboardModule } from './dashboard/dashboard.module.ts';
 import { DatasetsController } from './datasets/datasets.controller.ts';
@@ -29,8 +30,12 @@ import { ListSlices } from './runs/list-slices.use-case.ts';
 import { PlaceEvidence } from './runs/place-evidence.use-case.ts';
 import { RunsController } from './runs/runs.controller.ts';
 import { ShowPair } from './runs/show-pair.use-case.ts';
+import { SigningKey } from './statements/signing-key.ts';
+import { StateMerged } from './statements/state-merged.use-case.ts';
+import { StatementsController } from './statements/statements.controller.ts';
 import { DescribeSystem } from './system/describe-system.use-case.ts';
 import { SystemController } from './system/system.controller.ts';
+import { ReplaysController } from './verify/replays.controller.ts';
 import { VerifyRun } from './verify/verify-run.use-case.ts';
 import { Tracking } from './tracking/tracking.service.ts';
 import { StoresModule } from './stores.module.ts';
@@ -40,6 +45,8 @@ export const API_CONTROLLERS: readonly Type[] = [
   ModelsController,
   DatasetsController,
   RunsController,
+  ReplaysController,
+  StatementsController,
   RunEventsController,
   ArtifactsController,
   LedgerController,
@@ -60,6 +67,8 @@ const RUNS = [
   DescribePolicy,
   PlaceEvidence,
   VerifyRun,
+  SigningKey,
+  StateMerged,
 ];
 
 @Module({
@@ -69,6 +78,7 @@ const RUNS = [
     RegisterModel,
     TextModels,
     ImportDataset,
+    CollectGarbage,
     ...RUNS,
     DescribeSystem,
     RunEvents,
@@ -82,6 +92,15 @@ const RUNS = [
 export class GatewayModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
     consumer.apply(SlowBodies).forRoutes('{*path}');
-    consumer.apply(json({ limit: '1mb' })).forRoutes(ModelsController, RunsController, TokensController);
+    consumer
+      .apply(json({ limit: '1mb' }))
+      .forRoutes(
+        'v1/artifacts/gc',
+        ModelsController,
+        RunsController,
+        ReplaysController,
+        StatementsController,
+        TokensController,
+      );
   }
 }

@@ -1,5 +1,5 @@
-/** For the gateway, and for nobody else: whoever has one of them may do what an administrator may, or reports to a tracker. */
-const OF_GATEWAY = ['SOLOPO_ADMIN_TOKEN', 'SOLOPO_MLFLOW_TOKEN'];
+/** For the gateway, and for nobody else: whoever has one of them may do what an administrator may, reports to a tracker, or signs as the system. */
+const OF_GATEWAY = ['SOLOPO_ADMIN_TOKEN', 'SOLOPO_MLFLOW_TOKEN', 'SOLOPO_SIGNING_KEY'];
 /** Of the client on this terminal. */
 const OF_CLIENT = ['SOLOPO_TOKEN'];
 

@@ -17,6 +17,7 @@ import { NatsUsers, type NatsUser } from './nats.users.ts';
 import { QueueProbe } from './queue.probe.ts';
 import { Scaler } from './scaler.ts';
 import { inherited } from './service.environment.ts';
+import { signingKey } from './signing.key.ts';
 import type { ServicePlan } from './service.plan.ts';
 import { describeExit, ServiceProcess } from './service.process.ts';
 import type { StateFile } from './state.file.ts';
@@ -123,7 +124,13 @@ export class System {
     signal.throwIfAborted();
 
     const pools = APPS.map((app): Pool => ({ name: app, app, engines, ...this.#layoutOf(app) }));
-    const gatewayEnv = { ...envOf('gateway'), SOLOPO_HTTP_PORT: `${port}`, SOLOPO_POOLS: JSON.stringify(pools) };
+    const signing = await signingKey(dataDir);
+    const gatewayEnv = {
+      ...envOf('gateway'),
+      ...signing,
+      SOLOPO_HTTP_PORT: `${port}`,
+      SOLOPO_POOLS: JSON.stringify(pools),
+    };
     const gateway = await KeptService.start(() => this.#service('gateway', plan.gateway, gatewayEnv), {
       tell: this.#tell,
       giveUp: this.#break,

@@ -91,6 +91,10 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
   value: {{ include "solopo.poolList" $root | squote }}
 - name: SOLOPO_ADMIN_TOKEN_FILE
   value: /run/secrets/solopo/admin-token
+{{- if include "solopo.signingSecret" $root }}
+- name: SOLOPO_SIGNING_KEY_FILE
+  value: /run/secrets/solopo/signing-key
+{{- end }}
 {{- if $root.Values.secrets.mlflowToken.existingSecret }}
 - name: SOLOPO_MLFLOW_TOKEN_FILE
   value: /run/secrets/solopo/mlflow-token
@@ -101,6 +105,16 @@ Environment of a service. (dict root app workload): `config` of all, the workloa
 {{- with .workload.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Which Secret has the key that exports are signed with; none where a Secret of yours has the others and none is named. */}}
+{{- define "solopo.signingSecret" -}}
+{{- $secrets := .Values.secrets -}}
+{{- if $secrets.signingKey.existingSecret -}}
+{{- $secrets.signingKey.existingSecret -}}
+{{- else if not $secrets.existingSecret -}}
+{{- include "solopo.fullname" . -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Where the artifacts are: the volume, or a bucket with a cache where the volume would be. */}}
@@ -182,6 +196,13 @@ projected:
         items:
           - key: {{ $secrets.keys.adminToken }}
             path: admin-token
+    {{- with include "solopo.signingSecret" $root }}
+    - secret:
+        name: {{ . }}
+        items:
+          - key: {{ $secrets.signingKey.key }}
+            path: signing-key
+    {{- end }}
     {{- with $secrets.mlflowToken }}
     {{- if .existingSecret }}
     - secret:

@@ -6,7 +6,7 @@ import { buffer, text } from 'node:stream/consumers';
 import { sha256 } from '@solopo/contracts';
 import { spawnSource, whyNoS3 } from '@solopo/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ArtifactStore } from './artifact.store.ts';
+import type { ArtifactStore, KeptArtifact } from './artifact.store.ts';
 import { openArtifacts } from './open-artifacts.ts';
 import { KINDS, Places, type Place } from './testing/store.fixture.ts';
 
@@ -171,6 +171,23 @@ describe.each(KINDS)('an artifact store in a %s', (kind) => {
     await expect(store.materialize({ '..': digest })).rejects.toMatchObject({ code: 'input-invalid' });
     expect(await readdir(join(place.folder, 'folders'))).toEqual([]);
     expect(await readdir(join(place.folder, 'partial'))).toEqual([]);
+  });
+
+  it('lists what there is, and removes what is asked for, unless it was stored again since', async () => {
+    const contents = ['one', 'two', 'three'];
+    for (const content of contents) await store.put(Buffer.from(content));
+    const listed = new Map<string, KeptArtifact>();
+    for await (const kept of store.list()) listed.set(kept.digest, kept);
+    expect([...listed.keys()].sort()).toEqual(contents.map((content) => sha256(content)).sort());
+    const [one, two] = [listed.get(sha256('one'))!, listed.get(sha256('two'))!];
+    expect(one.bytes).toBe(3);
+    expect(Math.abs(Date.now() - one.storedAt.getTime())).toBeLessThan(3_600_000);
+    expect(await store.remove(one)).toBe(true);
+    expect(await store.remove(one)).toBe(false);
+    await expect(store.demandWhole(one.digest)).rejects.toMatchObject({ code: 'not-found' });
+    expect(await store.remove({ ...two, storedAt: new Date(two.storedAt.getTime() - 1000) })).toBe(false);
+    expect(await text(await store.open(two.digest))).toBe('two');
+    expect((await place.files()).sort()).toEqual([sha256('three'), two.digest].sort());
   });
 
   it('gives a file of one’s own for the time of some work', async () => {

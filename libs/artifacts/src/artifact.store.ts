@@ -7,6 +7,11 @@ export interface StoredArtifact {
   readonly bytes: number;
 }
 
+export interface KeptArtifact extends StoredArtifact {
+  /** When it was stored last. */
+  readonly storedAt: Date;
+}
+
 export type ArtifactSource = Uint8Array | AsyncIterable<Uint8Array>;
 
 /** Big things by digest, that several processes share. An artifact appears whole or not at all, and never changes. */
@@ -53,15 +58,25 @@ export abstract class ArtifactStore {
   /** Whatever is materialized within the work stays on this machine until the work is done. */
   abstract during<T>(work: () => Promise<T>): Promise<T>;
 
+  /** All that there are, in no order. */
+  abstract list(): AsyncIterable<KeptArtifact>;
+
+  /** For good, unless it was stored again since. Whoever asks knows that nobody needs it. Whether it was removed. */
+  abstract remove(artifact: KeptArtifact): Promise<boolean>;
+
   /** The path of a file of one's own, gone when the work is; what a crash leaves of it is cleared like partial artifacts. */
   abstract scratch<T>(work: (path: string) => Promise<T>): Promise<T>;
 }
 
 const DIGEST = /^[0-9a-f]{64}$/;
 
+export function isDigest(name: string): boolean {
+  return DIGEST.test(name);
+}
+
 /** Where artifacts lie by their digests, in folders and buckets alike: `ab/abcd…`. */
 export function placeOf(digest: string): string {
-  if (!DIGEST.test(digest))
+  if (!isDigest(digest))
     throw new SolopoError('input-invalid', `"${digest}" is not an artifact digest; give 64 hexadecimal digits.`);
   return `${digest.slice(0, 2)}/${digest}`;
 }

@@ -1,7 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { SolopoError } from '@solopo/contracts';
-import { ArtifactStore, demandExpected, missing, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
+import {
+  ArtifactStore,
+  demandExpected,
+  missing,
+  type ArtifactSource,
+  type KeptArtifact,
+  type StoredArtifact,
+} from './artifact.store.ts';
 import type { Bucket } from './bucket.ts';
 import type { CacheFolder } from './cache.folder.ts';
 import { demandFileName, write } from './content.folder.ts';
@@ -96,6 +103,18 @@ export class BucketStore extends ArtifactStore {
 
   during<T>(work: () => Promise<T>): Promise<T> {
     return this.cache.holds.during(work);
+  }
+
+  list(): AsyncIterable<KeptArtifact> {
+    return this.bucket.list();
+  }
+
+  async remove({ digest, storedAt }: KeptArtifact): Promise<boolean> {
+    const now = await this.bucket.describe(digest);
+    if (now === undefined || now.storedAt.getTime() > storedAt.getTime()) return false;
+    await this.bucket.remove(digest);
+    this.#whole.delete(digest);
+    return true;
   }
 
   async scratch<T>(work: (path: string) => Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AbortMultipartUploadCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
@@ -10,7 +11,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { missing, placeOf } from './artifact.store.ts';
+import { isDigest, missing, placeOf, type KeptArtifact } from './artifact.store.ts';
 import { bucketFault, isConnection, isNoSuchKey } from './bucket.faults.ts';
 import { nameOf, type BucketLocation } from './bucket.location.ts';
 
@@ -25,6 +26,7 @@ export interface BucketObject {
   readonly bytes: number;
   /** Another one when other content is there. */
   readonly identity: string;
+  readonly storedAt: Date;
 }
 
 const PATIENCE: BucketPatience = { attempts: 8, idleMs: 30_000 };
@@ -83,7 +85,8 @@ export class Bucket {
       try {
         const head = await this.#client.send(new HeadObjectCommand(this.#object(digest)));
         const { ContentLength: bytes = 0, ETag = '', LastModified } = head;
-        return { bytes, identity: `${ETag} ${LastModified?.getTime() ?? ''} ${bytes}` };
+        const storedAt = LastModified ?? new Date();
+        return { bytes, identity: `${ETag} ${LastModified?.getTime() ?? ''} ${bytes}`, storedAt };
       } catch (error) {
         if (isNoSuchKey(error)) return undefined;
         throw error;
@@ -126,6 +129,27 @@ export class Bucket {
       });
       await upload.done();
     });
+  }
+
+  async *list(): AsyncGenerator<KeptArtifact, void, undefined> {
+    const { bucket, prefix } = this.location;
+    for (let from: string | undefined, more = true; more;) {
+      const page = await this.#named(() =>
+        this.#client.send(
+          new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ...(from && { ContinuationToken: from }) }),
+        ),
+      );
+      for (const { Key = '', Size: bytes = 0, LastModified: storedAt = new Date() } of page.Contents ?? []) {
+        const digest = Key.split('/').at(-1) ?? '';
+        if (isDigest(digest) && Key === `${prefix}${placeOf(digest)}`) yield { digest, bytes, storedAt };
+      }
+      from = page.NextContinuationToken;
+      more = page.IsTruncated === true && from !== undefined;
+    }
+  }
+
+  async remove(digest: string): Promise<void> {
+    await this.#named(() => this.#client.send(new DeleteObjectCommand(this.#object(digest))));
   }
 
   /** Drops what writers left that were killed halfway: their parts take room, and are no objects. A thousand at a time. */

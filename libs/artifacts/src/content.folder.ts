@@ -3,7 +3,14 @@ import { createReadStream } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { digestOf, SolopoError } from '@solopo/contracts';
-import { missing, placeOf, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
+import {
+  isDigest,
+  missing,
+  placeOf,
+  type ArtifactSource,
+  type KeptArtifact,
+  type StoredArtifact,
+} from './artifact.store.ts';
 import { damaged } from './verified.ts';
 import { WholeFiles } from './whole-files.ts';
 
@@ -65,6 +72,32 @@ export class ContentFolder {
     await rename(partial, path);
     await this.#whole.trust(path, digest);
     await syncFolder(dirname(path));
+  }
+
+  async *list(): AsyncGenerator<KeptArtifact> {
+    const content = join(this.root, 'content');
+    for (const place of await readdir(content))
+      for (const digest of await readdir(join(content, place))) {
+        const path = join(content, place, digest);
+        const file = await stat(path).catch(() => undefined);
+        if (file?.isFile() === true && isDigest(digest)) yield { digest, bytes: file.size, storedAt: file.mtime };
+      }
+  }
+
+  /** Put aside first: what was stored again meanwhile, under the same name, is put back. */
+  async remove(digest: string, storedAt: Date): Promise<boolean> {
+    const [path, aside] = [this.path(digest), this.partial()];
+    const isThere = await rename(path, aside).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) return false;
+    if ((await stat(aside)).mtimeMs > storedAt.getTime()) {
+      await rename(aside, path);
+      return false;
+    }
+    await rm(aside, { force: true });
+    return true;
   }
 
   async scratch<T>(work: (path: string) => Promise<T>): Promise<T> {

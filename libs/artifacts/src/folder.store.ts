@@ -1,7 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { ArtifactStore, demandExpected, missing, type ArtifactSource, type StoredArtifact } from './artifact.store.ts';
+import {
+  ArtifactStore,
+  demandExpected,
+  missing,
+  type ArtifactSource,
+  type KeptArtifact,
+  type StoredArtifact,
+} from './artifact.store.ts';
 import { ContentFolder, write } from './content.folder.ts';
 import { diskFault, isFullDisk } from './disk.fault.ts';
 import { Room } from './room.ts';
@@ -75,6 +82,14 @@ export class FolderStore extends ArtifactStore {
 
   during<T>(work: () => Promise<T>): Promise<T> {
     return work();
+  }
+
+  list(): AsyncIterable<KeptArtifact> {
+    return this.folder.list();
+  }
+
+  remove({ digest, storedAt }: KeptArtifact): Promise<boolean> {
+    return this.folder.remove(digest, storedAt);
   }
 
   scratch<T>(work: (path: string) => Promise<T>): Promise<T> {

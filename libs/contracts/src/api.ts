@@ -51,6 +51,24 @@ export type InspectRequest = z.infer<typeof inspectRequestSchema>;
 export const SCOPES = ['read', 'run', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+export const collectGarbageSchema = z.strictObject({
+  dryRun: z.boolean().default(true),
+  graceHours: z.number().min(1).max(100_000).default(24).describe('What was stored later than so long ago stays'),
+});
+
+export type CollectGarbage = z.infer<typeof collectGarbageSchema>;
+
+/** Which slices to replay. */
+export const createReplaySchema = z.strictObject({
+  slices: z.int().min(1).max(1000).default(1).describe('How many, at random; all where the run has fewer'),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .optional()
+    .describe('Draws them; a random one by default'),
+});
+
 export const createTokenSchema = z.strictObject({
   name: z
     .string()

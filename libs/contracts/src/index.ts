@@ -7,5 +7,6 @@ export * from './example.ts';
 export * from './ranks.ts';
 export * from './run-config.ts';
 export * from './stages.ts';
+export * from './statement.ts';
 export * from './text.ts';
 export * from './views.ts';

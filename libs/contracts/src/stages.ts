@@ -131,6 +131,19 @@ export const stageSpecSchema = z.discriminatedUnion('kind', [
     sampler,
     ...computedBy,
   }),
+  /** Slices of a run's training taken once more, to be held against what was recorded. No run wants it, and it leaves no evidence. */
+  z.strictObject({
+    kind: z.literal('replay'),
+    /** Its own: the same slices are taken again each time that somebody asks. */
+    id: z.string(),
+    run: z.string(),
+    train: digest,
+    /** By number, from 0; a job each. */
+    slices: z.array(z.int().min(0)).min(1),
+    /** That they were drawn with. */
+    seed: z.int(),
+    ...computedBy,
+  }),
 ]);
 
 export type StageSpec = z.infer<typeof stageSpecSchema>;
@@ -151,6 +164,7 @@ export const STAGE_WORK = {
   train: { phase: 'training', unit: 'steps' },
   align: { phase: 'measuring', unit: 'pairs' },
   evaluate: { phase: 'evaluating', unit: 'questions' },
+  replay: { phase: 'replaying', unit: 'steps' },
 } as const satisfies Record<StageKind, { readonly phase: string; readonly unit: string }>;
 
 /** What travels on a work queue: references only, the ledger holds the rest. */

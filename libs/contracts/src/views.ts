@@ -390,6 +390,47 @@ export const verificationSchema = z.object({
   ),
 });
 
+export const REPLAY_OUTCOMES = ['equal', 'differs', 'other-engine', 'unreadable'] as const;
+
+export const replayedSliceSchema = z.object({
+  slice: count.describe('From 0'),
+  from: z.int().min(1).describe('Its first step'),
+  to: z.int().min(1).describe('Its last step'),
+  outcome: z
+    .enum(REPLAY_OUTCOMES)
+    .describe(
+      'equal: the same parameters, state of the optimiser and chain. differs: an engine of the same fingerprint came to something else, so what was recorded is not what training gives. other-engine: other numbers, by an engine of another fingerprint, which need not give the same: replay it where the recorded one runs. unreadable: the checkpoint that it starts from is damaged or lost',
+    ),
+  recordedBy: z.string().nullable().describe('Fingerprint of the engine that took it for the run'),
+  replayedBy: z.string().nullable().describe('Fingerprint of the engine that took it once more; null where none did'),
+  detail: z.string(),
+});
+
+export const replayViewSchema = z.object({
+  id: z.string(),
+  run: z.string(),
+  seed: z.int().describe('The slices were drawn with it'),
+  slices: z.array(count).describe('By number, from 0'),
+  state: z.enum(['pending', 'running', 'done', 'failed']),
+  error: z.string().nullable().describe('Why it failed: a dead letter has more'),
+  ok: z.boolean().nullable().describe('No slice differs or is unreadable; null while not all are replayed'),
+  replayed: z.array(replayedSliceSchema),
+  createdAt: time,
+});
+
+export const garbageSchema = z.object({
+  dryRun: z.boolean(),
+  unneeded: count.describe('Artifacts that nothing refers to: removed, unless it was a dry run'),
+  bytes: count.describe('Of them'),
+  fresh: count.describe('Artifacts that nothing refers to yet, stored too lately to be removed'),
+  referenced: count.describe('Artifacts that models, checkpoints or policies are'),
+});
+
+export const signingKeyViewSchema = z.object({
+  keyid: digest.describe("SHA-256 of the key's SubjectPublicKeyInfo"),
+  publicKey: z.string().describe('Ed25519, PEM'),
+});
+
 export const tokenViewSchema = z.object({
   name: z.string(),
   scopes: z.array(z.enum(SCOPES)),
@@ -452,6 +493,10 @@ export type ContextView = Frozen<z.infer<typeof contextViewSchema>>;
 export type PairDetails = Frozen<z.infer<typeof pairDetailsSchema>>;
 export type PolicyManifest = Frozen<z.infer<typeof policyManifestSchema>>;
 export type Verification = Frozen<z.infer<typeof verificationSchema>>;
+export type ReplayedSlice = Frozen<z.infer<typeof replayedSliceSchema>>;
+export type ReplayView = Frozen<z.infer<typeof replayViewSchema>>;
+export type Garbage = Frozen<z.infer<typeof garbageSchema>>;
+export type SigningKeyView = Frozen<z.infer<typeof signingKeyViewSchema>>;
 export type TokenView = Frozen<z.infer<typeof tokenViewSchema>>;
 export type IssuedToken = Frozen<z.infer<typeof issuedTokenSchema>>;
 export type DeadLetterView = Frozen<z.infer<typeof deadLetterViewSchema>>;

@@ -42,6 +42,7 @@ export const FUNCTIONS = {
   pair: { ...datagen, name: 'pair', subject: 'jobs.datagen.pair', engine: false },
   score: { ...reward, name: 'score', subject: 'jobs.reward.score' },
   train: { ...trainer, name: 'train', subject: 'jobs.trainer.train' },
+  replay: { ...trainer, name: 'replay', subject: 'jobs.trainer.replay', priority: MEASURED, sequential: false },
   align: { ...reward, name: 'align', subject: 'jobs.reward.align', ...measured },
   evaluate: { ...datagen, name: 'evaluate', subject: 'jobs.datagen.evaluate', ...measured },
 } as const satisfies Record<StageKind, FunctionSpec>;

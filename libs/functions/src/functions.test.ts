@@ -35,7 +35,7 @@ describe('the manifest of functions', () => {
     expect(names.sort()).toEqual([...STAGE_KINDS].sort());
     expect(functionsOf('datagen').map((spec) => spec.name)).toEqual(['compose', 'sample', 'pair', 'evaluate']);
     expect(functionsOf('reward').map((spec) => spec.name)).toEqual(['score', 'align']);
-    expect(functionsOf('trainer').map((spec) => spec.name)).toEqual(['train']);
+    expect(functionsOf('trainer').map((spec) => spec.name)).toEqual(['train', 'replay']);
   });
 
   it('names one device for the functions of an app, which share an engine', () => {
@@ -80,7 +80,7 @@ describe('the manifest of functions', () => {
     const two = { ranks: 2, nodes: 1, sequenceRanks: 1 };
     const taken = (app: App, engines: readonly EngineKind[]) =>
       queuesOfApp(app, engines, two).map(({ subject }) => subject);
-    expect(taken('trainer', ['torch'])).toEqual(['jobs.trainer.train.torch']);
+    expect(taken('trainer', ['torch'])).toEqual(['jobs.trainer.train.torch', 'jobs.trainer.replay.torch']);
     expect(taken('reward', ['torch'])).toEqual(['jobs.reward.score.torch', 'jobs.reward.align.torch']);
     expect(taken('datagen', ['onnx', 'torch'])).toEqual(functionsOf('datagen').map(({ subject }) => subject));
     expect(APPS.filter(isOverRanks)).toEqual(['reward', 'trainer']);

@@ -48,6 +48,7 @@ export type {
   ChunkState,
   KindWork,
   NewStage,
+  ReplayStage,
   StageRecord,
   WantedChunk,
 } from './repositories/stage.repository.ts';

@@ -44,6 +44,16 @@ export class LedgerTransaction extends Repositories {
     this.#db = db;
   }
 
+  /** Until this transaction ends no artifact is removed: what is there when it looks is there when its reference is. */
+  async keepArtifacts(): Promise<void> {
+    await sql`select pg_advisory_xact_lock_shared(hashtextextended(${ARTIFACTS}, 0))`.execute(this.#db);
+  }
+
+  /** Until this transaction ends nobody refers to an artifact that was there already. */
+  async holdReferences(): Promise<void> {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${ARTIFACTS}, 0))`.execute(this.#db);
+  }
+
   /** Whether no other transaction does work of that name now; until this one ends, none will. */
   async isAlone(name: string): Promise<boolean> {
     const { rows } = await sql<{ held: boolean }>`
@@ -59,6 +69,8 @@ const PATIENCE = 10;
 const MIGRATION_LIMIT_MS = 60 * 60_000;
 /** A server that is frozen does not take leave. */
 const FAREWELL_MS = 3000;
+/** Whoever refers to an artifact that was there already, and whoever removes such. */
+const ARTIFACTS = 'artifacts';
 
 /** What the schema of this program's ledger is called. */
 export const SCHEMA_VERSION = Object.keys(MIGRATIONS).sort().at(-1) ?? '';

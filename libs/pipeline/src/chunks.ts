@@ -1,4 +1,5 @@
 import type { StageKind, TrainingConfig } from '@solopo/contracts';
+import { Random } from '@solopo/random';
 
 /**
  * Items in one job: examples, contexts, pairs or questions. Stages without a size are one job. Behind today's size those
@@ -11,7 +12,7 @@ const CHUNK_SIZES = {
   score: [250],
   align: null,
   evaluate: [250],
-} as const satisfies Record<Exclude<StageKind, 'train'>, readonly [number, ...number[]] | null>;
+} as const satisfies Record<Exclude<StageKind, 'train' | 'replay'>, readonly [number, ...number[]] | null>;
 
 export type ChunkedKind = keyof typeof CHUNK_SIZES;
 
@@ -55,4 +56,10 @@ export function sliceRange(training: TrainingConfig, slice: number, pairs: numbe
   const steps = stepsOf(training, pairs);
   const { stepsPerSlice } = training;
   return { from: Math.min(steps, slice * stepsPerSlice), to: Math.min(steps, (slice + 1) * stepsPerSlice) };
+}
+
+/** So many of the slices that are done, all where there are fewer: which ones follows from the seed. */
+export function drawSlices(seed: number, done: number, count: number): number[] {
+  const slices = Array.from({ length: done }, (_, slice) => slice);
+  return new Random('replay', seed).sample(slices, Math.min(count, done)).sort((a, b) => a - b);
 }

@@ -2,6 +2,7 @@ export * from './aligned-pairs.ts';
 export * from './chunks.ts';
 export * from './collapse.ts';
 export * from './evidence-digests.ts';
+export * from './merkle.ts';
 export * from './next-stages.ts';
 export * from './pair-counts.ts';
 export * from './reference-sums.ts';

@@ -18,8 +18,8 @@ export interface Work<K extends StageKind> {
 /** What a job leaves behind: written, with the next jobs, in one transaction. */
 export interface Effects {
   write(tx: LedgerTransaction): Promise<void>;
-  /** Counts, added up over the stage's chunks; in records, too. */
-  readonly result: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+  /** Counts, added up over the stage's chunks; in records, too. What is no count stands as it is. */
+  readonly result: Readonly<Record<string, unknown>>;
   /** How many of the range's items were done, where the job's time was over before them all; the next job does the rest. */
   readonly itemsDone?: number;
 }

@@ -7,4 +7,5 @@ export { failStage } from './fail-stage.ts';
 export { emitEvents, eventSubjectOf, type EventType } from './run-events.ts';
 export { republishLost, type ChunkName, type HeldJobs, type RepublishedJobs } from './republish-lost.ts';
 export { retryDeadLetter } from './retry-dead-letter.ts';
+export { startReplay, type AskedReplay } from './start-replay.ts';
 export { startRun } from './start-run.ts';

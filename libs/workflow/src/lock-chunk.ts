@@ -17,6 +17,8 @@ export async function lockChunk(tx: LedgerTransaction, { stage: digest, chunk }:
   const stage = await tx.stages.lock(digest);
   const { state, itemsDone } = await tx.stages.chunkState(digest, chunk);
   const subscribers = await tx.runs.subscribers(digest);
-  const disposition = state === 'done' ? 'already-done' : subscribers.length === 0 ? 'unwanted' : 'open';
+  // Whoever asked for a replay wants it, until it fails.
+  const isWanted = subscribers.length > 0 || (stage.kind === 'replay' && stage.state !== 'failed');
+  const disposition = state === 'done' ? 'already-done' : isWanted ? 'open' : 'unwanted';
   return { disposition, stage, itemsDone, subscribers };
 }

@@ -1,16 +1,18 @@
 import { jobSchema, SolopoError, type Job } from '@solopo/contracts';
 import type { DeadLetterRecord, LedgerTransaction } from '@solopo/ledger';
 import { resumeRun } from './resume-run.ts';
+import { takeUpStage } from './take-up-stage.ts';
 
-/** Sets the runs going again that failed because of the letter's stage. Returns their ids. */
+/** Sets the runs going again that failed because of the letter's stage, or the replay. Returns the ids of runs. */
 export async function retryDeadLetter(tx: LedgerTransaction, id: number): Promise<string[]> {
   const letter = await tx.deadLetters.lock(id);
   if (letter.retriedAt !== null)
     throw new SolopoError('conflict', `Dead letter ${id} was retried already; look for a later one of the same stage.`);
   const { stage } = jobOf(letter);
-  await tx.stages.lock(stage);
+  const { kind, state } = await tx.stages.lock(stage);
   const runs = await tx.runs.lockFailedBy(stage);
-  if (runs.length === 0)
+  if (kind === 'replay' && state === 'failed') await takeUpStage(tx, stage);
+  else if (runs.length === 0)
     throw new SolopoError(
       'conflict',
       `No run is failed because of dead letter ${id}; start a run again that needs it.`,

@@ -13,7 +13,7 @@ import {
 
 /**
  * How many items a stage works on: examples, questions or pairs. Known when its inputs are done.
- * For `train` these are the training pairs, and its chunks are slices of steps.
+ * For `train` these are the training pairs, and its chunks are slices of steps. For `replay` they are slices, a chunk each.
  */
 export async function itemsOf(tx: LedgerTransaction, spec: StageSpec): Promise<number> {
   switch (spec.kind) {
@@ -33,10 +33,13 @@ export async function itemsOf(tx: LedgerTransaction, spec: StageSpec): Promise<n
       return (await pairCounts(tx, spec.pair)).heldOut;
     case 'evaluate':
       return Math.min((await tx.datasets.require(spec.dataset)).examples, spec.questions ?? Infinity);
+    case 'replay':
+      return spec.slices.length;
   }
 }
 
 export function chunkCount(spec: StageSpec, items: number): number {
+  if (spec.kind === 'replay') return items;
   return spec.kind === 'train' ? slicesOf(spec.training, items) : chunksOf(spec.kind, items);
 }
 
@@ -51,6 +54,7 @@ export function rangeOf(
   chunk: number,
   items: number,
 ): ChunkRange {
+  if (spec.kind === 'replay') return { from: chunk, to: chunk + 1 };
   return spec.kind === 'train' ? sliceRange(spec.training, chunk, items) : chunkRange(spec.kind, chunk, items, chunks);
 }
 

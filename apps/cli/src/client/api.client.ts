@@ -8,7 +8,9 @@ import type {
   AlignmentView,
   DatasetView,
   DeadLetterView,
+  Envelope,
   EvaluationView,
+  Garbage,
   IssuedToken,
   ModelDetails,
   ModelView,
@@ -16,9 +18,11 @@ import type {
   NewToken,
   PairView,
   PolicyManifest,
+  ReplayView,
   Retried,
   RunSummary,
   RunView,
+  SigningKey,
   StepView,
   TokenView,
   Verification,
@@ -151,8 +155,33 @@ export class ApiClient {
     return this.#ask('get', '/v1/runs/{id}/policy', { path: { id }, query: step === undefined ? {} : { step } });
   }
 
+  /** What an adapter and its base were merged into. */
+  stateMergedPolicy(
+    id: string,
+    step: number,
+    files: readonly { readonly name: string; readonly digest: string }[],
+  ): Promise<Envelope> {
+    return this.#ask('post', '/v1/runs/{id}/policy/statement', { path: { id }, query: { step }, json: { files } });
+  }
+
+  collectGarbage(asked: { readonly dryRun: boolean; readonly graceHours: number }): Promise<Garbage> {
+    return this.#ask('post', '/v1/artifacts/gc', { json: asked }, { patient: true });
+  }
+
+  signingKey(): Promise<SigningKey> {
+    return this.#ask('get', '/v1/signing-key', {});
+  }
+
   verify(id: string): Promise<Verification> {
     return this.#ask('get', '/v1/runs/{id}/verify', { path: { id } }, { patient: true });
+  }
+
+  createReplay(id: string, asked: { readonly slices: number; readonly seed?: number }): Promise<ReplayView> {
+    return this.#ask('post', '/v1/runs/{id}/replays', { path: { id }, json: asked });
+  }
+
+  replay(id: string, replay: string): Promise<ReplayView> {
+    return this.#ask('get', '/v1/runs/{id}/replays/{replay}', { path: { id, replay } }, { patient: true });
   }
 
   /** Server-sent events later than `lastEventId`, or from now on. */

@@ -310,6 +310,75 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/v1/runs/{id}/replays': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Replays of the run, latest first */
+    readonly get: operations['listReplays'];
+    readonly put?: never;
+    /** Has a trainer take random slices of the run once more, from their checkpoints; nothing of the run changes */
+    readonly post: operations['createReplay'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/replays/{replay}': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Whether slices that were taken once more came to what was recorded */
+    readonly get: operations['showReplay'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/signing-key': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** The public key that exports' statements are signed with */
+    readonly get: operations['showSigningKey'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/runs/{id}/policy/statement': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Signs what a merged policy was made of; files that are neither of the base nor of the adapter are marked as declared by the caller */
+    readonly post: operations['stateMergedPolicy'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/v1/runs/{id}/events': {
     readonly parameters: {
       readonly query?: never;
@@ -372,6 +441,23 @@ export interface paths {
     readonly put?: never;
     /** Keeps bytes under their SHA-256 */
     readonly post: operations['storeArtifact'];
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
+  readonly '/v1/artifacts/gc': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly get?: never;
+    readonly put?: never;
+    /** Removes artifacts that nothing refers to; without `dryRun: false` it says how many there are */
+    readonly post: operations['collectGarbage'];
     readonly delete?: never;
     readonly options?: never;
     readonly head?: never;
@@ -538,11 +624,35 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    readonly GarbageCollection: {
+      /** @default true */
+      readonly dryRun?: boolean;
+      /**
+       * @description What was stored later than so long ago stays
+       * @default 24
+       */
+      readonly graceHours?: number;
+    };
     readonly NewModel: {
       readonly name: string;
       readonly files: {
         readonly [key: string]: string;
       };
+    };
+    readonly NewReplay: {
+      /**
+       * @description How many, at random; all where the run has fewer
+       * @default 1
+       */
+      readonly slices?: number;
+      /** @description Draws them; a random one by default */
+      readonly seed?: number;
+    };
+    readonly NewStatement: {
+      readonly files: readonly {
+        readonly name: string;
+        readonly digest: string;
+      }[];
     };
     readonly NewToken: {
       /** @description Tells whose token it is; unique among the tokens that are not revoked. */
@@ -1120,6 +1230,17 @@ export interface components {
       /** @description ISO 8601, UTC */
       readonly lastUsed: string;
     };
+    readonly Envelope: {
+      /** Format: base64 */
+      readonly payload: string;
+      /** @constant */
+      readonly payloadType: 'application/vnd.in-toto+json';
+      readonly signatures: readonly {
+        readonly keyid: string;
+        /** Format: base64 */
+        readonly sig: string;
+      }[];
+    };
     readonly Evaluation: {
       readonly policy: string;
       /** @description `base`, or the step of the policy version */
@@ -1170,6 +1291,17 @@ export interface components {
       readonly chunksFailed: number;
       /** @description Of a chunk; null before the first is done */
       readonly meanSeconds: number | null;
+    };
+    readonly Garbage: {
+      readonly dryRun: boolean;
+      /** @description Artifacts that nothing refers to: removed, unless it was a dry run */
+      readonly unneeded: number;
+      /** @description Of them */
+      readonly bytes: number;
+      /** @description Artifacts that nothing refers to yet, stored too lately to be removed */
+      readonly fresh: number;
+      /** @description Artifacts that models, checkpoints or policies are */
+      readonly referenced: number;
     };
     readonly InspectedResponse: {
       /** @description One a token */
@@ -1340,6 +1472,41 @@ export interface components {
         readonly [key: string]: unknown;
       };
       readonly id: number;
+    };
+    readonly Replay: {
+      readonly id: string;
+      readonly run: string;
+      /** @description The slices were drawn with it */
+      readonly seed: number;
+      /** @description By number, from 0 */
+      readonly slices: readonly number[];
+      /** @enum {string} */
+      readonly state: 'pending' | 'running' | 'done' | 'failed';
+      /** @description Why it failed: a dead letter has more */
+      readonly error: string | null;
+      /** @description No slice differs or is unreadable; null while not all are replayed */
+      readonly ok: boolean | null;
+      readonly replayed: readonly components['schemas']['ReplayedSlice'][];
+      /** @description ISO 8601, UTC */
+      readonly createdAt: string;
+    };
+    readonly ReplayedSlice: {
+      /** @description From 0 */
+      readonly slice: number;
+      /** @description Its first step */
+      readonly from: number;
+      /** @description Its last step */
+      readonly to: number;
+      /**
+       * @description equal: the same parameters, state of the optimiser and chain. differs: an engine of the same fingerprint came to something else, so what was recorded is not what training gives. other-engine: other numbers, by an engine of another fingerprint, which need not give the same: replay it where the recorded one runs. unreadable: the checkpoint that it starts from is damaged or lost
+       * @enum {string}
+       */
+      readonly outcome: 'equal' | 'differs' | 'other-engine' | 'unreadable';
+      /** @description Fingerprint of the engine that took it for the run */
+      readonly recordedBy: string | null;
+      /** @description Fingerprint of the engine that took it once more; null where none did */
+      readonly replayedBy: string | null;
+      readonly detail: string;
     };
     readonly Response: {
       /** @description The text of each token */
@@ -2056,6 +2223,12 @@ export interface components {
         readonly message: string;
       }[];
     };
+    readonly SigningKey: {
+      /** @description SHA-256 of the key's SubjectPublicKeyInfo */
+      readonly keyid: string;
+      /** @description Ed25519, PEM */
+      readonly publicKey: string;
+    };
     readonly Slice: {
       /** @description The last of the slice */
       readonly step: number;
@@ -2745,6 +2918,131 @@ export interface operations {
       readonly default: components['responses']['Problem'];
     };
   };
+  readonly listReplays: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Replays of the run, latest first */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': readonly components['schemas']['Replay'][];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly createReplay: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['NewReplay'];
+      };
+    };
+    readonly responses: {
+      /** @description Has a trainer take random slices of the run once more, from their checkpoints; nothing of the run changes */
+      readonly 201: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Replay'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showReplay: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+        readonly replay: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Whether slices that were taken once more came to what was recorded */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Replay'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly showSigningKey: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description The public key that exports' statements are signed with */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['SigningKey'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly stateMergedPolicy: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description Of an earlier policy version; the latest when absent */
+        readonly step?: number;
+      };
+      readonly header?: never;
+      readonly path: {
+        readonly id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['NewStatement'];
+      };
+    };
+    readonly responses: {
+      /** @description Signs what a merged policy was made of; files that are neither of the base nor of the adapter are marked as declared by the caller */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Envelope'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
   readonly streamEvents: {
     readonly parameters: {
       readonly query?: {
@@ -2859,6 +3157,31 @@ export interface operations {
         };
         content: {
           readonly 'application/json': components['schemas']['Artifact'];
+        };
+      };
+      readonly default: components['responses']['Problem'];
+    };
+  };
+  readonly collectGarbage: {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['GarbageCollection'];
+      };
+    };
+    readonly responses: {
+      /** @description Removes artifacts that nothing refers to; without `dryRun: false` it says how many there are */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['Garbage'];
         };
       };
       readonly default: components['responses']['Problem'];

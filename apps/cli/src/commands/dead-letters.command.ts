@@ -48,7 +48,7 @@ function retry(context: Context): Command {
       await context.print(
         options,
         retried,
-        () => `Dead letter ${id} is retried; going on: ${retried.runs.join(', ')}.`,
+        () => `Dead letter ${id} is retried; going on: ${retried.runs.join(', ') || 'the replay'}.`,
       );
     });
 }

@@ -256,6 +256,44 @@ describe('a command against the API', () => {
     });
   });
 
+  it('has slices taken again, waits for that, and fails when training does not give what was recorded', async () => {
+    const at = { slice: 1, from: 3, to: 4, recordedBy: 'a cpu', replayedBy: 'a cpu' };
+    const replay = { id: 'x', run: 'r', seed: 7, slices: [1], error: null, createdAt: '2025-01-01T00:00:00Z' };
+    const waiting = { ...replay, state: 'pending', ok: null, replayed: [] };
+    const ended = (ok: boolean, slice: object) => ({ ...replay, state: 'done', ok, replayed: [{ ...at, ...slice }] });
+    const answers: object[] = [];
+    await serve({
+      'GET /v1/runs/r/verify': { ok: true, checks: [{ name: 'steps', ok: true, detail: '4 steps' }] },
+      'POST /v1/runs/r/replays': waiting,
+      'GET /v1/runs/r/replays/x': (response: ServerResponse) => answerJson(response, 200, answers.shift()),
+    });
+    const verify = (...seen: object[]) => {
+      answers.splice(0, Infinity, ...seen);
+      return solopo('verify', 'r', '--replay', '1', '--seed', '7');
+    };
+    const equal = ended(true, { outcome: 'equal', detail: 'the same parameters' });
+    expect(await verify({ ...waiting, state: 'running' }, equal)).toMatchObject({
+      code: 0,
+      out: 'ok      steps  4 steps\nok      replay  steps 3 to 4, taken again: the same parameters, by a cpu\nThe slices were drawn with --seed 7.\n',
+    });
+    expect(JSON.parse(String(server?.received[1]?.body))).toEqual({ slices: 1, seed: 7 });
+    expect(await verify(ended(false, { outcome: 'differs', detail: 'other parameters' }))).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('FAILED  replay  steps 3 to 4, taken again: other parameters, by a cpu') as string,
+    });
+    const elsewhere = ended(true, { outcome: 'other-engine', replayedBy: 'a gpu', detail: 'other parameters' });
+    expect(await verify(elsewhere)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(
+        /^told .*, by a gpu, where a cpu took them for the run: .* proves nothing; /m,
+      ) as string,
+    });
+    expect(await verify({ ...waiting, state: 'failed', error: 'It broke.' })).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('FAILED  replay  It broke.') as string,
+    });
+  });
+
   it('shows a new token on standard output alone', async () => {
     await serve({ 'POST /v1/tokens': { name: 'ann', scopes: ['run'], token: 'solopo_x' } });
     const { out, err } = await solopo('tokens', 'create', 'ann', '--scope', 'run', 'read');

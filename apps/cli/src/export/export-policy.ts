@@ -1,7 +1,9 @@
+import { STATEMENT_FILE } from '@solopo/contracts';
 import type { ApiClient } from '../client/api.client.ts';
 import type { PolicyManifest } from '../client/api.views.ts';
 import { download } from './download.ts';
 import { withDraftFolder } from './draft-folder.ts';
+import { stateMerged } from './state-merged.ts';
 
 export interface ExportOptions {
   readonly out: string;
@@ -31,7 +33,9 @@ export async function exportPolicy(api: ApiClient, run: string, options: ExportO
   const files = await withDraftFolder(out, async (folder) => {
     if (merged) {
       const { mergeIntoBase } = await import('./merge-into-base.ts');
-      return mergeIntoBase(api, manifest, folder, { say, signal });
+      const own = manifest.files.filter(({ name }) => name !== STATEMENT_FILE);
+      const names = await mergeIntoBase(api, { ...manifest, files: own }, folder, { say, signal });
+      return (await stateMerged(api, manifest, folder, names, say)) ? [...names, STATEMENT_FILE].sort() : names;
     }
     for (const file of manifest.files) {
       say(file.name);

@@ -23,8 +23,9 @@ const ADAPTER = 'adapter_model.safetensors';
 const ADAPTER_CONFIG = 'adapter_config.json';
 const WEIGHTS = 'model.safetensors';
 
-/** What a merged model does not take from its base: weights, adapter and card are its own. */
-const LEFT_BEHIND = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$|^adapter_config\.json$|^README\.md$/;
+/** What a merged model does not take from its base: weights, adapter, card and statement are its own. */
+const LEFT_BEHIND =
+  /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$|^(adapter_config\.json|README\.md|solopo\.intoto\.jsonl)$/;
 
 /** Downloads the base model and the adapter, and writes the model that they are together: W + s B A, in float32. */
 export async function mergeIntoBase(

@@ -1,11 +1,21 @@
-import { Controller, Get, Head, Inject, Param, Post, Req, Res, StreamableFile } from '@nestjs/common';
+import { Body, Controller, Get, Head, HttpCode, Inject, Param, Post, Req, Res, StreamableFile } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
-import { artifactViewSchema, SolopoError, type ArtifactView } from '@solopo/contracts';
+import {
+  artifactViewSchema,
+  collectGarbageSchema,
+  garbageSchema,
+  SolopoError,
+  type ArtifactView,
+  type CollectGarbage as CollectGarbageCommand,
+  type Garbage,
+} from '@solopo/contracts';
 import { CONFIG } from '@solopo/platform';
 import type { Request, Response } from 'express';
 import type { GatewayConfig } from '../gateway.config.ts';
 import { upload } from '../http/upload.ts';
+import { Valid } from '../http/valid.pipe.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
+import { CollectGarbage } from './collect-garbage.use-case.ts';
 
 const BYTES = { type: 'application/octet-stream', description: 'The bytes' };
 
@@ -14,6 +24,7 @@ export class ArtifactsController {
   constructor(
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
     @Inject(CONFIG) private readonly config: GatewayConfig,
+    @Inject(CollectGarbage) private readonly collectGarbage: CollectGarbage,
   ) {}
 
   @Post()
@@ -25,6 +36,17 @@ export class ArtifactsController {
   })
   async store(@Req() request: Request): Promise<ArtifactView> {
     return this.artifacts.put(upload(request, this.config.artifactMaxBytes));
+  }
+
+  @Post('gc')
+  @HttpCode(200)
+  @Operation('collectGarbage', {
+    summary: 'Removes artifacts that nothing refers to; without `dryRun: false` it says how many there are',
+    scope: 'admin',
+    answer: garbageSchema,
+  })
+  async gc(@Body(new Valid(collectGarbageSchema)) asked: CollectGarbageCommand): Promise<Garbage> {
+    return this.collectGarbage.execute(asked);
   }
 
   @Head(':digest')

@@ -26,13 +26,18 @@ export class RegisterModel {
       return { ...(await checkModel(folder, has)), source: await readSource(folder) };
     });
     const digest = digestOf(files);
-    await this.ledger.models.register({
-      digest,
-      name,
-      family: config.family,
-      config: { ...config, ...(source && { source }), warnings, engines },
-      files,
-      parameters,
+    await this.ledger.transaction(async (tx) => {
+      // They may have been there unneeded for long.
+      await tx.keepArtifacts();
+      await this.#demandArtifacts(files);
+      await tx.models.register({
+        digest,
+        name,
+        family: config.family,
+        config: { ...config, ...(source && { source }), warnings, engines },
+        files,
+        parameters,
+      });
     });
     return this.#registered(digest, name);
   }

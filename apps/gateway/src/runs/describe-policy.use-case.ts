@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
-import { sha256, SolopoError, type PolicyManifest } from '@solopo/contracts';
+import { sha256, SolopoError, STATEMENT_FILE, type PolicyManifest } from '@solopo/contracts';
 import { Ledger, type ModelRecord, type PolicyVersionRecord, type RunRecord } from '@solopo/ledger';
 import { formatAdapterConfig, modulesInFile } from '@solopo/lm/model-folder';
+import { makeStatement } from '../statements/make-statement.ts';
+import { SigningKey } from '../statements/signing-key.ts';
 import { modelCard } from './model-card.ts';
 
 interface Query {
@@ -17,7 +19,7 @@ type ManifestFile = PolicyManifest['files'][number];
 /** Weights in any of their forms, and the index of shards. */
 const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
 /** What every policy has of its own, or not at all: an adapter that the model was registered with is in its weights. */
-const OF_ITS_OWN = /^(README\.md|adapter_config\.json)$/;
+const OF_ITS_OWN = /^(README\.md|adapter_config\.json|solopo\.intoto\.jsonl)$/;
 /** What belongs to the model, not to its tokenizer. */
 const MODEL_SETTINGS = /^(config|generation_config)\.json$/;
 const ADAPTER = 'adapter_model.safetensors';
@@ -27,12 +29,13 @@ export class DescribePolicy {
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
+    @Inject(SigningKey) private readonly key: SigningKey,
   ) {}
 
   /** What a folder of the policy holds: files that are artifacts, and small ones made here. */
   async execute({ run: id, step }: Query): Promise<PolicyManifest> {
     const run = await this.ledger.runs.require(id);
-    const version = await this.#version(id, step);
+    const version = await requireVersion(this.ledger, id, step);
     const model = await this.ledger.models.require(run.resolved.model);
     const { adapter } = run.config;
     const kept = Object.entries(model.files).filter(
@@ -52,27 +55,19 @@ export class DescribePolicy {
       ...(adapter === null ? [] : [await this.#adapterConfig(adapter, version, model)]),
       generated('README.md', card),
     ];
+    const kind = adapter === null ? 'model' : 'adapter';
+    if (this.key.public !== undefined) {
+      const statement = await makeStatement(this.ledger, run, version, { kind, files }, this.key.public);
+      files.push(generated(STATEMENT_FILE, this.key.sign(statement)));
+    }
     return {
       run: id,
       step: version.step,
-      kind: adapter === null ? 'model' : 'adapter',
+      kind,
       baseModel: model.digest,
       warnings: model.warnings,
       files: files.sort((a, b) => (a.name < b.name ? -1 : 1)),
     };
-  }
-
-  async #version(run: string, step: number | undefined): Promise<PolicyVersionRecord> {
-    const versions = await this.ledger.versions.list(run);
-    const version = step === undefined ? versions.at(-1) : versions.find((candidate) => candidate.step === step);
-    if (version !== undefined) return version;
-    const steps = versions.map((candidate) => candidate.step).join(', ');
-    throw new SolopoError(
-      'not-found',
-      steps === ''
-        ? `Run ${run} has no policy yet; ask again after its first slice of training.`
-        : `Run ${run} has no policy of step ${step}; there are those of ${steps}.`,
-    );
   }
 
   /** Of the layers that its file has, whatever their names were asked by. */
@@ -90,6 +85,24 @@ export class DescribePolicy {
   async #artifact([name, digest]: readonly [string, string]): Promise<ManifestFile> {
     return { name, digest, bytes: await this.artifacts.size(digest), content: null };
   }
+}
+
+/** The latest where no step is named. */
+export async function requireVersion(
+  ledger: Ledger,
+  run: string,
+  step: number | undefined,
+): Promise<PolicyVersionRecord> {
+  const versions = await ledger.versions.list(run);
+  const version = step === undefined ? versions.at(-1) : versions.find((candidate) => candidate.step === step);
+  if (version !== undefined) return version;
+  const steps = versions.map((candidate) => candidate.step).join(', ');
+  throw new SolopoError(
+    'not-found',
+    steps === ''
+      ? `Run ${run} has no policy yet; ask again after its first slice of training.`
+      : `Run ${run} has no policy of step ${step}; there are those of ${steps}.`,
+  );
 }
 
 function generated(name: string, content: string): ManifestFile {

@@ -119,6 +119,8 @@ class Worker {
         await tx.evaluations.insert(work.job.stage, work.range.from, counts);
         return { seconds: 1, result: { asked: n, correct, refused: 0 } };
       }
+      case 'replay':
+        throw new Error('A run has no replays among its stages.');
     }
   }
 

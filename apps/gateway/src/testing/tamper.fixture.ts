@@ -2,6 +2,7 @@ import pg from 'pg';
 
 const TABLES = [
   'models',
+  'datasets',
   'examples',
   'contexts',
   'stage_contexts',

@@ -4,12 +4,9 @@ import type { Repositories } from '@solopo/ledger';
 import { Checking, type Check } from './check.ts';
 
 /** Digests of all that a run reads and made, with what each is. */
-export async function artifactsOf(
-  ledger: Repositories,
-  run: string,
-  model: string,
-): Promise<ReadonlyMap<string, string>> {
-  const { name, files } = await ledger.models.require(model);
+export async function artifactsOf(ledger: Repositories, run: string): Promise<Map<string, string>> {
+  const { resolved } = await ledger.runs.require(run);
+  const { name, files } = await ledger.models.require(resolved.model);
   const checkpoints = await ledger.checkpoints.list(run);
   const versions = await ledger.versions.list(run);
   return new Map([

@@ -483,6 +483,15 @@ describe('a run that somebody with all rights in the database touched', () => {
       `update stages set state = 'running' where kind = 'align' and digest in (select stage from run_stages where run = 'RUN')`,
       'state',
     ],
+    [
+      'the counts of the pairs',
+      `update stages set result = null where kind = 'pair' and digest in (select stage from run_stages where run = 'RUN')`,
+      'pairs',
+    ],
+    ['a lost model', `delete from models`, 'model'],
+    ['a lost data set', `delete from datasets`, 'data set'],
+    ['the content of an example', `update examples set content = 'null' where position = 3`, 'data set'],
+    ['the specifications of stages', `update stages set spec = '{}'`, 'configuration'],
     ['the count of an evaluation', `update evaluations set correct = correct + 1`, 'figures'],
     ['a lost evaluation', `delete from evaluations where documents = 4`, 'figures'],
   ])('is found out: %s', async (_, sql, name) => {

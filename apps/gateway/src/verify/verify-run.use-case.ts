@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore } from '@solopo/artifacts';
-import type { StageKind, Verification } from '@solopo/contracts';
+import { SolopoError, type StageKind, type Verification } from '@solopo/contracts';
 import { Ledger, type Repositories, type SubscribedStage } from '@solopo/ledger';
+import { isOutage } from '@solopo/platform';
 import type { Check } from './check.ts';
 import { artifactsOf, verifyArtifacts } from './verify-artifacts.ts';
 import { verifyDataset, verifyModel, verifyStages } from './verify-inputs.ts';
@@ -21,10 +22,11 @@ export class VerifyRun {
   async execute(id: string): Promise<Verification> {
     const { checks, wanted } = await this.ledger.snapshot(async (ledger) => ({
       checks: await verifyRows(ledger, id),
-      wanted: await artifactsOf(ledger, id, (await ledger.runs.require(id)).resolved.model),
+      wanted: await readable('artifacts', () => artifactsOf(ledger, id)),
     }));
     // Large ones take their time, in which nothing of the ledger is held.
-    const all = [...checks, await verifyArtifacts(this.artifacts, wanted)];
+    const artifacts = wanted instanceof Map ? await verifyArtifacts(this.artifacts, wanted) : wanted;
+    const all = [...checks, artifacts];
     return { ok: all.every(({ ok }) => ok), checks: all };
   }
 }
@@ -34,36 +36,58 @@ async function verifyRows(ledger: Repositories, id: string): Promise<Check[]> {
   const view = await ledger.runs.view(id);
   const stages = await ledger.runs.stages(id);
   const { model, dataset, evaluationDataset } = run.resolved;
-  const checks: Check[] = [
-    await verifyModel(ledger, model),
-    await verifyDataset(ledger, 'data set', dataset),
-    ...(evaluationDataset === null ? [] : [await verifyDataset(ledger, 'evaluation data set', evaluationDataset)]),
-    verifyStages(run, view, stages),
+  const inputs = [
+    await readable('model', () => verifyModel(ledger, model)),
+    await readable('data set', () => verifyDataset(ledger, 'data set', dataset)),
+    ...(evaluationDataset === null
+      ? []
+      : [await readable('evaluation data set', () => verifyDataset(ledger, 'evaluation data set', evaluationDataset))]),
+    await readable('configuration', () => verifyStages(run, view, stages)),
   ];
-  const findings = await pairsOf(ledger, stages, model);
-  checks.push(...(findings?.checks ?? []));
-  const train = stages.find(({ kind }) => kind === 'train');
-  if (findings !== null && train?.spec.kind === 'train') {
-    // A trainer that reads its own engine's scores counts those it had to make.
-    const readsOwnScores = train.result?.['rescored'] !== undefined;
-    checks.push(...(await verifySteps(ledger, { spec: train.spec, readsOwnScores }, findings)));
-  }
-  checks.push(await verifyHead(ledger, view));
-  checks.push(await verifyState(ledger, run, view, stages));
-  checks.push(await verifyFigures(ledger, id, model, stages));
-  return checks;
+  const evidence = await readable('pairs', () => verifyEvidence(ledger, stages, model));
+  const results = [
+    await readable('run', () => verifyHead(ledger, view)),
+    await readable('state', () => verifyState(ledger, run, view, stages)),
+    await readable('figures', () => verifyFigures(ledger, id, model, stages)),
+  ];
+  return [...inputs, evidence, ...results].flat();
 }
 
-async function pairsOf(
+/** From the contexts to the policies, as far as the run has come. */
+async function verifyEvidence(
   ledger: Repositories,
   stages: readonly SubscribedStage[],
   model: string,
-): Promise<PairFindings | null> {
+): Promise<Check[]> {
   const of = (kind: StageKind) => stages.find((stage) => stage.kind === kind && stage.state === 'done');
   const [compose, sample, pair] = [of('compose'), of('sample'), of('pair')];
-  if (compose === undefined || sample === undefined || pair === undefined) return null;
+  if (compose === undefined || sample === undefined || pair === undefined) return [];
   const scores = stages.flatMap(({ spec, state }) => (spec.kind === 'score' && state === 'done' ? [spec] : []));
   const pairStages = { compose, sample, pair, scores };
   const findings = await verifyPairs(ledger, pairStages, model);
-  return { ...findings, checks: [...findings.checks, await verifySamples(ledger, pairStages)] };
+  const answers = await readable('answers', () => verifySamples(ledger, pairStages));
+  const train = stages.find(({ kind }) => kind === 'train');
+  return [findings.checks, answers, train === undefined ? [] : await verifyTraining(ledger, train, findings)].flat();
+}
+
+async function verifyTraining(
+  ledger: Repositories,
+  { spec, result }: SubscribedStage,
+  findings: PairFindings,
+): Promise<Check | Check[]> {
+  if (spec.kind !== 'train') return [];
+  // A trainer that reads its own engine's scores counts those it had to make.
+  const readsOwnScores = result?.['rescored'] !== undefined;
+  return readable('steps', () => verifySteps(ledger, { spec, readsOwnScores }, findings));
+}
+
+/** Rows that are not what they must be to be read at all are a fault of the run, and the other checks go on. */
+async function readable<T>(name: string, check: () => T | Promise<T>): Promise<T | Check> {
+  try {
+    return await check();
+  } catch (error) {
+    const isOfRows = error instanceof SolopoError || error instanceof TypeError || error instanceof RangeError;
+    if (!isOfRows || isOutage(error)) throw error;
+    return { name, ok: false, detail: `rows are lost, or cannot be read as what they must be: ${error.message}` };
+  }
 }

@@ -1,19 +1,21 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FolderStore } from '@solopo/artifacts';
 import type { EventBus, JobContext } from '@solopo/bus';
-import { digestOf, runConfigSchema, sha256, type StageSpecOf } from '@solopo/contracts';
+import { digestOf, runConfigSchema, sha256, type ReplayedSlice, type StageSpecOf } from '@solopo/contracts';
 import { Engine } from '@solopo/engine';
 import { Ledger } from '@solopo/ledger';
-import { sliceRange, trainSpec } from '@solopo/pipeline';
+import { chainConfig, chainSteps, sliceRange, trainSpec } from '@solopo/pipeline';
 import { createLogger, Metrics } from '@solopo/platform';
 import { startPostgres, type TestPostgres } from '@solopo/testing';
 import { ModelFiles, type WorkerConfig } from '@solopo/worker';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ReferenceScores } from '../reference-scores.ts';
+import { SliceTaker } from '../slice-taker.ts';
 import { TrainingMetrics } from '../training.metrics.ts';
+import { ReplaySlice } from './replay-slice.ts';
 import { TrainSlice } from './train-slice.ts';
 import { insertPairs } from '../training-pairs.fixture.ts';
 
@@ -36,6 +38,7 @@ let ledger: Ledger;
 let root: string;
 let artifacts: FolderStore;
 let trainSlice: TrainSlice;
+let replaySlice: ReplaySlice;
 let model: string;
 let pair: string;
 
@@ -63,16 +66,9 @@ beforeAll(async () => {
   );
   // Nobody watches.
   const events = { publish: () => undefined } as unknown as EventBus;
-  trainSlice = new TrainSlice(
-    ledger,
-    artifacts,
-    models,
-    engine,
-    events,
-    new TrainingMetrics(metrics),
-    references,
-    logger,
-  );
+  const slices = new SliceTaker(ledger, models, engine, references);
+  replaySlice = new ReplaySlice(ledger, slices);
+  trainSlice = new TrainSlice(ledger, artifacts, slices, events, new TrainingMetrics(metrics), logger);
 });
 afterAll(async () => {
   engine.close();
@@ -86,6 +82,7 @@ async function pairStage(): Promise<string> {
   const stage = digestOf(spec);
   await ledger.stages.insert({ digest: stage, spec, chunks: 1 });
   await insertPairs(ledger, stage, PAIRS);
+  await ledger.stages.finishChunk(stage, 0, { seconds: 1, result: { pairs: PAIRS, heldOut: 0 } });
   return stage;
 }
 
@@ -166,5 +163,112 @@ describe('a slice of training', () => {
     expect(await ledger.steps.head(spec.run)).toMatchObject({ step: 0 });
     await artifacts.put(content);
     await take(0);
+  });
+});
+
+describe('a replay', () => {
+  /** Takes the slices once more. */
+  async function replay(...slices: number[]): Promise<ReplayedSlice[]> {
+    const train = digestOf(spec);
+    await ledger.stages.insert({ digest: train, spec, chunks: 3 });
+    const asked = { kind: 'replay', id: 'replay_1', run: spec.run, train, slices, seed: 1 } as const;
+    const found: ReplayedSlice[] = [];
+    for (const index of slices.keys()) {
+      const range = { from: index, to: index + 1 };
+      const work = { stage: sha256('replay'), spec: asked, range, start: index, items: slices.length };
+      const { result, write } = await replaySlice.execute(work, context);
+      await ledger.transaction(write);
+      found.push(...Object.values(result['slices'] as Record<string, ReplayedSlice>));
+    }
+    return found;
+  }
+
+  /** The slice as the run of before had it, by somebody with all rights, who makes the chain fit what he wrote. */
+  async function forge(
+    slice: number,
+    from: string,
+    { engine, parameters }: { readonly engine?: string; readonly parameters?: string },
+  ): Promise<void> {
+    const step = slice + 1;
+    const row = (await ledger.steps.chain(from))[slice]!;
+    const checkpoint = (await ledger.checkpoints.list(from))[slice]!;
+    const ends = { parameters: parameters ?? checkpoint.parametersDigest, optimizer: checkpoint.digest };
+    const { digest: before } = await ledger.steps.head(spec.run);
+    const link = {
+      step,
+      pairDigests: row.pairDigests,
+      reference: row.pairDigests.map(() => ({})),
+      metrics: row.metrics,
+    };
+    const setting = { config: chainConfig(spec), engine: engine ?? row.engine! };
+    const chain = chainSteps(before, setting, [{ ...link, ...ends }]);
+    await ledger.steps.append(spec.run, chain);
+    await ledger.checkpoints.insert(spec.run, { ...checkpoint, parametersDigest: ends.parameters });
+  }
+
+  /** The parameters with one bit of the last number turned, as an artifact of its own. */
+  async function otherParameters(digest: string): Promise<string> {
+    const content = await readFile(artifacts.path(digest));
+    content[content.length - 4]! ^= 1;
+    return (await artifacts.put(content)).digest;
+  }
+
+  it('comes to the same digests where nothing was touched, and leaves nothing behind', async () => {
+    for (const slice of [0, 1, 2]) await take(slice);
+    const before = [await ledger.counts(), (await readdir(root, { recursive: true })).sort()];
+    const replayed = await replay(0, 2);
+    expect(replayed).toMatchObject([
+      { slice: 0, from: 1, to: 1, outcome: 'equal' },
+      { slice: 2, from: 3, to: 3, outcome: 'equal' },
+    ]);
+    expect(replayed[0]?.replayedBy).toBe(replayed[0]?.recordedBy);
+    expect([await ledger.counts(), (await readdir(root, { recursive: true })).sort()]).toEqual(before);
+  });
+
+  it('finds parameters that training does not give, also in a chain that was made to fit them', async () => {
+    for (const slice of [0, 1]) await take(slice);
+    const honest = spec.run;
+    const { parametersDigest } = (await ledger.checkpoints.list(honest))[1]!;
+    spec = await newRun();
+    await take(0);
+    await forge(1, honest, { parameters: await otherParameters(parametersDigest) });
+    await take(2);
+    expect(await replay(0, 1, 2)).toMatchObject([
+      { outcome: 'equal' },
+      { outcome: 'differs', detail: 'step 2 comes out differently; after step 2 other parameters' },
+      { outcome: 'equal' },
+    ]);
+  });
+
+  it('by another engine than the recorded one tells of other numbers, and fails nothing', async () => {
+    await take(0);
+    await take(1);
+    const honest = spec.run;
+    const { parametersDigest } = (await ledger.checkpoints.list(honest))[1]!;
+    spec = await newRun();
+    await forge(0, honest, { engine: 'another engine' });
+    await forge(1, honest, { engine: 'another engine', parameters: await otherParameters(parametersDigest) });
+    expect(await replay(0, 1)).toMatchObject([
+      { outcome: 'equal', recordedBy: 'another engine' },
+      {
+        outcome: 'other-engine',
+        recordedBy: 'another engine',
+        detail: expect.stringMatching(/other parameters/) as string,
+      },
+    ]);
+  });
+
+  it('does not mend what it starts from, and says what is damaged', async () => {
+    for (const slice of [0, 1]) await take(slice);
+    const { digest } = (await ledger.checkpoints.list(spec.run))[0]!;
+    await rm(artifacts.path(digest));
+    expect(await replay(1)).toMatchObject([
+      {
+        outcome: 'unreadable',
+        replayedBy: null,
+        detail: expect.stringMatching(/^The optimiser's state after step 1 /) as string,
+      },
+    ]);
+    await expect(artifacts.demandWhole(digest)).rejects.toMatchObject({ code: 'not-found' });
   });
 });

@@ -1,27 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ArtifactStore, isLostArtifact } from '@solopo/artifacts';
 import { EventBus, type JobContext } from '@solopo/bus';
-import { SolopoError, type StageSpecOf } from '@solopo/contracts';
-import { Engine, type Progress, type TakenStep, type TrainSliceInput } from '@solopo/engine';
-import { CHAIN_START, Ledger, type Checkpoint, type PairRecord, type Score } from '@solopo/ledger';
-import {
-  chainConfig,
-  chainSteps,
-  isAligned,
-  referenceRowsOf,
-  sliceRange,
-  stepBatches,
-  stepsOf,
-  stepsPerEpoch,
-} from '@solopo/pipeline';
+import { SolopoError } from '@solopo/contracts';
+import type { Progress } from '@solopo/engine';
+import { CHAIN_START, Ledger, type Checkpoint } from '@solopo/ledger';
+import { chainConfig, chainSteps, sliceRange, stepsPerEpoch } from '@solopo/pipeline';
 import { LOGGER, type Logger } from '@solopo/platform';
-import { makeTemporaryFolder, ModelFiles, tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
-import { ReferenceScores } from '../reference-scores.ts';
+import { tellJob, type Effects, type JobFunction, type Work } from '@solopo/worker';
 import { SlicePhases } from '../slice-phases.ts';
+import { inFolder, SliceTaker, type Slice, type SliceStart } from '../slice-taker.ts';
 import { StepCounter } from '../step-counter.ts';
 import { TrainingMetrics } from '../training.metrics.ts';
 
@@ -33,11 +21,9 @@ export class TrainSlice implements JobFunction<'train'> {
   constructor(
     @Inject(Ledger) private readonly ledger: Ledger,
     @Inject(ArtifactStore) private readonly artifacts: ArtifactStore,
-    @Inject(ModelFiles) private readonly models: ModelFiles,
-    @Inject(Engine) private readonly engine: Engine,
+    @Inject(SliceTaker) private readonly slices: SliceTaker,
     @Inject(EventBus) private readonly events: EventBus,
     @Inject(TrainingMetrics) private readonly metrics: TrainingMetrics,
-    @Inject(ReferenceScores) private readonly references: ReferenceScores,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -54,8 +40,12 @@ export class TrainSlice implements JobFunction<'train'> {
       phases,
     });
     return inFolder(async (folder) => {
-      const taken = await this.#take({ spec, range, items }, { folder, phases, context, onProgress });
-      const { out, steps, batches, pairs, engine, rescored } = taken;
+      const slice = { spec, range, items };
+      const start = await this.#start(slice, context);
+      phases.lap('load');
+      const { signal } = context;
+      const taken = await this.slices.take(slice, { folder, phases, signal, onProgress, start });
+      const { out, steps, read, engine, rescored } = taken;
 
       const parameters = await this.artifacts.put(createReadStream(out.weights));
       const optimizerState = await this.artifacts.put(createReadStream(out.optimizerState));
@@ -69,8 +59,8 @@ export class TrainSlice implements JobFunction<'train'> {
         { config: chainConfig(spec), engine },
         steps.map((result, i) => ({
           step: result.step,
-          pairDigests: (batches[i] ?? []).map((index) => pairs[index]?.record.digest as string),
-          reference: (batches[i] ?? []).map((index) => pairs[index]?.reference ?? {}),
+          pairDigests: read[i]?.pairDigests ?? [],
+          reference: read[i]?.reference ?? [],
           metrics: counter.count(result),
           ...(i === steps.length - 1 ? { parameters: parameters.digest, optimizer: optimizerState.digest } : {}),
         })),
@@ -103,70 +93,16 @@ export class TrainSlice implements JobFunction<'train'> {
     });
   }
 
-  /** The steps, from the checkpoint before them; what they come to lies in the folder. */
-  async #take({ spec, range, items }: Slice, { folder, phases, context, onProgress }: SliceWork): Promise<TakenSlice> {
-    const { training, seed, arm, objective, alignment, frozenWeights, precision } = spec;
-    const by = { engine: spec.engine, signal: context.signal };
-    const planned = stepBatches(training, { seed, pairs: items, ...range });
-    const ordinals = [...new Set(planned.flat())].sort((a, b) => a - b);
-    const records = await this.ledger.pairs.training(spec.pair, ordinals);
-    phases.lap('data');
-    const engine = await this.engine.run('fingerprint', { frozenWeights, precision }, by);
-    phases.lap('load');
-    const { sums, rescored } = await this.references.read(spec, records, engine, { ...by, onProgress });
-    phases.lap('reference');
-    const pairs = records.map((record) => ({
-      record,
-      reference: Object.fromEntries(
-        referenceRowsOf(spec, record.digest).map((row) => [row, sums.get(record.position)?.[row] as number]),
-      ),
-    }));
-    const place = new Map(ordinals.map((ordinal, index) => [ordinal, index]));
-    const batches = planned.map((batch) => batch.map((ordinal) => place.get(ordinal) as number));
-    const out = { weights: join(folder, randomUUID()), optimizerState: join(folder, randomUUID()) };
-    const input: TrainSliceInput = {
-      ...(await this.#start({ spec, range, items }, context)),
-      fromStep: range.from,
-      options: {
-        arm,
-        objective,
-        alignment,
-        optimizer: { betas: training.betas, epsilon: training.epsilon, weightDecay: training.weightDecay },
-        schedule: training,
-        clipNorm: training.clipNorm,
-        microBatchTokens: training.microBatchTokens,
-        steps: stepsOf(training, items),
-      },
-      pairs: pairs.map(({ record, reference }) => ({
-        ...record,
-        reference,
-        aligned: isAligned(spec, record.digest),
-      })),
-      batches,
-      out,
-    };
-    phases.lap('load');
-    const { steps } = await this.engine.run('trainSlice', input, { ...by, onProgress });
-    phases.lap('steps');
-    return { out, steps, batches, pairs, engine, rescored };
-  }
-
   /** What the slice goes on from. A checkpoint that is damaged or lost is made again from the one before it. */
-  async #start(slice: Slice, context: JobContext): Promise<Pick<TrainSliceInput, 'model' | 'optimizerState'>> {
-    const { spec, range } = slice;
-    if (range.from === 0) return { model: await this.#source(spec, undefined) };
-    const checkpoint = await this.#checkpoint(spec.run, range.from);
-    const place = `after step ${range.from} of run ${spec.run}`;
-    const readState = async (): Promise<string> => {
-      await this.models.artifact(checkpoint.parametersDigest, `The policy ${place}`);
-      return this.models.artifact(checkpoint.digest, `The optimiser's state ${place}`);
-    };
-    const optimizerState = await readState().catch(async (error: unknown) => {
-      if (!isLostArtifact(error)) throw error;
-      await this.#makeAgain(slice, checkpoint, error, context);
-      return readState();
-    });
-    return { model: await this.#source(spec, checkpoint.parametersDigest), optimizerState };
+  async #start(slice: Slice, context: JobContext): Promise<SliceStart> {
+    try {
+      return await this.slices.start(slice);
+    } catch (error) {
+      const { spec, range } = slice;
+      if (range.from === 0 || !isLostArtifact(error)) throw error;
+      await this.#makeAgain(slice, await this.slices.checkpoint(spec.run, range.from), error, context);
+      return this.slices.start(slice);
+    }
   }
 
   /**
@@ -188,7 +124,11 @@ export class TrainSlice implements JobFunction<'train'> {
     await inFolder(async (folder) => {
       const onProgress = () => void context.advanced({ phase: 'loading' });
       const phases = new SlicePhases(range);
-      const { out, engine } = await this.#take({ spec, range, items }, { folder, phases, context, onProgress });
+      const slice = { spec, range, items };
+      const start = await this.#start(slice, context);
+      phases.lap('load');
+      const { signal } = context;
+      const { out, engine } = await this.slices.take(slice, { folder, phases, signal, onProgress, start });
       try {
         await this.artifacts.put(createReadStream(out.weights), checkpoint.parametersDigest);
         await this.artifacts.put(createReadStream(out.optimizerState), checkpoint.digest);
@@ -223,14 +163,6 @@ export class TrainSlice implements JobFunction<'train'> {
     };
   }
 
-  async #source(
-    { model, adapter, frozenWeights, precision, seed }: StageSpecOf<'train'>,
-    parameters: string | undefined,
-  ): Promise<TrainSliceInput['model']> {
-    const source = await this.models.source(model, { policy: parameters, adapter, frozenWeights, precision });
-    return adapter && parameters === undefined ? { ...source, adapter: { options: adapter, seed } } : source;
-  }
-
   async #stepBefore(run: string, step: number) {
     const [before] = await this.ledger.steps.after(run, step - 1, 1);
     if (!before)
@@ -239,49 +171,5 @@ export class TrainSlice implements JobFunction<'train'> {
         `Run ${run} has no step ${step}, which its next slice builds on; report this as a defect.`,
       );
     return before;
-  }
-
-  async #checkpoint(run: string, step: number) {
-    const checkpoint = (await this.ledger.checkpoints.list(run)).find((candidate) => candidate.step === step);
-    if (!checkpoint)
-      throw new SolopoError(
-        'internal',
-        `Run ${run} has no checkpoint at step ${step}, from which its next slice starts; report this as a defect.`,
-      );
-    return checkpoint;
-  }
-}
-
-type Slice = Pick<Work<'train'>, 'spec' | 'range' | 'items'>;
-
-interface SliceWork {
-  readonly folder: string;
-  readonly phases: SlicePhases;
-  readonly context: JobContext;
-  readonly onProgress: (progress: Progress) => void;
-}
-
-interface TakenSlice {
-  /** Paths of the policy's weights and of the optimiser's state. */
-  readonly out: TrainSliceInput['out'];
-  readonly steps: readonly TakenStep[];
-  /** Of each step, by index into `pairs`. */
-  readonly batches: readonly (readonly number[])[];
-  readonly pairs: readonly {
-    readonly record: PairRecord;
-    readonly reference: Readonly<Record<string, number>>;
-  }[];
-  /** Its fingerprint. */
-  readonly engine: string;
-  readonly rescored: readonly Score[];
-}
-
-/** A folder for the time of the work. */
-async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await makeTemporaryFolder('slice');
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }

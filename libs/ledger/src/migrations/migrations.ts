@@ -30,6 +30,7 @@ import * as slicesAndProgress from './0029-slices-and-progress.migration.ts';
 import * as runWarnings from './0030-run-warnings.migration.ts';
 import * as pairsOfOneAnswer from './0031-pairs-of-one-answer.migration.ts';
 import * as rowDigests from './0032-row-digests.migration.ts';
+import * as replays from './0033-replays.migration.ts';
 import type { Migration } from 'kysely/migration';
 
 /** Forward only. A released migration is never edited: a change is a new one. */
@@ -66,4 +67,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0030-run-warnings': runWarnings,
   '0031-pairs-of-one-answer': pairsOfOneAnswer,
   '0032-row-digests': rowDigests,
+  '0033-replays': replays,
 };

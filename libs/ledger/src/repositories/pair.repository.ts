@@ -152,6 +152,18 @@ export class PairRepository {
     );
   }
 
+  /** Of a split, by ordinal. */
+  async digests(stage: string, split: 'training' | 'held-out'): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('pairs')
+      .select('digest')
+      .where('stage', '=', stage)
+      .where('held_out', '=', split === 'held-out')
+      .orderBy('ordinal')
+      .execute();
+    return rows.map(({ digest }) => digest);
+  }
+
   /** The rows themselves, whatever became of what they refer to: the first `limit` behind a position. */
   async evidence(stage: string, { after, limit }: { after: number; limit: number }): Promise<PairEvidence[]> {
     const rows = await this.#db

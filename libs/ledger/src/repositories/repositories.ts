@@ -1,5 +1,6 @@
 import type { Queries } from '../tables/database.ts';
 import { AlignmentRepository } from './alignment.repository.ts';
+import { ArtifactReferenceRepository } from './artifact-reference.repository.ts';
 import { AttemptRepository } from './attempt.repository.ts';
 import { CheckpointRepository } from './checkpoint.repository.ts';
 import { ContextRepository } from './context.repository.ts';
@@ -46,6 +47,7 @@ export class Repositories {
   readonly tokens: TokenRepository;
 
   readonly tracking: TrackingRepository;
+  readonly artifactReferences: ArtifactReferenceRepository;
 
   constructor(db: Queries) {
     this.models = new ModelRepository(db);
@@ -68,6 +70,7 @@ export class Repositories {
     this.workerDevices = new WorkerDeviceRepository(db);
     this.deadLetters = new DeadLetterRepository(db);
     this.tokens = new TokenRepository(db);
+    this.artifactReferences = new ArtifactReferenceRepository(db);
     this.tracking = new TrackingRepository(db);
   }
 }

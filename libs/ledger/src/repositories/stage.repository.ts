@@ -30,6 +30,11 @@ export interface ChunkState {
   readonly itemsDone: number;
 }
 
+export interface ReplayStage extends StageRecord {
+  readonly error: string | null;
+  readonly createdAt: Date;
+}
+
 /** What working on a chunk, or a part of it, came to. */
 export interface ChunkProgress {
   readonly seconds: number;
@@ -37,7 +42,7 @@ export interface ChunkProgress {
   readonly result: Readonly<Record<string, unknown>> | null;
 }
 
-/** A chunk that a running run waits for. */
+/** A chunk that a running run waits for, or whoever asked for a replay. */
 export interface WantedChunk {
   readonly digest: string;
   readonly spec: StageSpec;
@@ -117,7 +122,7 @@ export class StageRepository {
     return rows.map(({ chunk }) => chunk);
   }
 
-  /** The chunks not done of all stages that a running run wants, by stage and in their order. */
+  /** The chunks not done of all stages that a running run wants, and of replays, by stage and in their order. */
   async wantedChunks(): Promise<WantedChunk[]> {
     const { rows } = await sql<WantedChunk>`
       with unpublished as materialized (
@@ -137,11 +142,11 @@ export class StageRepository {
       join stage_chunks as chunks on chunks.stage = stages.digest
       where stages.state in ('pending', 'running')
         and chunks.state <> 'done'
-        and exists (
+        and (stages.kind = 'replay' or exists (
           select from run_stages
           join runs on runs.id = run_stages.run
           where run_stages.stage = stages.digest and runs.state = 'running'
-        )
+        ))
       order by stages.digest, chunks.chunk
     `.execute(this.#db);
     return rows;
@@ -262,6 +267,24 @@ export class StageRepository {
       .orderBy('chunk')
       .execute();
     return rows.flatMap(({ chunk, seconds }) => (seconds === null ? [] : [{ chunk, seconds }]));
+  }
+
+  /** Of a run, the latest first, each with the error that ended it. */
+  async replays(run: string): Promise<ReplayStage[]> {
+    const rows = await this.#db
+      .selectFrom('stages')
+      .select(STAGE_COLUMNS)
+      .select([
+        'created_at',
+        sql<string | null>`(select error from stage_chunks where stage = digest and error is not null limit 1)`.as(
+          'error',
+        ),
+      ])
+      .where('kind', '=', 'replay')
+      .where(sql`spec ->> 'run'`, '=', run)
+      .orderBy('created_at', 'desc')
+      .execute();
+    return rows.map(({ error, created_at, ...row }) => ({ ...stageOf(row), error, createdAt: created_at }));
   }
 
   async workByKind(): Promise<KindWork[]> {

@@ -106,6 +106,8 @@ export function outcomeOf(
         evaluations.insert(stage, chunk, { policy, documents, ...counts, refused: {} });
       return { seconds: 1, write };
     }
+    case 'replay':
+      return { seconds: 1, result: { slices: Object.fromEntries(positions.map((at) => [spec.slices[at], at])) } };
   }
 }
 
