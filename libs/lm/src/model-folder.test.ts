@@ -408,8 +408,8 @@ test.each(['config.json', 'model.safetensors', 'model.safetensors.index.json'])(
     const into = join(folder, name);
     rmSync(into, { force: true });
     mkdirSync(into);
-    expect(() => readModelFolder(folder)).toThrow(ModelError);
-    expect(() => readModelFolder(folder)).toThrow(`${name}: not a file`);
+    expect(() => inspectModelFiles(folder)).toThrow(ModelError);
+    expect(() => inspectModelFiles(folder)).toThrow(`${name}: not a file`);
   },
 );
 
