@@ -8,7 +8,13 @@ import { faultOf, signatureOf } from './faults.mjs';
  * @param known signatures of faults that were told
  * @param begin is told of each case
  */
-export async function checkBatch({ kind, seed, cases, path }, arbitrary, run, known, begin = () => undefined) {
+export async function checkBatch(
+  { kind, seed, cases, path, endOnFailure = false },
+  arbitrary,
+  run,
+  known,
+  begin = () => undefined,
+) {
   const faults = [];
   const started = performance.now();
   for (;;) {
@@ -31,6 +37,7 @@ export async function checkBatch({ kind, seed, cases, path }, arbitrary, run, kn
     });
     const result = await fc.check(property, {
       seed,
+      endOnFailure,
       ...(path === undefined ? { numRuns: cases } : { path, numRuns: 1 }),
     });
     if (!result.failed)

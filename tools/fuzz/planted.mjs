@@ -26,7 +26,7 @@ export const PLANTED = {
   },
   'planted-growth': {
     arbitrary: numbers,
-    run: () => void kept.push(new Array(10_000).fill(0)),
+    run: () => void kept.push(new Array(1000).fill(0)),
   },
   'planted-death': {
     arbitrary: numbers,

@@ -19,7 +19,7 @@ const BATCH = 250;
 const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
   : '--experimental-permission';
-const MOST_FAULTS = 20;
+const MOST_FAULTS = 3;
 /**
  * @param wanted `[{ kind, cases }]`, or `[{ kind, seed, path }]`: a case that was told before
  * @param options `seed` of all; `limitMs` for a case
