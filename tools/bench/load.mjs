@@ -35,7 +35,7 @@ export async function load({ quick }) {
   }
 }
 
-async function prepare(system, pairs) {
+export async function prepare(system, pairs) {
   const url = `http://127.0.0.1:${system.gatewayPort}`;
   const post = async (path, body, type = 'application/json') => {
     const response = await fetch(url + path, { method: 'POST', body, headers: { 'content-type': type } });
