@@ -21,6 +21,7 @@ const QUESTIONS = {
 };
 const DRAIN_MS = 20_000;
 const ANSWER_MS = 20_000;
+const STARTING_MS = 60_000;
 const LOOK_MS = 20;
 const GROWTH_BYTES = 150e6;
 
@@ -76,6 +77,7 @@ export async function runMessages(fuzzed, wanted, { seed }) {
   const connection = await connectNats(fuzzed.system.nats.url, 'fuzz');
   try {
     const manager = await jetstreamManager(connection);
+    await heardOf(connection);
     const arbitrary = messages(fuzzed);
     const report = new KindReport('messages');
     const known = new Set();
@@ -98,6 +100,18 @@ export async function runMessages(fuzzed, wanted, { seed }) {
     await connection.close();
   }
 }
+
+/** Workers answer once they are up. */
+async function heardOf(connection) {
+  const question = JSON.stringify({ pattern: 'reward.inspect', id: '1', data: null });
+  for (const until = performance.now() + STARTING_MS; performance.now() < until; await pause()) {
+    const answer = await connection.request('reward.inspect', question, { timeout: ANSWER_MS }).catch(() => undefined);
+    if (answer !== undefined) return;
+  }
+  throw new Error(`The workers do not start in ${STARTING_MS / 1000} s.`);
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 
 async function runMessage(fuzzed, connection, manager, message) {
   const outcome = await { job: runJob, event: runEvent, question: runQuestion }
@@ -123,7 +137,7 @@ async function runJob(connection, manager, { subject, payload, trace }) {
   for (const until = performance.now() + DRAIN_MS; performance.now() < until;) {
     const { state } = await manager.streams.info(WORK);
     if (state.messages === 0 || state.first_seq > seq) return 'job ended';
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await pause();
   }
   await manager.streams.deleteMessage(WORK, seq);
   throw new Violation('job without end', `${subject} still has it after ${DRAIN_MS} ms`);
@@ -163,7 +177,7 @@ async function eventsFault(fuzzed, connection) {
   for (const until = performance.now() + ANSWER_MS; performance.now() < until;) {
     const recent = await (await fetch(`${fuzzed.url}/v1/events/recent?limit=5`)).json();
     if (recent.some((event) => event.at === at)) return [];
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await pause();
   }
   return [{ name: 'deaf', message: 'an event behind malformed ones is not heard of', place: '' }];
 }
