@@ -10,7 +10,7 @@ const pool = new pg.Pool({ connectionString: databaseUrl, max: 10 });
 class Bare {
   async rows(name) {
     const [text, values] = statements[name];
-    return (await pool.query({ name, text, values })).rows;
+    return (await pool.query(text, values)).rows;
   }
 }
 Get('rows')(Bare.prototype, 'rows', Object.getOwnPropertyDescriptor(Bare.prototype, 'rows'));

@@ -85,7 +85,7 @@ export async function runMessages(fuzzed, wanted, { seed }) {
       // Smaller ones would each be waited for as long.
       const whole = { ...task, endOnFailure: true };
       const done = await checkBatch(
-        task,
+        whole,
         arbitrary,
         (message) => runMessage(fuzzed, connection, manager, message),
         known,

@@ -11,7 +11,7 @@ export const PLANTED = {
   'planted-type-error': {
     arbitrary: numbers,
     run: (number) => {
-      if (number > 700) undefined.length;
+      return number > 700 ? undefined.length : 'read';
     },
   },
   'planted-hang': {

@@ -1,6 +1,6 @@
 // What reads files and messages of others: each with real ones, how they are spoilt, and what must come of it.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as contracts from '@solopo/contracts';
 import { exampleLine, readExamples, retrievalExamples, retrievalTokenizer } from '@solopo/corpus';
