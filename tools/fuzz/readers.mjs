@@ -271,7 +271,7 @@ export const READERS = {
       const parsed = readJsonText(json);
       if ('fault' in parsed) return 'no JSON';
       const config = parseModelConfig(parsed.value);
-      demand(Number.isSafeInteger(parameterCount(config)), 'a number of parameters that is none');
+      demand(Number.isFinite(parameterCount(config)), 'a number of parameters that is none');
       if (config.layers < 1000) demand(modelParameters(config).length > 0, 'a model without parameters');
       return 'read';
     },

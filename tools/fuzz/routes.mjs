@@ -140,7 +140,8 @@ function ofOperation({ path, method, operation, resolve, known, samples }) {
       const search = pairs.map(([name, value]) => `${encoded(name)}=${encoded(value)}`).join('&');
       return {
         method: method.toUpperCase(),
-        path: path.replace(/\{(\w+)\}/g, (_, name) => encoded(place[name])) + (search === '' ? '' : `?${search}`),
+        path:
+          path.replace(/\{(\w+)\}/g, (_, name) => encoded(place[name]) || '%20') + (search === '' ? '' : `?${search}`),
         operation: operation.operationId,
         headers: {
           ...mapped(headers, (value) => value.replace(/[^\x20-\x7e]/g, '?')),

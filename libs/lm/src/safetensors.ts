@@ -217,7 +217,7 @@ function checkEntry(entry: unknown, label: string, name: string, start: number, 
   if (typeof dtype !== 'string' || !isWholeNumbers(shape) || !isWholeNumbers(offsets) || offsets.length !== 2) {
     throw new ModelError(`${label}: the header entry of "${name}" is incomplete`);
   }
-  const width = BYTES[dtype];
+  const width = Object.hasOwn(BYTES, dtype) ? BYTES[dtype] : undefined;
   if (!width)
     throw new ModelError(`${label}: "${name}" has type ${dtype}; supported are ${Object.keys(BYTES).join(', ')}`);
   const [from, to] = offsets as [number, number];

@@ -18,6 +18,17 @@ describe('what AutoTokenizer of transformers makes of a folder', () => {
     expect(bundled).toMatchObject({ tokenizerClass: 'TokenizersBackend', replaced: [], warning: null, note: null });
   });
 
+  it.each(['constructor', 'toString', '__proto__'])('is told of one that has the name %s in it', (name) => {
+    const tokenizer = JSON.parse(smallFiles()['tokenizer.json'] ?? '') as object;
+    const odd = {
+      ...tokenizer,
+      post_processor: JSON.parse(`{"type":"Sequence","processors":[],"${name}":1}`) as object,
+    };
+    const named = { ...withModelType(smallFiles(), name), 'tokenizer.json': JSON.stringify(odd) };
+    expect(foreseen(named)).toHaveProperty('tokenizerClass');
+    expect(foreseen(withConfig({ tokenizer_class: name }))).toHaveProperty('tokenizerClass');
+  });
+
   it('of whole words under qwen2 is none of them, of which it warns', () => {
     const words = withConfig({ tokenizer_class: 'PreTrainedTokenizerFast' });
     expect(foreseen(withModelType(words, 'seed_oss'))).toMatchObject({ fromHere: null, warning: null });

@@ -213,7 +213,7 @@ const AS_IF_ABSENT: Readonly<Record<string, readonly unknown[]>> = {
 
 function plain(value: unknown): string {
   const text = JSON.stringify(value, (key, part: unknown) => {
-    if (AS_IF_ABSENT[key]?.includes(part)) return undefined;
+    if (Object.hasOwn(AS_IF_ABSENT, key) && AS_IF_ABSENT[key]?.includes(part)) return undefined;
     return isObject(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part;
   }) as string | undefined;
   return text ?? 'null';
