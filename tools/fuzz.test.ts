@@ -52,5 +52,5 @@ it('what hangs, dies, leaks, writes elsewhere or throws what is not ours is foun
     ['planted-rejection', 'TypeError'],
   ]);
   expect(code).toBe(1);
-  expect(said).toMatch(/npm run fuzz -- --only planted-type-error --seed -?\d+ --path [\d:]+\n {7}701\n/);
+  expect(said).toMatch(/npm run fuzz -- --only planted-type-error --seed=-?\d+ --path [\d:]+\n {7}701\n/);
 });

@@ -6,7 +6,7 @@ export function tell({ seed, seconds, kinds }) {
     ...kinds.flatMap(lines),
     ...faults.flatMap(({ kind, name, message, place, seed: own, path, case: input }) => [
       `FAULT  ${kind}: ${name}: ${message.slice(0, 400)}${place ? ` at ${place}` : ''}`,
-      ...(path === undefined ? [] : [`       npm run fuzz -- --only ${kind} --seed ${own} --path ${path}`]),
+      ...(path === undefined ? [] : [`       npm run fuzz -- --only ${kind} --seed=${own} --path ${path}`]),
       ...(input === undefined ? [] : [`       ${input.slice(0, 400)}`]),
     ]),
     `${cases} cases with seed ${seed} in ${seconds.toFixed(0)} s: ${faults.length === 0 ? 'no fault' : `${faults.length} faults`}`,
@@ -19,7 +19,7 @@ function lines({ kind, cases, outcomes, slowest, growthBytes, rssBytes, seconds 
   const slow =
     slowest.path === undefined
       ? ''
-      : `, slowest ${slowest.ms.toFixed(0)} ms (--seed ${slowest.seed} --path ${slowest.path})`;
+      : `, slowest ${slowest.ms.toFixed(0)} ms (--seed=${slowest.seed} --path ${slowest.path})`;
   return [
     `${kind.padEnd(18)} ${String(cases).padStart(6)} cases  ${seconds.toFixed(0).padStart(4)} s  ${memory}${slow}`,
     `  ${sorted.map(([outcome, number]) => `${outcome}: ${number}`).join(', ')}`,

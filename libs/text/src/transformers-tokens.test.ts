@@ -20,12 +20,11 @@ describe('what AutoTokenizer of transformers makes of a folder', () => {
 
   it.each(['constructor', 'toString', '__proto__'])('is told of one that has the name %s in it', (name) => {
     const tokenizer = JSON.parse(smallFiles()['tokenizer.json'] ?? '') as object;
-    const odd = {
-      ...tokenizer,
-      post_processor: JSON.parse(`{"type":"Sequence","processors":[],"${name}":1}`) as object,
-    };
-    const named = { ...withModelType(smallFiles(), name), 'tokenizer.json': JSON.stringify(odd) };
-    expect(foreseen(named)).toHaveProperty('tokenizerClass');
+    const part = JSON.parse(`{"type":"Whitespace","${name}":1}`) as object;
+    const odd = JSON.stringify({ ...tokenizer, normalizer: part, pre_tokenizer: part, decoder: part });
+    const fast = withConfig({ tokenizer_class: 'PreTrainedTokenizerFast' });
+    for (const type of ['qwen2', 'llama', name])
+      expect(foreseen({ ...withModelType(fast, type), 'tokenizer.json': odd })).toHaveProperty('tokenizerClass');
     expect(foreseen(withConfig({ tokenizer_class: name }))).toHaveProperty('tokenizerClass');
   });
 
