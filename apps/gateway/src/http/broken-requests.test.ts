@@ -26,3 +26,13 @@ it.each([
   expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\ncontent-type: application/problem\\+json`));
   expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ status });
 });
+
+it('a key without an end is not sent back whole', async () => {
+  const response = await fetch(`${gateway.url}/v1/models`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ['k'.repeat(200_000)]: 1 }),
+  });
+  expect(response.status).toBe(400);
+  expect((await response.text()).length).toBeLessThan(10_000);
+});
