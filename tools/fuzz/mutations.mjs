@@ -97,7 +97,9 @@ export const valueEdits = fc.array(
 /** A copy, edited. */
 export function editValue(value, edits) {
   let root = structuredClone(value);
-  for (const edit of edits) root = editAt(root, edit.place, edit);
+  // A value that stood in two places would be edited in both, or come to stand within itself.
+  for (const edit of edits)
+    root = structuredClone(editAt(root, edit.place, { ...edit, value: structuredClone(edit.value) }));
   return root;
 }
 

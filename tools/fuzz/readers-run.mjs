@@ -87,7 +87,7 @@ function runChild(tasks, start, limitMs) {
       process.off('exit', end);
       const at = placeOf(scratch) ?? { task: start, begun: 0 };
       rmSync(scratch, { recursive: true, force: true });
-      const died = `the process ended with ${signal ?? `exit code ${code}`}: ${said.slice(-600)}`;
+      const died = `the process ended with ${signal ?? `exit code ${code}`}: ${/^\w*Error.*$/m.exec(said)?.[0] ?? said.slice(-600)}`;
       const fault =
         stuckMs !== null
           ? { name: 'hang', message: `no end in ${stuckMs} ms`, place: '' }
