@@ -10,6 +10,7 @@ import { coldstart } from './coldstart.mjs';
 import { compose } from './compose.mjs';
 import { frozen } from './frozen.mjs';
 import { growth } from './growth.mjs';
+import { load } from './load.mjs';
 import { memory } from './memory.mjs';
 import { modelsAdd } from './models-add.mjs';
 import { hasPeer } from './peers.mjs';
@@ -30,6 +31,7 @@ const BENCHES = {
   frozen,
   growth,
   compose,
+  load,
   coldstart,
   'models-add': modelsAdd,
   ranks,

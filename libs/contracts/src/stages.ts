@@ -22,6 +22,7 @@ import {
   samplingWeightsSchema,
   trainingSchema,
 } from './run-config.ts';
+import { UNSTORABLE, unstorableTexts } from './text.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 digest');
 /** Absent where it is float32, so that work named before there were others keeps its name. */
@@ -170,7 +171,10 @@ export const STAGE_WORK = {
 /** What travels on a work queue: references only, the ledger holds the rest. */
 export const jobSchema = z.strictObject({
   /** Also the message id. A deliberate retry gets a new one. */
-  id: z.string().min(1),
+  id: z
+    .string()
+    .min(1)
+    .refine((id) => unstorableTexts(id).next().done === true, UNSTORABLE),
   stage: digest,
   chunk: z.int().min(0),
 });

@@ -1,4 +1,4 @@
-import { digestOf, sha256 } from '@solopo/contracts';
+import { jobSchema, digestOf, sha256 } from '@solopo/contracts';
 import { waitFor } from '@solopo/testing';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
@@ -347,6 +347,15 @@ describe('live state', () => {
     expect(retried).toEqual({ ...letter, retriedAt: expect.any(Date) as Date });
     expect(await deadLetters.list()).toEqual([retried]);
     await expect(deadLetters.lock(99)).rejects.toThrow(/no dead letter 99; list/);
+  });
+
+  it('keeps a dead letter of bytes that are no text', async () => {
+    const { deadLetters } = fixture.ledger;
+    const reason = 'not a job: \0';
+    await deadLetters.add({ subject: 's', job: '{"id":"a\0b\ud800', reason, code: 'input-invalid', attempts: 1 });
+    const [letter] = await deadLetters.list(1);
+    expect(letter).toMatchObject({ job: '{"id":"a\uFFFDb\uFFFD', reason: 'not a job: \uFFFD' });
+    expect(jobSchema.safeParse({ id: 'a\0', stage: sha256('s'), chunk: 0 }).success).toBe(false);
   });
 
   it('knows the runs that failed because of a stage', async () => {

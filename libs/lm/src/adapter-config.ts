@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import { adaptedModules, patternValues } from './adapter-modules.ts';
 import { ADAPTER_SETTINGS, CHANGED_BASES, MERGE, PLAIN_INITIALISATIONS } from './adapter-settings.ts';
 import { ConfigReader } from './config-reader.ts';
@@ -39,7 +40,7 @@ function residualOf(settings: ConfigReader): PeftAdapter['residual'] {
   const known = name.startsWith('pissa_niter_') ? 'pissa_niter_' : name;
   const why = Object.hasOwn(CHANGED_BASES, known) ? CHANGED_BASES[known] : undefined;
   throw new ModelError(
-    `${settings.path}: init_lora_weights ${JSON.stringify(value)} is not supported: ${why ?? 'it is not known; correct it, or take an adapter saved by PEFT 0.21.2'}`,
+    `${settings.path}: init_lora_weights ${inShort(value)} is not supported: ${why ?? 'it is not known; correct it, or take an adapter saved by PEFT 0.21.2'}`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import type { ConfigReader } from './config-reader.ts';
 import type { ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
@@ -29,7 +30,7 @@ export function adaptedModules(settings: ConfigReader, config: ModelConfig): rea
     );
   if (targets.length === 0)
     throw new ModelError(
-      `${settings.path}: target_modules ${JSON.stringify(settings.get('target_modules'))} names no module of the base model; use the adapter with the model it was trained on`,
+      `${settings.path}: target_modules ${inShort(settings.get('target_modules'))} names no module of the base model; use the adapter with the model it was trained on`,
     );
   return targets;
 }
@@ -65,7 +66,7 @@ function targetedModules(
     for (const key of ['layers_to_transform', 'layers_pattern'])
       if ((settings.get(key) ?? null) !== null)
         throw new ModelError(
-          `${settings.path}: ${key} goes with a list of target_modules, not with ${JSON.stringify(targets)}; remove one of them`,
+          `${settings.path}: ${key} goes with a list of target_modules, not with ${inShort(targets)}; remove one of them`,
         );
     if (targets.toLowerCase() === 'all-linear') return new Set(linear);
     return fullMatches(targets, all, `${settings.path}: target_modules`);
@@ -91,7 +92,7 @@ function layerFilter(settings: ConfigReader, all: readonly string[]): (name: str
   const layers: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (!layers.every((layer) => Number.isSafeInteger(layer)))
     throw new ModelError(
-      `${settings.path}: layers_to_transform must be a layer's number or a list of them, not ${JSON.stringify(given)}; correct it`,
+      `${settings.path}: layers_to_transform must be a layer's number or a list of them, not ${inShort(given)}; correct it`,
     );
   if (layers.length === 0) return () => true;
   const setting = settings.get('layers_pattern') ?? [];
@@ -113,9 +114,7 @@ function layerFilter(settings: ConfigReader, all: readonly string[]): (name: str
 
 function namesIn(settings: ConfigReader, key: string, value: unknown): readonly string[] {
   if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value;
-  throw new ModelError(
-    `${settings.path}: ${key} must be a text or a list of texts, not ${JSON.stringify(value)}; correct it`,
-  );
+  throw new ModelError(`${settings.path}: ${key} must be a text or a list of texts, not ${inShort(value)}; correct it`);
 }
 
 /** The value of the first pattern that a module's name, or an end of it behind a dot, matches, as `rank_pattern` has it. */
@@ -126,9 +125,7 @@ export function patternValues(
 ): ReadonlyMap<string, unknown> {
   const values = settings.get(key) ?? {};
   if (typeof values !== 'object' || Array.isArray(values))
-    throw new ModelError(
-      `${settings.path}: ${key} must map names to numbers, not be ${JSON.stringify(values)}; correct it`,
-    );
+    throw new ModelError(`${settings.path}: ${key} must map names to numbers, not be ${inShort(values)}; correct it`);
   const found = Object.entries(values).map(([pattern, value]) => ({
     value: value as unknown,
     of: matches(pattern, names, `${settings.path}: ${key}`, (source) => `(?:.*\\.)?(?:${source})$`),

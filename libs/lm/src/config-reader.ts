@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import { ModelError } from './model.error.ts';
 
 /** Typed reading of a JSON object of settings; every refusal names the setting. */
@@ -86,7 +87,7 @@ export class ConfigReader {
   }
 
   #refuse(key: string, what: string, value: unknown, otherwise = 'fetch the file again'): never {
-    const given = value === undefined ? 'missing; add it' : `${JSON.stringify(value)}; correct it`;
+    const given = value === undefined ? 'missing; add it' : `${inShort(value)}; correct it`;
     throw new ModelError(`${this.#path}: ${key} ${what}, not ${given}, or ${otherwise}`);
   }
 }

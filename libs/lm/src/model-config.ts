@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import { ConfigReader } from './config-reader.ts';
 import { FAMILIES, type FamilyName } from './families/families.ts';
 import type { Activation, Family, Norms } from './families/family.ts';
@@ -63,7 +64,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
   if (typeof name !== 'string' || !Object.hasOwn(FAMILIES, name)) {
     const known = Object.keys(FAMILIES).map((family) => `"${family}"`);
     throw new ModelError(
-      `config.json: model_type ${JSON.stringify(name) ?? 'is missing and'} is not supported; supported are ${known.join(', ')}; register a model of one of these families`,
+      `config.json: model_type ${name === undefined ? 'is missing and' : inShort(name)} is not supported; supported are ${known.join(', ')}; register a model of one of these families`,
     );
   }
   const family: Family = FAMILIES[name as FamilyName];

@@ -1,15 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   formatAdapterConfig,
   formatModelConfig,
+  GgufModel,
   initialise,
   initialiseLora,
   inspectModelFiles,
   LanguageModel,
   mergeLora,
+  ModelError,
   parseModelConfig,
   readModelFolder,
   readSafetensors,
@@ -398,4 +400,22 @@ describe('a model of another kind', () => {
     writeFileSync(join(folder, 'config.json'), JSON.stringify(settings));
     expect(inspectModelFiles(folder).config).toEqual(config);
   });
+});
+
+test.each(['config.json', 'model.safetensors', 'model.safetensors.index.json'])(
+  'a folder in the place of %s is told as one',
+  (name) => {
+    const into = join(folder, name);
+    rmSync(into, { force: true });
+    mkdirSync(into);
+    expect(() => inspectModelFiles(folder)).toThrow(ModelError);
+    expect(() => inspectModelFiles(folder)).toThrow(`${name}: not a file`);
+  },
+);
+
+test('an index that names a folder as a file of weights is told so', () => {
+  rmSync(join(folder, 'model.safetensors'), { force: true });
+  writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: { a: '..' } }));
+  expect(() => readModelFolder(folder)).toThrow(ModelError);
+  expect(() => GgufModel.open(folder)).toThrow(ModelError);
 });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJsonText } from '@solopo/text';
 import { parseAdapterConfig } from './adapter-config.ts';
@@ -7,6 +7,7 @@ import { packWeight, type FrozenWeights, type StoredTensor } from './frozen-weig
 import { fromPeftNames } from './lora.ts';
 import { idleModelSettings, parseModelConfig, type ModelConfig } from './model-config.ts';
 import { ModelError } from './model.error.ts';
+import { openFile } from './open-file.ts';
 import { modelParameters, OUTPUT } from './parameters.ts';
 import { adapterParameters, mergeAdapter, type PeftAdapter } from './peft-adapter.ts';
 import { readSafetensors, readSafetensorsHeader, type HostTensor, type TensorEntry } from './safetensors.ts';
@@ -139,11 +140,20 @@ export function weightTensors(folder: string): ReadonlyMap<string, ReadonlyMap<s
   return new Map(files.map((file) => [file, readSafetensorsHeader(join(folder, file), isBuffer).tensors]));
 }
 
+function textOf(path: string): string {
+  const file = openFile(path);
+  try {
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
 export function readJson(folder: string, file: string): unknown {
   const path = join(folder, file);
   if (!existsSync(path))
     throw new ModelError(`${file} is missing from the model folder; copy it there from the model's published files`);
-  const read = readJsonText(readFileSync(path, 'utf8'));
+  const read = readJsonText(textOf(path));
   if ('fault' in read) throw new ModelError(`${file}: ${read.fault}`);
   return read.value;
 }

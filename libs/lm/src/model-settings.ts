@@ -111,7 +111,7 @@ const OF_OTHER_ROPES = [...Object.values(OF_ROPES).flat(), 'long_factor', 'short
 /** What becomes of the keys of `rope_scaling` or `rope_parameters`, by the rope's type. */
 export function ropeSettings(type: string): SettingRules {
   return {
-    read: new Set([...OF_EVERY_ROPE, ...(OF_ROPES[type] ?? [])]),
+    read: new Set([...OF_EVERY_ROPE, ...((Object.hasOwn(OF_ROPES, type) ? OF_ROPES[type] : undefined) ?? [])]),
     withoutEffect: {
       ...Object.fromEntries(OF_OTHER_ROPES.map((key) => [key, 'of another type of rope'])),
       ...because('says where the file comes from', 'finetuned'),

@@ -1,6 +1,12 @@
+import { readable } from '@solopo/text';
+
 /** Something about a model's files that must be put right by whoever brought them; the message names it. */
 export class ModelError extends Error {
   override readonly name = 'ModelError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(readable(message), options);
+  }
 }
 
 /** The model gives no numbers to go by. */

@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import { runInNewContext } from 'node:vm';
 import { ModelError } from './model.error.ts';
 
@@ -26,7 +27,7 @@ export function matches(
   around: (source: string) => string,
 ): readonly (string | null)[] {
   const refuse = (why: string, cause?: unknown): never => {
-    throw new ModelError(`${where}: the regular expression ${JSON.stringify(pattern)} ${why}`, { cause });
+    throw new ModelError(`${where}: the regular expression ${inShort(pattern)} ${why}`, { cause });
   };
   const { source, flags } = new Translation(pattern, refuse);
   const whole = `^(?:${around(source)})`;

@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import type { ConfigReader } from './config-reader.ts';
 import { ModelError } from './model.error.ts';
 import { ropeSettings } from './model-settings.ts';
@@ -109,7 +110,7 @@ function readRopeScaling(
       };
     default:
       throw new ModelError(
-        `config.json: rope scaling ${JSON.stringify(type)} is not supported; supported are default, linear, dynamic, yarn and llama3; register another model`,
+        `config.json: rope scaling ${inShort(type)} is not supported; supported are default, linear, dynamic, yarn and llama3; register another model`,
       );
   }
 }

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, writeSync, fsyncSync } from '
 import { basename } from 'node:path';
 import { fromFloat16 } from './float16.ts';
 import { ModelError } from './model.error.ts';
+import { openFile } from './open-file.ts';
 
 /** A tensor in memory: row-major float32. */
 export interface HostTensor {
@@ -91,7 +92,7 @@ export function readStored({ path, entry }: StoredEntry): HostTensor {
 
 /** A stored tensor's numbers, a piece in memory at a time. */
 export function* storedPieces({ path, entry }: StoredEntry): Generator<Float32Array, undefined> {
-  const file = openSync(path, 'r');
+  const file = openFile(path);
   try {
     yield* tensorPieces(file, entry);
   } finally {
@@ -151,7 +152,7 @@ function writeAll(file: number, bytes: Uint8Array): void {
 }
 
 function withFile<T>(path: string, read: (file: number, label: string) => T): T {
-  const file = openSync(path, 'r');
+  const file = openFile(path);
   try {
     return read(file, basename(path));
   } finally {
@@ -216,7 +217,7 @@ function checkEntry(entry: unknown, label: string, name: string, start: number, 
   if (typeof dtype !== 'string' || !isWholeNumbers(shape) || !isWholeNumbers(offsets) || offsets.length !== 2) {
     throw new ModelError(`${label}: the header entry of "${name}" is incomplete`);
   }
-  const width = BYTES[dtype];
+  const width = Object.hasOwn(BYTES, dtype) ? BYTES[dtype] : undefined;
   if (!width)
     throw new ModelError(`${label}: "${name}" has type ${dtype}; supported are ${Object.keys(BYTES).join(', ')}`);
   const [from, to] = offsets as [number, number];

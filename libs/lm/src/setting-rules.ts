@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import type { ConfigReader } from './config-reader.ts';
 import { ModelError } from './model.error.ts';
 
@@ -29,7 +30,7 @@ export function demandKnownSettings(settings: ConfigReader, rules: SettingRules)
   for (const key of settings.keys) {
     const fate = fateOf(key, rules);
     if (fate === 'read' || fate === 'without effect' || isOff(settings.get(key))) continue;
-    const value = JSON.stringify(settings.get(key)).slice(0, 80);
+    const value = inShort(settings.get(key), 80);
     throw new ModelError(
       fate === 'refused'
         ? `${settings.path}: ${key} ${value} is not supported: ${rules.refused[key]}`

@@ -99,7 +99,8 @@ function keepsFile(folder: TextFolder, name: string | undefined): boolean {
 
 function classOf(name: string | undefined): TokenizerClass {
   if (name === undefined) return GENERIC;
-  if (!OTHER_CLASSES.has(name)) return TOKENIZER_CLASSES[name] ?? GENERIC;
+  if (!OTHER_CLASSES.has(name))
+    return (Object.hasOwn(TOKENIZER_CLASSES, name) ? TOKENIZER_CLASSES[name] : undefined) ?? GENERIC;
   throw new TextModelError(
     'tokenizer_config.json',
     `tokenizer_class: transformers ${TRANSFORMERS_VERSION} makes a ${name} by rules of its own, which are not known here; ` +

@@ -1,3 +1,4 @@
+import { inShort } from './in-short.ts';
 import { firstTokenProcessor, mergesOf, pieceDecoder, pieceNormalizer, type ScoredPiece } from './sentence-pieces.ts';
 import { SPLITTING_RULES, type SplittingRule } from './splitting-rules.ts';
 import type { TextFiles } from './text-files.ts';
@@ -210,7 +211,7 @@ class TokenizerReader {
     const id = this.#get(`${role}_token_id`);
     if (id === undefined) return undefined;
     if (typeof id !== 'number' || this.tokens[id] === undefined)
-      return this.refuse(`${role}_token_id`, `${JSON.stringify(id)} is the number of no token`);
+      return this.refuse(`${role}_token_id`, `${inShort(id)} is the number of no token`);
     return id;
   }
 

@@ -1,6 +1,7 @@
 export type { Message } from './chat-template.ts';
 export { ggufTokenizerFiles } from './gguf-tokenizer.ts';
-export { readJsonText } from './json-text.ts';
+export { inShort, readable } from './in-short.ts';
+export { isTooDeep, readJsonText, TOO_DEEP } from './json-text.ts';
 export { llama2cTokenizerFiles } from './llama2c-tokenizer.ts';
 export { SPLITTING_RULES } from './splitting-rules.ts';
 export type { LocalParting } from './local-parting.ts';

@@ -1,3 +1,5 @@
+import { readable } from './in-short.ts';
+
 /** A model folder whose tokenizer or chat template cannot be used. The message names the file and says what to do. */
 export class TextModelError extends Error {
   override readonly name = 'TextModelError';
@@ -9,6 +11,6 @@ export class TextModelError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(`${file}: ${message}`, options);
+    super(readable(`${file}: ${message}`), options);
   }
 }

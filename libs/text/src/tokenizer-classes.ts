@@ -183,7 +183,8 @@ export function classFollowsModelType({
  */
 export function tokenizerClassName(facts: ClassFacts): string | undefined | null {
   const { modelType, named, isByteLevel, hasOwnCode } = facts;
-  const registered = typeof modelType === 'string' ? REGISTERED[modelType] : undefined;
+  const registered =
+    typeof modelType === 'string' && Object.hasOwn(REGISTERED, modelType) ? REGISTERED[modelType] : undefined;
   const name = named?.replace(/Fast$/, '');
   const meant = name === undefined ? registered : classCalled(name);
   if (name === undefined || hasOwnCode)
@@ -198,7 +199,7 @@ export function tokenizerClassName(facts: ClassFacts): string | undefined | null
 
 /** The class that is made for a `tokenizer_class`, without Fast. Undefined for the generic one. */
 export function classCalled(name: string): string | undefined {
-  return GENERIC_NAMES.has(name) ? undefined : (ALIASES[name] ?? name);
+  return GENERIC_NAMES.has(name) ? undefined : ((Object.hasOwn(ALIASES, name) ? ALIASES[name] : undefined) ?? name);
 }
 
 function isKnown(name: string): boolean {

@@ -1,3 +1,4 @@
+import { inShort } from './in-short.ts';
 import type { JsonObject } from './text-files.ts';
 import { isObject } from './text-files.ts';
 import { TextModelError } from './text-model.error.ts';
@@ -113,7 +114,7 @@ function checkAddedTokens(added: unknown, tokens: Map<number, string>): void {
 
 function checkId(what: () => string, id: unknown): asserts id is number {
   if (!Number.isInteger(id) || Number(id) < 0 || Number(id) > MAX_ID) {
-    refuse(what(), `has the id ${String(JSON.stringify(id))}, not a whole number from 0 to ${MAX_ID}`);
+    refuse(what(), `has the id ${inShort(id)}, not a whole number from 0 to ${MAX_ID}`);
   }
 }
 

@@ -18,6 +18,16 @@ describe('what AutoTokenizer of transformers makes of a folder', () => {
     expect(bundled).toMatchObject({ tokenizerClass: 'TokenizersBackend', replaced: [], warning: null, note: null });
   });
 
+  it.each(['constructor', 'toString', '__proto__'])('is told of one that has the name %s in it', (name) => {
+    const tokenizer = JSON.parse(smallFiles()['tokenizer.json'] ?? '') as object;
+    const part = JSON.parse(`{"type":"Whitespace","${name}":1}`) as object;
+    const odd = JSON.stringify({ ...tokenizer, normalizer: part, pre_tokenizer: part, decoder: part });
+    const fast = withConfig({ tokenizer_class: 'PreTrainedTokenizerFast' });
+    for (const type of ['qwen2', 'llama', name])
+      expect(foreseen({ ...withModelType(fast, type), 'tokenizer.json': odd })).toHaveProperty('tokenizerClass');
+    expect(foreseen(withConfig({ tokenizer_class: name }))).toHaveProperty('tokenizerClass');
+  });
+
   it('of whole words under qwen2 is none of them, of which it warns', () => {
     const words = withConfig({ tokenizer_class: 'PreTrainedTokenizerFast' });
     expect(foreseen(withModelType(words, 'seed_oss'))).toMatchObject({ fromHere: null, warning: null });

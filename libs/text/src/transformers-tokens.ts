@@ -1,3 +1,4 @@
+import { inShort } from './in-short.ts';
 import { autoTokenizer, classFacts, classNameOf, withoutLimits } from './auto-tokenizer.ts';
 import type { JsonObject, TextFolder } from './text-files.ts';
 import { isObject } from './text-files.ts';
@@ -84,8 +85,8 @@ function warningOf(folder: TextFolder, { version, tokenizerClass, replaced, from
   const facts = classFacts(folder);
   const { modelType, named } = facts;
   const why = classFollowsModelType(facts)
-    ? `model_type is ${JSON.stringify(modelType)}, whatever tokenizer_class says`
-    : `tokenizer_class is ${JSON.stringify(named) ?? 'left out'}, model_type ${JSON.stringify(modelType) ?? 'too'}`;
+    ? `model_type is ${inShort(modelType)}, whatever tokenizer_class says`
+    : `tokenizer_class is ${named === undefined ? 'left out' : inShort(named)}, model_type ${modelType === undefined ? 'too' : inShort(modelType)}`;
   const remedy = classFollowsModelType(facts)
     ? 'load it with PreTrainedTokenizerFast.from_pretrained in place of AutoTokenizer'
     : 'write "tokenizer_class": "PreTrainedTokenizerFast" into tokenizer_config.json, or load it with PreTrainedTokenizerFast.from_pretrained';
@@ -212,7 +213,7 @@ const AS_IF_ABSENT: Readonly<Record<string, readonly unknown[]>> = {
 
 function plain(value: unknown): string {
   const text = JSON.stringify(value, (key, part: unknown) => {
-    if (AS_IF_ABSENT[key]?.includes(part)) return undefined;
+    if (Object.hasOwn(AS_IF_ABSENT, key) && AS_IF_ABSENT[key]?.includes(part)) return undefined;
     return isObject(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part;
   }) as string | undefined;
   return text ?? 'null';

@@ -74,6 +74,15 @@ describe('a run file', () => {
     );
   });
 
+  it('with more faults than anybody reads names the first ones', () => {
+    const keys = Array.from({ length: 500 }, (_, n) => `k${n}: ${'x'.repeat(500)}`);
+    const found = faultsOf(`${RUN}${keys.join('\n')}`);
+    expect(found).toHaveLength(21);
+    expect(found.at(-1)).toBe('  and 480 more');
+    const [long = ''] = faultsOf(`${RUN}${'k'.repeat(50_000)}: 1`);
+    expect(long.length).toBeLessThan(2000);
+  });
+
   it('names the setting that is at fault', () => {
     expect(faultsOf(RUN, 'training.learningRate=fast')[0]).toMatch(
       /^--set training.learningRate: training.learningRate: /,

@@ -87,6 +87,20 @@ describe('solopo lines', () => {
   });
 });
 
+it.each(['[', '{"a":'])('a line of %s over and over is refused, and the next one read', async (opening) => {
+  const closing = opening === '[' ? ']' : '}';
+  const deep = `{"id": ${opening.repeat(50_000)}1${closing.repeat(50_000)}}`;
+  const reason = 'has lists or objects more than 100 deep in one another';
+  expect(await read(`${deep}\n${exampleLine(example)}`, 'solopo')).toEqual([
+    { line: 1, reason },
+    { line: 2, example },
+  ]);
+  expect(await read(`[${deep}, ${exampleLine(example)}]`, 'hotpotqa')).toMatchObject([
+    { line: 1, reason },
+    { line: 2 },
+  ]);
+});
+
 describe('a field that is not what it must be', () => {
   it.each<readonly [DatasetFormat, string, object]>([
     ['solopo', 'question: is missing; it must be text', { ...example, question: undefined }],

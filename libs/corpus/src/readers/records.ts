@@ -1,3 +1,4 @@
+import { isTooDeep, TOO_DEEP } from '@solopo/text';
 import { elementsOf } from './elements.ts';
 import { linesOf } from './lines.ts';
 import { demandJson, HEAD_LENGTH } from './other-files.ts';
@@ -29,7 +30,7 @@ async function* ofArray(text: AsyncIterable<string>, maxLength: number): AsyncGe
   let line = 0;
   for await (const value of elementsOf(text, maxLength)) {
     line += 1;
-    yield hasText(value, NOT_UTF8) ? { line, reason: BYTES } : { line, value };
+    yield { line, ...sound(value) };
   }
 }
 
@@ -45,10 +46,15 @@ async function* ofLines(text: AsyncIterable<string>, maxLength: number): AsyncGe
 function parse(content: string): { value: unknown } | { reason: string } {
   if (content.includes(NOT_UTF8)) return { reason: BYTES };
   try {
-    return { value: JSON.parse(content) as unknown };
+    return sound(JSON.parse(content));
   } catch (error) {
     return { reason: `not JSON: ${(error as Error).message}` };
   }
+}
+
+function sound(value: unknown): { value: unknown } | { reason: string } {
+  if (isTooDeep(value)) return { reason: TOO_DEEP };
+  return hasText(value, NOT_UTF8) ? { reason: BYTES } : { value };
 }
 
 /** The text from its first character that is not white space on, some of it, and the whole without its byte order mark. */

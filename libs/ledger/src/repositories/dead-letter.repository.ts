@@ -1,5 +1,6 @@
 import { SolopoError } from '@solopo/contracts';
 import { sql, type Selectable } from 'kysely';
+import { storableText } from '../text.ts';
 import type { Queries } from '../tables/database.ts';
 import type { LiveTables } from '../tables/live.tables.ts';
 
@@ -25,10 +26,16 @@ export class DeadLetterRepository {
     this.#db = db;
   }
 
+  /** Also of a message that is no text at all: that it was there is kept, whatever it is. */
   async add(letter: NewDeadLetter): Promise<void> {
+    const { job = null, reason } = letter;
     await this.#db
       .insertInto('dead_letters')
-      .values({ ...letter, job: JSON.stringify(letter.job ?? null) })
+      .values({
+        ...letter,
+        job: JSON.stringify(typeof job === 'string' ? storableText(job) : job),
+        reason: storableText(reason),
+      })
       .execute();
   }
 

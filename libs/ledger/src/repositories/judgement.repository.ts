@@ -1,5 +1,5 @@
 import type { Judge } from '@solopo/contracts';
-import { batches } from '../batches.ts';
+import { arrayBatches, columnsOf, unnested } from '../unnested.ts';
 import type { Queries } from '../tables/database.ts';
 
 export interface Judgement {
@@ -11,6 +11,14 @@ export interface Judgement {
 export interface JudgementRecord extends Judgement {
   readonly judge: string;
 }
+
+const TYPES = {
+  stage: 'text',
+  position: 'integer',
+  sample_index: 'integer',
+  correct: 'boolean',
+  judge: 'text',
+} as const;
 
 export class JudgementRepository {
   readonly #db: Queries;
@@ -28,10 +36,11 @@ export class JudgementRepository {
       correct,
       judge,
     }));
-    for (const batch of batches(rows))
+    for (const batch of arrayBatches(rows))
       await this.#db
         .insertInto('judgements')
-        .values(batch)
+        .columns(columnsOf(TYPES))
+        .expression(unnested(TYPES, batch))
         .onConflict((conflict) => conflict.columns(['stage', 'position', 'sample_index']).doNothing())
         .execute();
   }

@@ -6,6 +6,7 @@ import type { Range } from '../range.ts';
 import type { EvidenceSpan } from './context.repository.ts';
 import type { Queries } from '../tables/database.ts';
 import { storableText } from '../text.ts';
+import { arrayBatches, columnsOf, unnested } from '../unnested.ts';
 
 export interface NewPair {
   readonly position: number;
@@ -72,6 +73,22 @@ export interface ContextTokens {
   readonly evidence: readonly EvidenceSpan[];
 }
 
+const TYPES = {
+  stage: 'text',
+  position: 'integer',
+  digest: 'text',
+  short_context: 'text',
+  long_context: 'text',
+  chosen: 'bytea',
+  rejected: 'bytea',
+  chosen_text: 'text',
+  rejected_text: 'text',
+  chosen_sample: 'integer',
+  rejected_sample: 'integer',
+  held_out: 'boolean',
+  ordinal: 'integer',
+} as const;
+
 export class PairRepository {
   readonly #db: Queries;
 
@@ -96,10 +113,11 @@ export class PairRepository {
       held_out: pair.heldOut,
       ordinal: pair.ordinal,
     }));
-    for (const batch of batches(rows))
+    for (const batch of arrayBatches(rows))
       await this.#db
         .insertInto('pairs')
-        .values(batch)
+        .columns(columnsOf(TYPES))
+        .expression(unnested(TYPES, batch))
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     await this.#refuseOthers(stage, pairs);

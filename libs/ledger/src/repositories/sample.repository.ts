@@ -1,9 +1,9 @@
-import { batches } from '../batches.ts';
 import { bytesOfTokens, tokensOfBytes, type TokenIds } from '../bytes.ts';
 import type { Range } from '../range.ts';
 import { sampleDigest } from '../row-digests.ts';
 import type { Queries } from '../tables/database.ts';
 import { storableText } from '../text.ts';
+import { arrayBatches, columnsOf, unnested } from '../unnested.ts';
 
 export interface NewSample {
   readonly position: number;
@@ -25,6 +25,17 @@ export interface SampleEvidence extends SampleRecord {
   readonly digest: string | null;
 }
 
+const TYPES = {
+  stage: 'text',
+  position: 'integer',
+  sample_index: 'integer',
+  tokens: 'bytea',
+  text: 'text',
+  finish: 'text',
+  logp: 'real',
+  digest: 'text',
+} as const;
+
 export class SampleRepository {
   readonly #db: Queries;
 
@@ -44,10 +55,11 @@ export class SampleRepository {
       digest: sampleDigest(stage, sample),
     });
     // Rows are made batch by batch, so that the process does other things between them.
-    for (const batch of batches(samples))
+    for (const batch of arrayBatches(samples))
       await this.#db
         .insertInto('samples')
-        .values(batch.map(rowOf))
+        .columns(columnsOf(TYPES))
+        .expression(unnested(TYPES, batch.map(rowOf)))
         .onConflict((conflict) => conflict.columns(['stage', 'position', 'sample_index']).doNothing())
         .execute();
   }

@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import type { ConfigReader } from '../config-reader.ts';
 import type { LayerKind, ModelConfig } from '../model-config.ts';
 import { ModelError } from '../model.error.ts';
@@ -18,7 +19,7 @@ export function layerTypes(
   const known: readonly unknown[] = LAYER_TYPES;
   if (!Array.isArray(given) || given.length !== count || !given.every((type) => known.includes(type)))
     throw new ModelError(
-      `config.json: layer_types must name ${count} layers, each "full_attention" or "sliding_attention", not ${JSON.stringify(given)}`,
+      `config.json: layer_types must name ${count} layers, each "full_attention" or "sliding_attention", not ${inShort(given)}`,
     );
   return given as LayerType[];
 }

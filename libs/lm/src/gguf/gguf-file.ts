@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ModelError } from '../model.error.ts';
+import { openFile } from '../open-file.ts';
 import { BLOCK_TYPES, nameOfType, type BlockType } from './gguf-blocks.ts';
 
 /** A value of GGUF's metadata. */
@@ -41,7 +42,7 @@ export class GgufFile {
 
   private constructor(path: string) {
     this.label = basename(path);
-    this.#file = openFile(path, this.label);
+    this.#file = openFile(path);
     try {
       const cursor: Cursor = new Cursor(this.#file, this.label);
       demandGguf(cursor);
@@ -91,14 +92,6 @@ export class GgufFile {
       at += piece.length;
     }
     return all;
-  }
-}
-
-function openFile(path: string, label: string): number {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    throw new ModelError(`${label}: cannot be read; name an existing file`, { cause: error });
   }
 }
 

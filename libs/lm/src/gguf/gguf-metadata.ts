@@ -1,3 +1,4 @@
+import { inShort } from '@solopo/text';
 import { ModelError } from '../model.error.ts';
 import type { GgufFile, GgufValue } from './gguf-file.ts';
 
@@ -32,7 +33,7 @@ export class GgufMetadata {
   }
 
   refuse(key: string, what: string, value: unknown): never {
-    const shown = value === undefined ? 'missing' : (JSON.stringify(value)?.slice(0, 60) ?? 'nothing');
+    const shown = value === undefined ? 'missing' : inShort(value, 60);
     throw new ModelError(`${this.file.label}: ${this.prefix}${key} ${what}, not ${shown}; convert the model again`);
   }
 }
