@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import silu
 from training import ADAPTER
 
-from solopo_torch.fused import _AdaptedProduct, _RmsNorm, _Rotated, _Rotation, _SwiGlu
+from solopo_torch.fused import _AdaptedProduct, _GatedProduct, _RmsNorm, _Rotated, _Rotation, _SwiGlu
 from solopo_torch.models import Models, ModelSource
 
 Function = Callable[..., Tensor]
@@ -37,6 +37,18 @@ PARTS: dict[str, tuple[Function, Function, list[Tensor]]] = {
         drawn((10, 8), (3, 8), (6, 3)),
     ),
     "a gated activation": (_SwiGlu.apply, lambda gate, up: silu(gate) * up, drawn((2, 5, 8), (2, 5, 8))),
+    "a gated product": (
+        lambda gate, up, w, bias: _GatedProduct.apply(gate, up, w, bias, None, None, 0.0),
+        lambda gate, up, w, bias: (silu(gate) * up) @ w.T + bias,
+        drawn((10, 8), (10, 8), (6, 8), (6,)),
+    ),
+    "an adapted gated product": (
+        lambda gate, up, a, b: _GatedProduct.apply(gate, up, *drawn((6, 8), (6,)), a, b, 0.7),
+        lambda gate, up, a, b: (
+            (silu(gate) * up) @ drawn((6, 8), (6,))[0].T + drawn((6, 8), (6,))[1] + 0.7 * (silu(gate) * up @ a.T) @ b.T
+        ),
+        drawn((10, 8), (10, 8), (3, 8), (6, 3)),
+    ),
     "a norm": (
         lambda x, w: _RmsNorm.apply(x, w, 1e-3),
         lambda x, w: x * (x.square().mean(-1, keepdim=True) + 1e-3).rsqrt() * w,
@@ -85,6 +97,28 @@ def test_parts_stand_where_they_give_what_the_class_gives(
         assert replaced(model.causal) == expected
     where = sys.modules[type(model.causal).__module__]
     assert isinstance(getattr(where, "apply_rotary_pos_emb", None), _Rotation) == (family != "bloom")
+
+
+@pytest.mark.parametrize("adapted", [True, False], ids=["an adapter", "all parameters"])
+def test_a_gated_layer_keeps_its_inputs_and_no_product(
+    models: Models, folder_of: Callable[..., Path], adapted: bool
+) -> None:
+    source: Any = {"folder": str(folder_of("llama")), **({"adapter": ADAPTER} if adapted else {})}
+    model = models.open(ModelSource.of(source))
+    layer: Any = next(module for name, module in model.causal.named_modules() if name.endswith(".mlp"))
+    for parameter in layer.down_proj.parameters():
+        parameter.requires_grad_(not adapted or parameter.shape[0] == 2 or parameter.shape[1] == 2)
+    features = layer.gate_proj(drawn((1, 7, 32))[0]).shape[-1]
+    wide: list[int] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        wide.extend([tensor.data_ptr()] if tensor.numel() == 7 * features else [])
+        return tensor
+
+    (x,) = drawn((1, 7, 32))
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        layer(x.requires_grad_())
+    assert len(set(wide)) == 2
 
 
 def test_an_adapter_that_is_switched_off_is_its_base(models: Models, folder_of: Callable[..., Path]) -> None:
