@@ -114,7 +114,6 @@ export class Ledger extends Repositories {
     pool.on('error', onError);
     // One that breaks between two queries of a transaction tells nobody else; the next query fails by itself.
     pool.on('connect', (client) => client.on('error', () => undefined));
-    if (answerMs !== undefined) pool.on('connect', (client) => limitAnswers(client as unknown as pg.Client, answerMs));
     const log = onQuery === undefined ? {} : { log: (event: LogEvent) => onQuery(executed(event)) };
     const within = (ms: number, Dialect = PostgresDialect): Queries =>
       new Kysely<Database>({ dialect: new Dialect({ pool: limitedPool(pool, ms) }), ...log });

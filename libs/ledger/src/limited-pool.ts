@@ -30,7 +30,9 @@ class LimitedClient implements PostgresPoolClient {
   ): Promise<PostgresQueryResult<R>> | PostgresCursor<R> {
     if (typeof statement !== 'string') throw new TypeError('A cursor has no limit; read in batches.');
     if (this.#hasExceeded) return Promise.reject(noAnswer(this.limitMs));
-    return this.#limited(this.client.query(this.#told(statement), [...parameters]) as unknown as Promise<PostgresQueryResult<R>>);
+    return this.#limited(
+      this.client.query(this.#told(statement), [...parameters]) as unknown as Promise<PostgresQueryResult<R>>,
+    );
   }
 
   release(destroy?: boolean): void {
