@@ -11,6 +11,7 @@ export default defineConfig({
     include: ['libs/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    globalSetup: ['libs/testing/src/cluster.template.ts'],
     pool: 'forks',
     // One more than the processors that it is made for: tests wait for servers, browsers and each other.
     maxWorkers: 3,

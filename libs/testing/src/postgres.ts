@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres as start, type LocalPostgres, type PostgresOptions } from '@solopo/local-servers';
 import pg from 'pg';
+import { fillFromTemplate } from './cluster.template.ts';
 import { scratch } from './scratch.ts';
 
 const ATTEMPTS = 10;
@@ -39,6 +40,7 @@ export async function startPostgres(
     shared_buffers: '32MB',
     ...options.settings,
   };
+  await fillFromTemplate(dataDir, settings);
   let server = await start({ dataDir, settings });
   place.watch(server.pid);
   const { url, port } = server;
