@@ -101,7 +101,7 @@ class _Adapted:
     @property
     def parts(self) -> _Parts | None:
         """None while the layer is not one product and its adapter's."""
-        module = self._module
+        module: Any = self._module
         if module.merged or module.disable_adapters or module.active_adapters != ["default"]:
             return None
         base = module.base_layer
