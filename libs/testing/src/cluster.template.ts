@@ -8,23 +8,27 @@ import { startPostgres } from '@solopo/local-servers';
 
 const run = promisify(execFile);
 
-/** The cluster that the tests of one vitest process begin with. */
-const templateOf = (vitest: number): string => join(tmpdir(), `solopo-cluster-${vitest}`);
+/** Names the cluster that all tests of one vitest process begin with, to processes that they start too. */
+const TEMPLATE = 'SOLOPO_TEST_CLUSTER';
 
 /**
  * Gives a server of the tests its files. The first one makes them, which takes a processor's second; all others copy.
  * Outside of vitest, which removes them at the end, each server makes its own.
  */
 export async function fillFromTemplate(dataDir: string, settings: Readonly<Record<string, string>>): Promise<void> {
-  if (process.env['VITEST'] === undefined || process.platform === 'win32') return;
-  const template = templateOf(process.ppid);
+  const template = process.env[TEMPLATE];
+  if (template === undefined || process.platform === 'win32') return;
   if (!(await exists(template))) await make(template, settings);
   await run('cp', ['-a', template, dataDir]);
 }
 
-/** vitest's `globalSetup`. */
+/** vitest's `globalSetup`, before and after all tests. */
+export function setup(): void {
+  process.env[TEMPLATE] = join(tmpdir(), `solopo-cluster-${process.pid}`);
+}
+
 export function teardown(): void {
-  rmSync(templateOf(process.pid), { recursive: true, force: true });
+  rmSync(process.env[TEMPLATE] ?? '', { recursive: true, force: true });
 }
 
 async function make(template: string, settings: Readonly<Record<string, string>>): Promise<void> {
