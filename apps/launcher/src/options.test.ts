@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { OWN, parseOptions } from './options.ts';
@@ -20,7 +21,14 @@ describe('the launcher options', () => {
       '--json',
       'out.json',
     ]);
-    expect(options).toMatchObject({ data: 'd', port: 8080, keep: true, verbose: false, threads: 1, device: 'webgpu' });
+    expect(options).toMatchObject({
+      data: resolve('d'),
+      port: 8080,
+      keep: true,
+      verbose: false,
+      threads: 1,
+      device: 'webgpu',
+    });
     expect(options.rest).toEqual(['--quick', '--seed', '7', 'x', '--json', 'out.json']);
   });
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import {
   DEVICE_CHOICES,
   divisorsInWords,
@@ -49,7 +50,8 @@ export function parseOptions(args: readonly string[]): LauncherOptions {
     if (token.value !== undefined && token.inlineValue === false) own.add(token.index + 1);
   }
   return {
-    data: text(values.data, '--data', 'a folder'),
+    // Of servers that run in other folders.
+    data: absolute(text(values.data, '--data', 'a folder')),
     port: whole(values.port, '--port', 65_535),
     threads: whole(values.threads, '--threads', availableParallelism()) ?? 1,
     device: choice(values.device, '--device', DEVICE_CHOICES),
@@ -75,6 +77,8 @@ function layoutOf(given: string | boolean | undefined, sequences: string | boole
     );
   return { ...ONE_RANK, ranks, sequenceRanks };
 }
+
+const absolute = (path: string | undefined): string | undefined => (path === undefined ? path : resolve(path));
 
 function text(value: string | boolean | undefined, name: string, wanted: string): string | undefined {
   if (value === undefined || (typeof value === 'string' && value !== '')) return value;
