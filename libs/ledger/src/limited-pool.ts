@@ -3,8 +3,8 @@ import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryRes
 import type pg from 'pg';
 
 /**
- * The pool, whose statements have a limit, and so has the time between those of a transaction. A connection that exceeds it is closed, as what became of its statement and of the
- * transaction around it is not known: nobody else shall go on with them.
+ * The pool, whose statements have a limit, and so has the time between those of a transaction. A connection that exceeds it is closed,
+ * as what became of its statement and of the transaction around it is not known: nobody else shall go on with them.
  */
 export function limitedPool(pool: pg.Pool, limitMs: number): PostgresPool {
   return {

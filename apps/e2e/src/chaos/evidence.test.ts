@@ -1,9 +1,9 @@
-import { Ledger } from '@solopo/ledger';
+import { EVIDENCE_TABLES, Ledger } from '@solopo/ledger';
 import { startPostgres, type TestPostgres } from '@solopo/testing';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { isExcused } from './checks.ts';
-import { differences, doneTwice, takeovers } from './evidence.ts';
+import { differences, doneTwice, OF_RUNS, OF_STAGES, takeovers } from './evidence.ts';
 import { openPool } from './pool.ts';
 
 let postgres: TestPostgres;
@@ -24,6 +24,12 @@ afterAll(async () => {
 });
 
 beforeEach(() => pool.query('delete from attempts'));
+
+it('what is compared is all evidence but what runs are made from', () => {
+  // Contexts are named by their digest, which rows of stage_contexts hold.
+  const before = ['models', 'datasets', 'examples', 'contexts'];
+  expect([...before, ...OF_STAGES, ...OF_RUNS].sort()).toEqual([...EVIDENCE_TABLES].sort());
+});
 
 async function attempt(
   job: string,

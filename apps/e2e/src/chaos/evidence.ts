@@ -3,7 +3,7 @@ import type pg from 'pg';
 /** What no two runs have in common: when, and the names of the run and of what is its alone. */
 const OWN = ['created_at', 'recorded', 'run', 'stage', 'phase_seconds'];
 
-const OF_STAGES = [
+export const OF_STAGES = [
   'stage_contexts',
   'samples',
   'judgements',
@@ -14,7 +14,7 @@ const OF_STAGES = [
   'alignment_metrics',
   'evaluations',
 ] as const;
-const OF_RUNS = ['steps', 'checkpoints', 'policy_versions'] as const;
+export const OF_RUNS = ['steps', 'checkpoints', 'policy_versions'] as const;
 
 /** Of all rows of a run in a table, for each of its stages: how many there are, and their digest. */
 export type Evidence = Readonly<Record<string, string>>;
