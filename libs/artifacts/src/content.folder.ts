@@ -84,7 +84,7 @@ export class ContentFolder {
       }
   }
 
-  /** Put aside first: what was stored again meanwhile, under the same name, is put back. */
+  /** Put aside first: what was stored again meanwhile, under the same name, is put back. Times in whole milliseconds, as list() gives them. */
   async remove(digest: string, storedAt: Date): Promise<boolean> {
     const [path, aside] = [this.path(digest), this.partial()];
     const isThere = await rename(path, aside).then(
@@ -92,7 +92,7 @@ export class ContentFolder {
       () => false,
     );
     if (!isThere) return false;
-    if ((await stat(aside)).mtimeMs > storedAt.getTime()) {
+    if ((await stat(aside)).mtime > storedAt) {
       await rename(aside, path);
       return false;
     }

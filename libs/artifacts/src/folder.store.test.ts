@@ -90,3 +90,20 @@ it('on a full disk says so, asks for as much as was not enough, and is well agai
     await rm(disk, { recursive: true });
   }
 });
+
+it.each([1_000.0004, 1_000.0006])(
+  'removes what was stored at %s s: a file’s time is finer than a date',
+  async (seconds) => {
+    const root = await mkdtemp(join(tmpdir(), 'solopo-artifacts-'));
+    try {
+      const store = await FolderStore.open(root);
+      const { digest } = await store.put(Buffer.from('some content'));
+      await utimes(store.path(digest), seconds, seconds);
+      const [kept] = await Array.fromAsync(store.list());
+      expect(await store.remove(kept!)).toBe(true);
+      expect(existsSync(store.path(digest))).toBe(false);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  },
+);
