@@ -26,6 +26,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, causal_mask_function, sdpa_mask
 
+from .apart import apart
 from .sequence import Split
 
 NAME = "solopo"
@@ -112,7 +113,7 @@ class Layout:
 
     def extended(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         if self.keep is not None:
-            self.keep.layers[layer] = (key.detach(), value.detach())
+            self.keep.layers[layer] = (apart(key), apart(value))
         if self.prefix is None:
             return key, value
         prefix_key, prefix_value = self.prefix.layers[layer]

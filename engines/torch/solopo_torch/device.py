@@ -14,7 +14,7 @@ import torch
 from .errors import DeviceError, DeviceMemoryError
 from .ranks import ALONE, Ranks
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Raised with every change of this package that changes the last bits of any number."""
 
 

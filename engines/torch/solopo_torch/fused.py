@@ -9,14 +9,20 @@ Legend of shapes: T tokens (all leading dimensions), D inputs, N outputs, R rank
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft.tuners.lora import Linear as AdaptedLinear
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
+
+_CPU_FEATURES = 1 << 23
+_GPU_FEATURES = 1 << 27
+"""Of a gated layer that are made at a time."""
 
 _TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
@@ -100,13 +106,15 @@ class _Adapted:
 
     @property
     def parts(self) -> _Parts | None:
-        """None while the layer is not one product and its adapter's."""
+        """None while the layer is not one product, with or without its adapter's."""
         module: Any = self._module
-        if module.merged or module.disable_adapters or module.active_adapters != ["default"]:
-            return None
         base = module.base_layer
+        if module.merged != module.disable_adapters:
+            return _Parts(base.weight, base.bias, None, None, 0.0)
+        if module.merged or module.active_adapters != ["default"]:
+            return None
         a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
-        return base.weight, base.bias, a, b, module.scaling["default"]
+        return _Parts(base.weight, base.bias, a, b, module.scaling["default"])
 
     def __call__(self, x: Tensor, *args: Any, **options: Any) -> Tensor:
         parts = self.parts
@@ -117,54 +125,77 @@ class _Adapted:
         return out.view(*x.shape[:-1], -1)
 
 
-_Parts = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None, float]
-"""Of a linear layer: W [N, D], b, and where it is adapted A [R, D], B [N, R] and s."""
+class _Parts(NamedTuple):
+    """Of a linear layer: y = x W' + b + s (x A') B', without the last part where it is not adapted."""
+
+    weight: Tensor
+    """W [N, D]"""
+    bias: Tensor | None
+    a: Tensor | None
+    """[R, D]"""
+    b: Tensor | None
+    """[N, R]"""
+    scale: float
 
 
 class _AdaptedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, *parts: Any) -> Tensor:
-        y, low = _product(x, *parts)
-        weight, _, a, b, ctx.scale = parts
-        ctx.save_for_backward(x, weight, a, b, low)
+        own = _Parts(*parts)
+        y, low = _product(x, own)
+        ctx.save_for_backward(x, own.weight, own.a, own.b, low)
+        ctx.scale = own.scale
         return y
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, a, b, low = ctx.saved_tensors
-        dx, da, db = _slopes(slopes[0], x, weight, a, b, low, ctx.scale, needs_dx=ctx.needs_input_grad[0])
-        return dx, None, None, da, db, None
+        return *_slopes(slopes[0], x, _Parts(weight, None, a, b, ctx.scale), low, ctx.needs_input_grad), None
 
 
-def _product(
-    x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor | None, b: Tensor | None, scale: float
-) -> tuple[Tensor, Tensor | None]:
+def _product(x: Tensor, parts: _Parts) -> tuple[Tensor, Tensor | None]:
     """Of x [T, D]: y [T, N], and x A' [T, R]."""
-    y = linear(x, weight, bias)
-    if a is None or b is None:
+    y = linear(x, parts.weight, parts.bias)
+    if parts.a is None or parts.b is None:
         return y, None
-    low = x @ a.to(x.dtype).T
-    return y.addmm_(low, b.to(x.dtype).T, alpha=scale), low
+    low = x @ parts.a.to(x.dtype).T
+    return y.addmm_(low, parts.b.to(x.dtype).T, alpha=parts.scale), low
 
 
-def _slopes(
-    dy: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    a: Tensor | None,
-    b: Tensor | None,
-    low: Tensor | None,
-    scale: float,
-    *,
-    needs_dx: bool,
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Those of x, A and B, where y's is dy [T, N]."""
+def _slopes(dy: Tensor, x: Tensor, parts: _Parts, low: Tensor | None, needed: Sequence[bool]) -> list[Tensor | None]:
+    """Those of x, W, b, A and B that are `needed`, where y's is dy [T, N]."""
+    weight, _, a, b, scale = parts
+    dx = dy @ weight if needed[0] else None
+    dweight = dy.T @ x if needed[1] else None
+    dbias = dy.sum(0) if needed[2] else None
     if a is None or b is None or low is None:
-        return dy @ weight if needs_dx else None, None, None
+        return [dx, dweight, dbias, None, None]
     dlow = (dy @ b.to(dy.dtype)).mul_(scale)
-    dx = (dy @ weight).addmm_(dlow, a.to(dy.dtype)) if needs_dx else None
-    db = (dy.T @ low).mul_(scale).to(b.dtype)
-    return dx, (dlow.T @ x).to(a.dtype), db
+    if dx is not None:
+        dx.addmm_(dlow, a.to(dy.dtype))
+    da = (dlow.T @ x).to(a.dtype) if needed[3] else None
+    db = (dy.T @ low).mul_(scale).to(b.dtype) if needed[4] else None
+    return [dx, dweight, dbias, da, db]
+
+
+class GatedLayers(threading.local):
+    """What gated layers keep for the backward pass of what this thread runs forward."""
+
+    lean = False
+    """Their inputs alone: gate and up are made again."""
+    spared = 0
+    """Bytes that those kept which were not lean."""
+
+    @contextmanager
+    def being(self, *, lean: bool) -> Iterator[None]:
+        before, self.lean = self.lean, lean
+        try:
+            yield
+        finally:
+            self.lean = before
+
+
+gated_layers = GatedLayers()
 
 
 class _Gated:
@@ -175,20 +206,29 @@ class _Gated:
 
     def __call__(self, x: Tensor) -> Tensor:
         module: Any = self._module
-        gate, up, parts = module.gate_proj(x), module.up_proj(x), _parts_of(module.down_proj)
-        if parts is None:
-            gated: Tensor = module.down_proj(_SwiGlu.apply(gate, up))
+        linears = module.gate_proj, module.up_proj, module.down_proj
+        gate, up, down = (_parts_of(each) for each in linears)
+        if gate is None or up is None or down is None:
+            gated: Tensor = module.down_proj(_SwiGlu.apply(module.gate_proj(x), module.up_proj(x)))
             return gated
-        out: Tensor = _GatedProduct.apply(gate.flatten(0, -2), up.flatten(0, -2), *parts)
+        tokens = x.flatten(0, -2)
+        if not torch.is_grad_enabled():
+            out = _gated(tokens, gate, up, down)
+        elif gated_layers.lean:
+            out = _GatedOnward.apply(_GatedSlopes.apply(tokens, *gate, *up, *down), gate, up, down)
+        else:
+            products = module.gate_proj(tokens), module.up_proj(tokens)
+            gated_layers.spared += sum(each.nbytes for each in products)
+            out = _GatedProduct.apply(*products, *down)
         return out.view(*x.shape[:-1], -1)
 
 
-def _parts_of(down: nn.Module) -> _Parts | None:
-    forward = vars(down).get("forward")
+def _parts_of(module: nn.Module) -> _Parts | None:
+    forward = vars(module).get("forward")
     if isinstance(forward, _Adapted):
         return forward.parts
-    if type(down) is nn.Linear and forward is None:
-        return down.weight, down.bias, None, None, 0.0
+    if type(module) is nn.Linear and forward is None:
+        return _Parts(module.weight, module.bias, None, None, 0.0)
     return None
 
 
@@ -212,22 +252,98 @@ class _GatedProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor, *parts: Any) -> Tensor:
-        y, low = _product(silu(gate).mul_(up), *parts)
-        weight, _, a, b, ctx.scale = parts
-        ctx.save_for_backward(gate, up, weight, a, b, low)
+        down = _Parts(*parts)
+        y, low = _product(silu(gate).mul_(up), down)
+        ctx.save_for_backward(gate, up, down.weight, down.a, down.b, low)
+        ctx.scale = down.scale
         return y
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, weight, a, b, low = ctx.saved_tensors
-        dy, active = slopes[0], silu(gate)
-        x = active * up
-        dx, da, db = _slopes(dy, x, weight, a, b, low, ctx.scale, needs_dx=any(ctx.needs_input_grad[:2]))
-        dweight = dy.T @ x if ctx.needs_input_grad[2] else None
-        dbias = dy.sum(0) if ctx.needs_input_grad[3] else None
-        del x
+        active = silu(gate)
+        needed = any(ctx.needs_input_grad[:2]), *ctx.needs_input_grad[2:6]
+        dx, *rest = _slopes(slopes[0], active * up, _Parts(weight, None, a, b, ctx.scale), low, needed)
         dgate, dup = (None, None) if dx is None else _gated_slopes(dx, gate, up, active)
-        return dgate, dup, dweight, dbias, da, db, None
+        return dgate, dup, *rest, None
+
+
+class _GatedSlopes(torch.autograd.Function):
+    """
+    The backward pass of a gated layer y = (silu(x G') * (x U')) W', in front of its forward pass, whose own passes dy [T, D] on. All
+    that it keeps is x. So a layer that is run again for its backward pass ends here, with neither products nor features; both are
+    made once, for some tokens at a time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *parts: Any) -> Tensor:
+        own = [_Parts(*parts[i : i + 5]) for i in (0, 5, 10)]
+        ctx.save_for_backward(x, *(tensor for each in own for tensor in each[:4]))
+        ctx.scales = [each.scale for each in own]
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        x, *tensors = ctx.saved_tensors
+        gate, up, down = (
+            _Parts(weight, bias, a, b, scale)
+            for weight, bias, a, b, scale in zip(*(tensors[i::4] for i in range(4)), ctx.scales, strict=True)
+        )
+        needed = [(ctx.needs_input_grad[0], *ctx.needs_input_grad[i : i + 4]) for i in (1, 6, 11)]
+        inner = any(needed[0]) or any(needed[1])
+        dx = torch.empty_like(x) if needed[0][0] else None
+        sums: list[list[Tensor | None]] = [[None] * 4 for _ in range(3)]
+        for place in _places(x, gate):
+            tokens = x[place]
+            (g, low_g), (u, low_u) = _product(tokens, gate), _product(tokens, up)
+            active = silu(g)
+            features = active * u
+            low = None if down.a is None else features @ down.a.to(x.dtype).T
+            dfeatures, *rest = _slopes(slopes[0][place], features, down, low, (inner, *needed[2][1:]))
+            del features
+            _add(sums[2], rest)
+            if dfeatures is None:
+                continue
+            dg, du = _gated_slopes(dfeatures, g, u, active)
+            del g, u, active, dfeatures
+            from_gate, *rest = _slopes(dg, tokens, gate, low_g, needed[0])
+            _add(sums[0], rest)
+            from_up, *rest = _slopes(du, tokens, up, low_u, needed[1])
+            _add(sums[1], rest)
+            if dx is not None and from_gate is not None and from_up is not None:
+                torch.add(from_gate, from_up, out=dx[place])
+        return dx, *sums[0], None, *sums[1], None, *sums[2], None
+
+
+class _GatedOnward(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: Tensor, *parts: _Parts) -> Tensor:
+        return _gated(x, *parts)
+
+    @staticmethod
+    def backward(_: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        return slopes[0], None, None, None
+
+
+def _gated(x: Tensor, gate: _Parts, up: _Parts, down: _Parts) -> Tensor:
+    out = x.new_empty((len(x), len(down.weight)))
+    for place in _places(x, gate):
+        active = silu(_product(x[place], gate)[0], inplace=True).mul_(_product(x[place], up)[0])
+        out[place] = _product(active, down)[0]
+    return out
+
+
+def _places(x: Tensor, gate: _Parts) -> Iterator[slice]:
+    """Of as many tokens as have some megabytes of features."""
+    tokens = max(1, (_CPU_FEATURES if x.device.type == "cpu" else _GPU_FEATURES) // len(gate.weight))
+    for first in range(0, len(x), tokens):
+        yield slice(first, min(len(x), first + tokens))
+
+
+def _add(sums: list[Tensor | None], more: Sequence[Tensor | None]) -> None:
+    for i, each in enumerate(more):
+        own = sums[i]
+        sums[i] = each if own is None or each is None else own.add_(each)
 
 
 def _gated_slopes(dx: Tensor, gate: Tensor, up: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:

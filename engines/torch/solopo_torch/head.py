@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-_MAX_LOGITS = 1 << 25
+_CPU_LOGITS = 1 << 24
+_GPU_LOGITS = 1 << 25
 """The head is run on so many rows at a time that their logits stay below this many numbers."""
 
 RowFunction = Callable[[Tensor, slice], tuple[Tensor, dict[str, Tensor]]]
@@ -59,7 +60,7 @@ class Head:
         """
         if len(hidden) == 0:
             return hidden.sum(-1).float(), {}
-        size = max(1, _MAX_LOGITS // self.vocab_size)
+        size = max(1, (_CPU_LOGITS if hidden.device.type == "cpu" else _GPU_LOGITS) // self.vocab_size)
         values: list[Tensor] = []
         more: list[dict[str, Tensor]] = []
         for first in range(0, len(hidden), size):

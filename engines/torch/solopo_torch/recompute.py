@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from functools import partial
 from typing import Any, Literal
 
@@ -10,12 +11,25 @@ from torch import Tensor
 from torch.nn import Module, ModuleList
 from torch.utils.checkpoint import checkpoint
 
+from .apart import Apart
+from .fused import gated_layers
+
 Recompute = Literal["auto", "all", "none"]
-"""`auto`: as many layers keep theirs as fill half of the memory that is free when a pass begins."""
+"""`auto`: of all layers as much is kept as fills half of the memory that is free when a pass begins."""
+
+
+class _Keeps(IntEnum):
+    """For the backward pass of a layer."""
+
+    INPUT = 0
+    """And its forward pass is run again, up to its gated layer."""
+    LEAN = 1
+    """All but what its gated layer makes again."""
+    ALL = 2
 
 
 class LayerCheckpoints:
-    """Decides, pass by pass, how many of a decoder's layers keep their activations; what a layer takes is seen from the first one."""
+    """Decides, pass by pass, what each of a decoder's layers keeps; what a layer takes is seen from the first one."""
 
     def __init__(
         self,
@@ -29,7 +43,7 @@ class LayerCheckpoints:
         self._layers = layers
         self._recompute = recompute
         self._free_bytes = free_bytes
-        self._kept = 0
+        self._raised = 0
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -50,17 +64,21 @@ class LayerCheckpoints:
         if not torch.is_grad_enabled():
             return forward(*args, **options)
         if self._recompute == "auto" and index == 0:
-            return self._measure(forward, *args, **options)
-        kept = {"all": 0, "none": len(self._layers), "auto": self._kept}[self._recompute]
-        if index < kept:
-            return forward(*args, **options)
-        return self._again(forward, *args, **options)
+            output, self._raised = self._measure(forward, *args, **options)
+            if self._keeps(0) == (_Keeps.ALL if gated_layers.spared > 0 else _Keeps.LEAN):
+                return output
+            del output
+        return _run(self._keeps(index), forward, *args, **options)
 
-    def _again(self, forward: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        # Nothing of it is random: dropout is off.
-        return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **options)
+    def _keeps(self, index: int) -> _Keeps:
+        """Layers are raised one after another, all to LEAN before the first one to ALL."""
+        if self._recompute != "auto":
+            return {"all": _Keeps.INPUT, "none": _Keeps.ALL}[self._recompute]
+        full, more = divmod(self._raised, len(self._layers))
+        return _Keeps(min(_Keeps.ALL, full + (index < more)))
 
-    def _measure(self, forward: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def _measure(self, forward: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, int]:
+        """The first layer's output, of which it keeps all, and how many times a layer may be raised."""
         budget = self._free_bytes() // 2
         known = {parameter.untyped_storage().data_ptr() for parameter in self._layers[0].parameters()}
         storages: dict[int, int] = {}
@@ -72,10 +90,31 @@ class LayerCheckpoints:
             # Itself would hold the graph that holds it.
             return tensor.detach()
 
+        gated_layers.spared = 0
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             output = forward(*args, **options)
-        self._kept = self._agreed(budget // max(1, sum(storages.values())))
-        return output
+        kept = max(1, sum(storages.values()))
+        lean = max(1, kept - gated_layers.spared)
+        count = len(self._layers)
+        raised = budget // lean
+        if raised >= count:
+            raised = count + (budget - count * lean) // (kept - lean) if kept > lean else count
+        return output, self._agreed(max(0, min(raised, 2 * count)))
+
+
+def _run(keeps: _Keeps, forward: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    if keeps == _Keeps.ALL:
+        return forward(*args, **options)
+    if keeps == _Keeps.LEAN:
+        return _lean(forward, *args, **options)
+    kept = [Apart.apply(each) if isinstance(each, Tensor) and each.requires_grad else each for each in args]
+    # Nothing of it is random: dropout is off.
+    return checkpoint(partial(_lean, forward), *kept, use_reentrant=False, preserve_rng_state=False, **options)
+
+
+def _lean(forward: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    with gated_layers.being(lean=True):
+        return forward(*args, **options)
 
 
 def layers_of(decoder: Module, count: int) -> Sequence[Module]:

@@ -326,6 +326,6 @@ class TargetRows:
             more = {"hits": logits.argmax(-1) == tokens}
             if self.statistics:
                 log_probabilities = logits - totals[:, None]
-                more["entropies"] = -(log_probabilities.exp() * log_probabilities).sum(-1)
+                more["entropies"] = -torch.linalg.vecdot(log_probabilities.exp(), log_probabilities)
                 more["mean_logits"] = logits.mean(-1)
         return logps, more

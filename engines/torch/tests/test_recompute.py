@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from solopo_torch.fused import _Gated, gated_layers
 from solopo_torch.recompute import LayerCheckpoints
 
 SIZE = 1000
@@ -26,7 +28,7 @@ class Layer(nn.Module):
         return torch.tanh(x)
 
 
-def run(layers: list[Layer], checkpoints: LayerCheckpoints, x: Tensor) -> Tensor:
+def run(layers: Sequence[nn.Module], checkpoints: LayerCheckpoints, x: Tensor) -> Tensor:
     with checkpoints.applied():
         for layer in layers:
             x = layer(x)
@@ -38,8 +40,10 @@ def run(layers: list[Layer], checkpoints: LayerCheckpoints, x: Tensor) -> Tensor
     [
         ("auto", 2 * 3 * BYTES, [1, 1, 1, 2]),
         ("auto", 2 * 100 * BYTES, [1, 1, 1, 1]),
-        # The first is what shows how much a layer keeps.
-        ("auto", 0, [1, 2, 2, 2]),
+        # The first is what shows how much a layer keeps: it is run once more.
+        ("auto", 0, [3, 2, 2, 2]),
+        # More is held already than is allowed.
+        ("auto", -6 * BYTES, [3, 2, 2, 2]),
         ("none", 0, [1, 1, 1, 1]),
         ("all", 2 * 100 * BYTES, [2, 2, 2, 2]),
     ],
@@ -55,6 +59,53 @@ def test_as_many_layers_keep_theirs_as_fill_half_of_the_free_memory(recompute: A
     assert plain.grad is not None
     assert torch.equal(x.grad, plain.grad)
     assert all("forward" not in vars(layer) for layer in layers)
+
+
+TOKENS, HIDDEN, FEATURES = 64, 16, 32
+LEAN_BYTES = 4 * TOKENS * HIDDEN
+SPARED_BYTES = 2 * 4 * TOKENS * FEATURES
+
+
+class GatedLayer(nn.Module):
+    """Keeps what its tanh gave, of `LEAN_BYTES` bytes, and gate and up, of `SPARED_BYTES`, where it is not lean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(HIDDEN, FEATURES)
+        self.up_proj = nn.Linear(HIDDEN, FEATURES)
+        self.down_proj = nn.Linear(FEATURES, HIDDEN)
+        self.lean: list[bool] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.lean.append(gated_layers.lean)
+        return _Gated(self)(torch.tanh(x))
+
+
+@pytest.mark.parametrize(
+    ("free", "lean"),
+    [
+        (2 * 4 * (LEAN_BYTES + SPARED_BYTES), [[False]] * 4),
+        # Two have room for more than the least that is kept of all.
+        (2 * (4 * LEAN_BYTES + 2 * SPARED_BYTES), [[False], [False], [True], [True]]),
+        (2 * 4 * LEAN_BYTES, [[False, True], [True], [True], [True]]),
+        (2 * 2 * LEAN_BYTES, [[False, True], [True], [True, True], [True, True]]),
+        (0, [[False, True, True], [True, True], [True, True], [True, True]]),
+    ],
+)
+def test_gated_layers_make_gate_and_up_again_before_layers_run_again(free: int, lean: list[list[bool]]) -> None:
+    torch.manual_seed(3)
+    layers = [GatedLayer() for _ in range(4)]
+    x = torch.linspace(-1, 1, TOKENS * HIDDEN).reshape(TOKENS, HIDDEN).requires_grad_()
+    run(layers, LayerCheckpoints(layers, "auto", lambda: free), x).square().sum().backward()
+    assert [layer.lean for layer in layers] == lean
+    plain = x.detach().clone().requires_grad_()
+    y = plain
+    for layer in layers:
+        y = torch.tanh(y)
+        y = layer.down_proj(nn.functional.silu(layer.gate_proj(y)) * layer.up_proj(y))
+    own = [parameter.grad for layer in layers for parameter in layer.parameters()]
+    expected = torch.autograd.grad(y.square().sum(), [plain, *(p for layer in layers for p in layer.parameters())])
+    torch.testing.assert_close([x.grad, *own], list(expected), rtol=1e-5, atol=1e-6)
 
 
 def test_a_pass_that_never_runs_backward_leaves_nothing_in_memory() -> None:
