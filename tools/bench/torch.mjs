@@ -9,6 +9,7 @@ import { figure, gib, notMeasured, NO_PEERS } from './figure.mjs';
 import { LORA, shape, tokens, TRAINING, writeModel } from './model.mjs';
 import { peer } from './peers.mjs';
 import { PeakMemory } from './process-memory.mjs';
+import { batches } from './torch.batches.mjs';
 
 const SHAPE = 'qwen2.5-0.5b';
 const TAIL = { tail: 14 };
@@ -32,6 +33,7 @@ export async function torch({ quick, threads, peers }) {
       ...(await steps(model(layers), { layers, threads, peers, runs: quick ? 2 : 1 })),
       ...(await longSides(model(quick ? 2 : 6), { long: quick ? 4096 : 8192 })),
       ...(quick ? [] : await longest(model(layers))),
+      ...(await batches({ python, scratch, threads, quick })),
     ];
   } finally {
     rmSync(scratch, { recursive: true });
